@@ -1,0 +1,152 @@
+"""Counts and shares: the raw count is tested, then rounded; shares come from the rounded counts."""
+
+import math
+
+from evalkit.disclosure.rounding import (
+    COUNTS, VALUES, blank, decimal_text, plain_text, round_count, rows_of, unit_of, written,
+)
+
+# Units whose estimate is a measured value in a table of counts, not itself a count.
+_VALUE_UNITS = {"weeks", "dkk", "ratio", "score", "percent", "months", "days", "years", "hours"}
+_TOTALS = {"", "all", "total"}
+_Z95 = 1.959963984540054
+
+
+def protect_counts(result, profile, tally):
+    """Protect a table of counts: suppress below ``min_n``, round, and add totals up from rounded parts.
+
+    ``estimate``, ``n_persons`` and ``n_events`` are counts; an exact zero is kept, since an empty cell holds
+    nobody. Where ``n_events`` of ``n_persons`` are counted, what is left over is tested too.
+    A row whose unit is ``share`` follows `protect_shares`.
+
+    Parameters
+    ----------
+    result : Result
+    profile : Profile
+    tally : Tally
+        Receives how many cells each rule kept back.
+
+    Returns
+    -------
+    list of dict
+        Rows in texts.
+    """
+    raw = rows_of(result.table)
+    rows = [_share_row(row, profile, tally) if unit_of(result, row["term"]) == "share"
+            else _count_row(row, unit_of(result, row["term"]), profile, tally) for row in raw]
+    for total, parts in _totals(raw):
+        if unit_of(result, raw[total]["term"]) not in {"share", *_VALUE_UNITS}:
+            _add_up(rows, raw, total, parts, profile)
+    return rows
+
+
+def protect_shares(result, profile, tally):
+    """Protect shares: numerator and complement at least ``min_n``, share and Wilson limits from rounded counts.
+
+    A numerator or complement of zero is kept back like any other below ``min_n``: a share of 0 or 100 per
+    cent says something about everybody in the group. A weighted share (one that is not
+    ``n_events / n_persons``) keeps its estimate and limits, rounded, behind the same tests.
+    """
+    return [_share_row(row, profile, tally) for row in rows_of(result.table)]
+
+
+def wilson(numerator, denominator, z=_Z95):
+    """Return the Wilson score interval of a share.
+
+    Wilson (1927), as R's ``prop.test(x, n, correct = FALSE)``.
+
+    Examples
+    --------
+    >>> [round(limit, 4) for limit in wilson(15, 50)]
+    [0.191, 0.4375]
+    """
+    share = numerator / denominator
+    centre = share + z * z / (2 * denominator)
+    half = z * math.sqrt(share * (1 - share) / denominator + z * z / (4 * denominator ** 2))
+    scale = 1 + z * z / denominator
+    return (centre - half) / scale, (centre + half) / scale
+
+
+def _count_row(row, unit, profile, tally):
+    hidden = _hidden_counts(row, unit, profile, tally)
+    if row["n_persons"] is not None and "n_persons" in hidden:
+        return written(blank(row), {}, profile)
+    counts = {name: round_count(row[name], profile.rounding_base) for name in COUNTS
+              if row[name] is not None and name not in hidden}
+    out = written(row, counts, profile)
+    if unit not in _VALUE_UNITS:
+        out |= dict.fromkeys(VALUES)
+        if row["estimate"] is not None and "estimate" not in hidden:
+            out["estimate"] = plain_text(round_count(row["estimate"], profile.rounding_base))
+    return out
+
+
+def _hidden_counts(row, unit, profile, tally):
+    names = [*COUNTS, *([] if unit in _VALUE_UNITS else ["estimate"])]
+    hidden = {name for name in names if row[name] is not None and 0 < row[name] < profile.min_n}
+    tally.add("min_n", len(hidden)) if hidden else None
+    persons, events = row["n_persons"], row["n_events"]
+    if None not in (persons, events) and 0 < persons - events < profile.min_n:
+        left_over = {name for name in names if name != "n_persons" and row[name] == events} - hidden
+        tally.add("complement", len(left_over)) if left_over else None
+        hidden |= left_over
+    return hidden
+
+
+def _share_row(row, profile, tally):
+    persons, events = row["n_persons"], row["n_events"]
+    if persons is None or (events is None and row["estimate"] is None):
+        return _kept_back(row, "no_count", profile, tally)
+    events = round(row["estimate"] * persons) if events is None else events
+    if persons < profile.min_n or events < profile.min_n:
+        return _kept_back(row, "min_n", profile, tally)
+    if persons - events < profile.min_n:
+        return _kept_back(row, "complement", profile, tally)
+    return _share_from_rounded(row, persons, events, profile)
+
+
+def _kept_back(row, rule, profile, tally):
+    tally.add(rule)
+    return written(blank(row), {}, profile)
+
+
+def _share_from_rounded(row, persons, events, profile):
+    rounded = {"n_persons": round_count(persons, profile.rounding_base),
+               "n_events": round_count(events, profile.rounding_base)}
+    if row["estimate"] is not None and abs(row["estimate"] - events / persons) > 1e-9:
+        return written(row, rounded, profile)
+    share = min(rounded["n_events"] / rounded["n_persons"], 1.0)
+    low, high = wilson(share * rounded["n_persons"], rounded["n_persons"])
+    error = math.sqrt(share * (1 - share) / rounded["n_persons"])
+    values = {"estimate": share, "std_error": error, "conf_low": low, "conf_high": high}
+    return written({**row, "p_value": None}, rounded, profile) | {
+        name: decimal_text(value, profile.decimals) for name, value in values.items()}
+
+
+def _totals(raw):
+    """Find rows that may be sums of others: a term over all groups, or a group over all terms."""
+    for name, other in (("group", "term"), ("term", "group")):
+        for k, row in enumerate(raw):
+            if row[name] not in _TOTALS:
+                continue
+            parts = [j for j, part in enumerate(raw) if part[name] not in _TOTALS
+                     and part[other] == row[other] and part["time_weeks"] == row["time_weeks"]]
+            if len(parts) > 1:
+                yield k, parts
+
+
+def _add_up(rows, raw, total, parts, profile):
+    """Write a total as the sum of its released parts: subtracting them from it then leaves nothing hidden."""
+    for name in ("estimate", *COUNTS):
+        true = [raw[j][name] for j in parts]
+        if rows[total][name] is None or None in true or abs(sum(true) - raw[total][name]) > 0.5:
+            continue
+        amount = sum(_stand_in(rows[j], raw[j][name], name, profile) for j in parts)
+        rows[total][name] = plain_text(round_count(amount, profile.rounding_base))
+
+
+def _stand_in(row, true, name, profile):
+    """Return what a part adds to its total: itself, or for a hidden one what every reader may suppose."""
+    if row[name] is not None:
+        return float(row[name])
+    return profile.min_n / 2 if true < profile.min_n or row["n_persons"] is None else float(row["n_persons"])
