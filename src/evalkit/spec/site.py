@@ -1,0 +1,186 @@
+"""A site: one municipality's files, dates, prices and disclosure rules. Science is in the study."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from evalkit.errors import SpecError
+from evalkit.files import package_data
+from evalkit.spec.build import Text, build, content_hash, read_yaml
+
+Origin = Literal["simulated", "real", "source"]
+PUBLIC_VARIABLE = "EVALKIT_PUBLIC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One delivered file: its name in the data folder, the dialect it is written in, and what it holds."""
+
+    file: str
+    dialect: Literal["csv", "dream", "ydelsesrefusion", "statbank"]
+    table: str = ""
+    origin: Origin | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.dialect == "csv" and not self.table:
+            raise ValueError(f"{self.file}: a csv file needs the key table, the name of a table in data_schema/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """The folder of deliveries; ``origin`` holds for every delivery that says nothing else."""
+
+    folder: Path
+    origin: Origin
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Municipalities that may be poor donors, with the reason beside the list in the file."""
+
+    doubtful_donors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A municipality as evalkit sees it. Relative paths of the file are resolved against ``root``.
+
+    Attributes
+    ----------
+    name : str
+        Names the folders ``out/<name>`` and ``private/<name>``.
+    municipality : str
+        As the tables spell it.
+    title, note : mapping of language to text
+        The note is shown on every page.
+    programme_start : date
+        From which every study counts its windows.
+    languages : tuple of str
+    profile : str
+        Disclosure profile of the data holder.
+    public : Path
+        Folder of Statistics Denmark's tables as the StatBank answers them.
+    price : Path
+        Table of dated prices.
+    data : Data
+    comparison : Comparison
+    out, private : Path
+        Pages and bundle; executed notebooks, logs and the release log.
+    root : Path
+        The folder that the file's relative paths start from.
+    sha256 : str
+        Of the file's content.
+    """
+
+    name: str
+    municipality: str
+    title: Text
+    note: Text
+    programme_start: date
+    languages: tuple[Literal["da", "en"], ...]
+    profile: str
+    public: Path
+    price: Path
+    data: Data
+    comparison: Comparison = Comparison()
+    out: Path
+    private: Path
+    root: Path
+    sha256: str
+
+    @property
+    def has_public(self):
+        """Whether the StatBank tables are there; else the simulated panel takes their place."""
+        return any(_statbank_files(self.public))
+
+    @property
+    def sources(self):
+        """Every file that the contract reads, as plain mappings ``{path, dialect, table, origin, ...}``."""
+        delivered = [{**item.options, "path": self.data.folder / item.file, "dialect": item.dialect,
+                      "table": item.table, "origin": item.origin or self.data.origin}
+                     for item in self.data.deliveries]
+        return delivered + self._public_sources() + self._published_sources()
+
+    def _public_sources(self):
+        folder, origin = (self.public, "real") if self.has_public else (self.data.folder / "public", "simulated")
+        return [{"path": path, "dialect": "statbank", "table": "municipality_period", "origin": origin}
+                for path in _statbank_files(folder)]
+
+    def _published_sources(self):
+        figures = package_data("data_schema", "figures", "source_figures.csv")
+        return [{"path": figures, "dialect": "csv", "table": "municipality_period", "origin": "source"},
+                {"path": self.price, "dialect": "csv", "table": "price", "origin": "source"}]
+
+
+def load_site(path, *, public=None):
+    """Read a site file.
+
+    Parameters
+    ----------
+    path : path-like
+        For instance ``analysis/municipalities/hjoerring.yaml``.
+    public : path-like, optional
+        Folder of StatBank tables instead of the file's own; so does the variable ``EVALKIT_PUBLIC``.
+
+    Returns
+    -------
+    Site
+
+    Raises
+    ------
+    SpecError
+        Everything that is wrong with the file, at once.
+    """
+    path = find(path)
+    raw = read_yaml(path)
+    root = _root(path)
+    site = build(Site, raw, where=path.name, computed={"root": root, "sha256": content_hash(raw)})
+    public = public or os.environ.get(PUBLIC_VARIABLE) or root / site.public
+    return replace(site, public=Path(public).resolve(), price=_price(root, site.price), out=root / site.out,
+                   private=root / site.private, data=replace(site.data, folder=root / site.data.folder))
+
+
+def find(path):
+    """Return the file: as named, else seen from the folder above (a notebook's own), else the shipped one.
+
+    Raises
+    ------
+    SpecError
+        If none of the three exists.
+    """
+    path = Path(path)
+    for place in (path, Path("..") / path):
+        if place.is_file():
+            return place.resolve()
+    try:
+        return package_data(*path.parts)
+    except FileNotFoundError:
+        raise SpecError(f"{path.as_posix()}: no such file. Looked in {Path.cwd()}, in the folder above it, "
+                        "and among the files that evalkit ships") from None
+
+
+def _root(path):
+    """Paths of analysis/municipalities/x.yaml start at the project's top, those of any other file beside it."""
+    in_project = path.parent.name == "municipalities" and path.parent.parent.name == "analysis"
+    return path.parents[2] if in_project else path.parent
+
+
+def _price(root, price):
+    return next((place for place in (root / price, _shipped(price)) if place.is_file()), root / price)
+
+
+def _shipped(path):
+    try:
+        return package_data(*path.parts)
+    except FileNotFoundError:
+        return path
+
+
+def _statbank_files(folder):
+    """StatBank's tables have upper-case names (LBESK69.csv); whatever else lies there is not read."""
+    return sorted(path for path in folder.glob("*.csv") if path.stem.isupper()) if folder.is_dir() else []
