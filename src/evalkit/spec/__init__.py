@@ -6,10 +6,10 @@ from evalkit.errors import SpecError
 from evalkit.files import package_data
 from evalkit.profile import Profile
 from evalkit.spec.build import Range, Text, build, content_hash, nearest, read_yaml
-from evalkit.spec.site import Site, find, load_site
+from evalkit.spec.site import PUBLIC_VARIABLE, Site, find, load_site
 from evalkit.spec.study import STUDIES
 
-__all__ = ["Range", "Site", "Text", "find", "load_profile", "load_site", "load_study"]
+__all__ = ["PUBLIC_VARIABLE", "Range", "Site", "Text", "find", "load_profile", "load_site", "load_study"]
 
 
 def load_study(path):

@@ -71,6 +71,8 @@ class Site:
     comparison : Comparison
     out, private : Path
         Pages and bundle; executed notebooks, logs and the release log.
+    path : Path
+        The file itself.
     root : Path
         The folder that the file's relative paths start from.
     sha256 : str
@@ -90,6 +92,7 @@ class Site:
     comparison: Comparison = Comparison()
     out: Path
     private: Path
+    path: Path
     root: Path
     sha256: str
 
@@ -107,7 +110,8 @@ class Site:
         return delivered + self._public_sources() + self._published_sources()
 
     def _public_sources(self):
-        folder, origin = (self.public, "real") if self.has_public else (self.data.folder / "public", "simulated")
+        # Without the real tables the panel that lies among the site's own files takes their place.
+        folder, origin = (self.public, "real") if self.has_public else (self.data.folder, self.data.origin)
         return [{"path": path, "dialect": "statbank", "table": "municipality_period", "origin": origin}
                 for path in _statbank_files(folder)]
 
@@ -139,7 +143,8 @@ def load_site(path, *, public=None):
     path = find(path)
     raw = read_yaml(path)
     root = _root(path)
-    site = build(Site, raw, where=path.name, computed={"root": root, "sha256": content_hash(raw)})
+    computed = {"path": path, "root": root, "sha256": content_hash(raw)}
+    site = build(Site, raw, where=path.name, computed=computed)
     public = public or os.environ.get(PUBLIC_VARIABLE) or root / site.public
     return replace(site, public=Path(public).resolve(), price=_price(root, site.price), out=root / site.out,
                    private=root / site.private, data=replace(site.data, folder=root / site.data.folder))
@@ -165,7 +170,13 @@ def find(path):
 
 
 def _root(path):
-    """Paths of analysis/municipalities/x.yaml start at the project's top, those of any other file beside it."""
+    """Paths of analysis/municipalities/x.yaml start at the project's top, those of any other file beside it.
+
+    A site that travels inside the installed package works in the current folder.
+    """
+    shipped = package_data("analysis").parent
+    if shipped.name == "_data" and path.is_relative_to(shipped):
+        return Path.cwd()
     in_project = path.parent.name == "municipalities" and path.parent.parent.name == "analysis"
     return path.parents[2] if in_project else path.parent
 

@@ -3,5 +3,8 @@
 Windows are in weeks relative to the site's ``programme_start``, so that one study serves every site.
 """
 
+from evalkit.spec.mechanism import MechanismStudy
+from evalkit.spec.monitoring import MonitoringStudy
+
 # Each class has the computed fields ``name`` and ``sha256`` (no keys of the file) beside its own.
-STUDIES = {}
+STUDIES = {"mechanism": MechanismStudy, "monitoring": MonitoringStudy}

@@ -1,0 +1,7 @@
+"""Run the notebooks of a site: one after another, each in its own kernel, never twice on the same input."""
+
+from evalkit.run.execute import Outcome, notebook_names, run_notebooks
+from evalkit.run.progress import Progress
+from evalkit.run.workspace import workspace
+
+__all__ = ["Outcome", "Progress", "notebook_names", "run_notebooks", "workspace"]

@@ -1,0 +1,194 @@
+"""Run a site's notebooks: parameters first, then data_check, then the rest; what is up to date is not run again."""
+
+import datetime as dt
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evalkit import errors, spec
+from evalkit.errors import RunError
+from evalkit.files import package_data, sha256_file, sha256_json
+from evalkit.result import MEDIA_TYPE
+from evalkit.run.kernel import execute
+from evalkit.run.parameters import fill, read_parameters
+from evalkit.run.progress import Progress
+from evalkit.run.record import Status, code_hash, data_hashes, read_status, write_status
+from evalkit.run.workspace import append_private, executed_folder, part_of
+
+ORDER = ("data_check", "user", "mechanism", "effect", "monitoring")
+GATE = "data_check"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One notebook, ready to run: its file, its parameters and the hash of all that it depends on."""
+
+    name: str
+    path: Path
+    parameters: dict
+    n_cells: int
+    input_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run did: names of notebooks, and for each that failed its error class and step."""
+
+    done: list = field(default_factory=list)
+    up_to_date: list = field(default_factory=list)
+    failed: dict = field(default_factory=dict)
+    skipped: list = field(default_factory=list)
+
+
+def run_notebooks(site, *, names=None, parameters=None, progress=None):
+    """Run the notebooks of a site inside its `workspace`.
+
+    Parameters
+    ----------
+    site : Site
+    names : sequence of str, optional
+        Default: all. ``data_check`` always comes first, since it gates the others.
+    parameters : mapping, optional
+        Values for the parameters cell of the named notebooks; values may be texts.
+    progress : Progress, optional
+
+    Returns
+    -------
+    Outcome
+        A notebook that fails does not stop the next; earlier executed notebooks are never touched.
+
+    Raises
+    ------
+    SpecError, RunError
+        Unknown notebook, misspelt or mistyped parameter, malformed study: before any kernel starts.
+    ContractError
+        If ``data_check`` found errors in the data.
+    """
+    progress = progress or Progress()
+    names = _in_order(names)
+    jobs = [_job(site, name, parameters if name in names else {}) for name in _in_order({GATE, *names})]
+    outcome = Outcome()
+    for job in jobs:
+        _run(site, job, outcome, progress)
+        if job.name == GATE:
+            _require_gate(site, outcome)
+    return outcome
+
+
+def notebook_names():
+    """Return the names of the shipped notebooks in the order in which they run."""
+    found = {path.stem for path in package_data("notebooks").glob("*.ipynb")}
+    return [*(name for name in ORDER if name in found), *sorted(found - set(ORDER))]
+
+
+def _in_order(names):
+    known = notebook_names()
+    unknown = sorted(set(names or ()) - set(known))
+    if unknown:
+        raise RunError(f"no notebook {', '.join(unknown)}; notebooks are {', '.join(known)}")
+    return [name for name in known if names is None or name in names]
+
+
+def _job(site, name, given):
+    import nbformat
+
+    path = package_data("notebooks", f"{name}.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    declared = read_parameters(notebook, name)
+    values = fill(declared, {"site": str(site.path), **(given or {})}, name)
+    study = spec.load_study(values["study"]) if values.get("study") else None
+    if study is not None:
+        values["study"] = str(spec.find(values["study"]))
+    depends = {"notebook": sha256_file(path), "site": site.sha256, "study": getattr(study, "sha256", ""),
+               "values": {key: value for key, value in values.items() if key not in ("site", "study")},
+               "data": sorted(data_hashes(site.sources, site.private / "hashes.json").items()), "code": code_hash()}
+    n_cells = sum(_runs(cell) for cell in notebook.cells)
+    return Job(name=name, path=path, parameters=values, n_cells=n_cells + 1, input_sha256=sha256_json(depends))
+
+
+def _run(site, job, outcome, progress):
+    target, status = executed_folder(site) / f"{job.name}.ipynb", site.private / "status"
+    last = read_status(status, job.name)
+    if target.is_file() and last.status == "done" and last.input_sha256 == job.input_sha256:
+        outcome.up_to_date.append(job.name)
+        progress.say(f"{job.name}: up to date")
+        return
+    step = ["start"]
+    try:
+        _execute(site, job, status, step, progress)
+    except KeyboardInterrupt:
+        write_status(status, Status(notebook=job.name, status="interrupted", step=step[0]))
+        raise RunError(f"{job.name}: interrupted at {step[0]}. Reports of earlier runs are untouched; "
+                       "run again to go on from here") from None
+    except Exception as error:
+        _record_failure(site, job, status, step[0], error, outcome, progress)
+        return
+    part_of(site, job.name).replace(target)
+    write_status(status, Status(notebook=job.name, status="done", input_sha256=job.input_sha256))
+    outcome.done.append(job.name)
+    progress.say(f"{job.name}: done, {progress.elapsed()}")
+
+
+def _execute(site, job, status, step, progress):
+    write_status(status, Status(notebook=job.name, status="running"))
+    with progress.notebook(job.name, job.n_cells) as show:
+        def on_cell(number):
+            step[0] = f"cell {number} of {job.n_cells}"
+            show(number)
+
+        executed = execute(job.path, part_of(site, job.name), job.parameters, site.public, on_cell=on_cell)
+    part_of(site, job.name).chmod(0o600)
+    unrun = sum(_runs(cell) and cell.execution_count is None for cell in executed.cells)
+    if unrun:
+        raise RunError(f"{unrun} cells did not run: the kernel stopped")
+    _require_names_once(executed, job.name)
+
+
+def _require_names_once(executed, name):
+    names = [payload["name"] for payload in released(executed)]
+    twice = sorted({item for item in names if names.count(item) > 1})
+    if twice:
+        raise RunError(f"{name}: run.show was given the name {', '.join(twice)} twice; a name is a file in the bundle")
+
+
+def released(executed):
+    """Yield the Released payloads among a notebook's outputs, in order."""
+    for cell in executed.cells:
+        for output in cell.get("outputs", ()):
+            if MEDIA_TYPE in output.get("data", {}):
+                yield output["data"][MEDIA_TYPE]
+
+
+def _record_failure(site, job, status, step, error, outcome, progress):
+    kind = _error_class(error)
+    append_private(site.private / "log.txt", f"{dt.datetime.now():%Y-%m-%d %H:%M:%S} {job.name} {step}\n"
+                   + "".join(traceback.format_exception(error)) + "\n")
+    write_status(status, Status(notebook=job.name, status="failed", step=step, error=kind))
+    outcome.failed[job.name] = f"{kind} at {step}"
+    progress.say(f"{job.name}: failed at {step}, {kind}{_own_message(error)}. "
+                 f"The full trace is in {site.private / 'log.txt'} (private: it may hold data)")
+
+
+def _error_class(error):
+    if type(error).__name__ == "DeadKernelError" or "kernel stopped" in str(error):
+        return "KernelDied"
+    return getattr(error, "ename", None) or type(error).__name__
+
+
+def _own_message(error):
+    """Messages of evalkit's own errors never hold a person's value; of any other error only the class is shown."""
+    name = _error_class(error)
+    if name == "KernelDied":
+        return " (often: out of memory; close other programs or give the site fewer tables)"
+    own = isinstance(getattr(errors, name, None), type)
+    return f": {getattr(error, 'evalue', error)}" if own else ""
+
+
+def _runs(cell):
+    return cell.cell_type == "code" and bool(cell.source.strip())
+
+
+def _require_gate(site, outcome):
+    """Stop when data_check did not end well: every later number would rest on refused data."""
+    if GATE in outcome.failed:
+        raise RunError(f"{GATE} failed: {outcome.failed[GATE]}; the other notebooks were not started")
