@@ -1,7 +1,23 @@
-"""Estimators: data, then design, then keyword-only options; every one answers with a `Result`."""
+"""Estimators: data in (`AtRisk` or a `Panel`), a `Result` out.
 
+Curves: `kaplan_meier`, `nelson_aalen`, `aalen_johansen`. Weeks: `restricted_mean`, `state_occupation`.
+Comparisons: `log_rank`, `cox`, `hazard_ratios`. Models of time: `parametric`.
+One treated unit: `difference_in_differences`, `synthetic_control`, `synthetic_did`.
+"""
+
+from evalkit.estimators.comparison import log_rank
+from evalkit.estimators.competing import aalen_johansen
+from evalkit.estimators.cox import cox, hazard_ratios
+from evalkit.estimators.multistate import occupation_influence, state_occupation
+from evalkit.estimators.nonparametric import kaplan_meier, nelson_aalen
 from evalkit.estimators.panel import difference_in_differences, synthetic_control, synthetic_did
 from evalkit.estimators.panel_data import Panel
-from evalkit.estimators.panel_inference import smallest_detectable_effect
+from evalkit.estimators.panel_inference import placebo_inference, placebo_rank, smallest_detectable_effect
+from evalkit.estimators.parametric import parametric
+from evalkit.estimators.restricted import restricted_mean
 
-__all__ = ["Panel", "difference_in_differences", "smallest_detectable_effect", "synthetic_control", "synthetic_did"]
+__all__ = [
+    "Panel", "aalen_johansen", "cox", "difference_in_differences", "hazard_ratios", "kaplan_meier", "log_rank",
+    "nelson_aalen", "occupation_influence", "parametric", "placebo_inference", "placebo_rank", "restricted_mean",
+    "smallest_detectable_effect", "state_occupation", "synthetic_control", "synthetic_did",
+]

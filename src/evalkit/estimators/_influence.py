@@ -1,0 +1,120 @@
+"""Variance of curves by influence functions, in time linear in the rows.
+
+Every curve here has the influence function IF(t) = A(t) - level(t) B(t), where A and B add up, over the
+times at which a row is at risk, what its event or survival changes. For a row still at risk at t
+both are a constant less a curve that all rows share, so the sum of squares over independent units
+needs the sums of six products only, and these change only where one of the unit's rows begins or ends.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalkit.estimators._counting import divide, units_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Path:
+    """What one functional of the influence adds up: ``risk`` for a time at risk, ``jump`` for the event."""
+
+    risk: np.ndarray
+    jump: np.ndarray
+
+
+def survival_variance(grid, survival):
+    """Return Var S(t) of the product-limit curve; equals Greenwood's without weights, clusters, late entry."""
+    return _Changes(grid).variance(_nothing(grid), _leaving(grid), survival)
+
+
+def hazard_variance(grid):
+    """Return Var H(t) of the Nelson-Aalen curve."""
+    share = divide(1.0, grid.at_risk)
+    return _Changes(grid).variance(Path(risk=grid.hazard * share, jump=share), _nothing(grid), 0.0)
+
+
+def incidence_variance(grid, before, incidence):
+    """Return Var F_k(t) of each cumulative incidence, shape (n_times, n_causes).
+
+    ``before`` is the event-free share just before each time.
+    """
+    changes, leaving = _Changes(grid), _leaving(grid)
+    share = divide(before, grid.at_risk)
+    columns = []
+    for k in range(incidence.shape[1]):
+        level = incidence[:, k]
+        risk = share * divide(grid.events[:, k], grid.at_risk) + level * leaving.risk
+        own = (changes.cause == k + 1) * share[changes.last - 1]
+        columns.append(changes.variance(Path(risk=risk, jump=level * leaving.jump), leaving, level, own))
+    return np.column_stack(columns)
+
+
+def _nothing(grid):
+    return Path(risk=np.zeros(len(grid.times)), jump=np.zeros(len(grid.times)))
+
+
+def _leaving(grid):
+    """What an event or its absence adds to -IF(S)/S."""
+    survivors = grid.at_risk - grid.events.sum(axis=1)
+    share = np.where(survivors > 1e-12 * grid.at_risk, divide(1.0, survivors), 0.0)
+    return Path(risk=grid.hazard * share, jump=share)
+
+
+class _Changes:
+    """Where the sums of each unit change, sorted by unit and time, once for all functionals of a grid."""
+
+    def __init__(self, grid):
+        units = units_of(grid.rows)
+        row = np.flatnonzero(grid.last > grid.first)
+        self.n_times = len(grid.times)
+        self.weight = units.weight[row]
+        self.first, self.last, self.cause = grid.first[row], grid.last[row], grid.cause[row]
+        unit = np.tile(units.code[row], 2)
+        time = np.concatenate([self.first, self.last - 1])
+        self.order = np.lexsort((time, unit))
+        unit, time = unit[self.order], time[self.order]
+        self.start = _starts(unit, time)
+        self.time, self.copies = time[self.start], units.copies[unit[self.start]]
+        self.first_of_unit = _position_of_first(unit[self.start])
+
+    def variance(self, a, b, level, own=0.0):
+        """Sum the squared influence over units; ``own`` is what each row's event adds to A besides."""
+        event = self.cause > 0
+        jump_a = a.jump[self.last - 1] + own
+        curve_a, curve_b = _cumulated(a.risk), _cumulated(b.risk)
+        n = self._accumulate(np.ones(len(event)), -np.ones(len(event)))
+        a_sum = self._accumulate(curve_a[self.first], event * jump_a - curve_a[self.last])
+        b_sum = self._accumulate(curve_b[self.first], event * b.jump[self.last - 1] - curve_b[self.last])
+        shared = curve_a[1:] - level * curve_b[1:]
+        nn, aa, bb, ab, na, nb = (self._products(x, y) for x, y in (
+            (n, n), (a_sum, a_sum), (b_sum, b_sum), (a_sum, b_sum), (n, a_sum), (n, b_sum)))
+        total = aa + level**2 * bb + shared**2 * nn - 2 * level * ab - 2 * shared * na + 2 * shared * level * nb
+        return np.maximum(total, 0)
+
+    def _accumulate(self, entering, leaving):
+        """Return each unit's running sum before and after each of its changes."""
+        step = np.concatenate([self.weight * entering, self.weight * leaving])[self.order]
+        step = np.add.reduceat(step, self.start)
+        after = np.cumsum(step)
+        after -= (after - step)[self.first_of_unit]
+        return after - step, after
+
+    def _products(self, x, y):
+        change = self.copies * (x[1] * y[1] - x[0] * y[0])
+        return np.cumsum(np.bincount(self.time, weights=change, minlength=self.n_times))
+
+
+def _cumulated(value):
+    return np.concatenate([[0.0], np.cumsum(value)])
+
+
+def _starts(unit, time):
+    new = np.ones(len(unit), dtype=bool)
+    new[1:] = (unit[1:] != unit[:-1]) | (time[1:] != time[:-1])
+    return np.flatnonzero(new)
+
+
+def _position_of_first(unit):
+    """Return for each entry of sorted codes the position of the first equal one."""
+    new = np.ones(len(unit), dtype=bool)
+    new[1:] = unit[1:] != unit[:-1]
+    return np.maximum.accumulate(np.where(new, np.arange(len(unit)), 0))

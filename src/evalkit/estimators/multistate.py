@@ -1,0 +1,209 @@
+"""States with returns: how long, and with what share, persons are in each state."""
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import EstimationError
+from evalkit.estimators._counting import require_clusters, strata_of, units_of
+from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
+from evalkit.estimators._transitions import chain_of, functionals, require_states, row_influence
+from evalkit.result import Estimand, Provenance, Result, tidy
+
+
+def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, conf_type="plain"):
+    """Estimate the expected weeks in each state by each horizon, returns counted, and the shares at given weeks.
+
+    Parameters
+    ----------
+    at_risk : AtRisk
+        With ``state`` and ``person`` (or ``cluster``); its strata are the groups.
+    horizon_weeks : float or sequence of float
+    at_weeks : float or sequence of float
+        Weeks at which the share in each state is wanted as well.
+    conf_level : float
+    conf_type : {"plain", "log", "log-log"}
+        Limits of the shares; those of weeks are plain.
+
+    Returns
+    -------
+    Result
+        Kind ``model``. Terms ``weeks[STATE]`` with ``time_weeks`` the horizon, then ``share[STATE]`` with
+        ``time_weeks`` the week. ``n_persons`` counts persons of the group (for a share: under observation in
+        that week, or last seen in a state that nobody leaves), ``n_events`` those of them ever (for a share:
+        then) in the state. ``model`` holds terms, times, groups, estimates (n_groups, n_terms) and the covariance
+        (n_groups * n_terms squared).
+
+    Raises
+    ------
+    EstimationError
+        No states or persons, nobody under observation at time zero, or a horizon beyond the follow-up.
+
+    Notes
+    -----
+    Shares p(t) = p(0) prod (I + dA(s)) (Aalen-Johansen), expected weeks their integral up to the horizon.
+    From time zero they need independent censoring but not a Markov process (Datta and Satten 2001); with
+    delayed entry they do need it. A share that is last in a state with nobody at risk stays there. Errors come from
+    the persons' influence functions, the start included: ``survfit(Surv(entry, exit, state) ~ 1, id, istate)``
+    and ``summary(..., rmean = horizon)`` of R survival.
+
+    References
+    ----------
+    .. [1] Aalen and Johansen (1978), Scandinavian Journal of Statistics 5, 141-150.
+    .. [2] Datta and Satten (2001), Statistics and Probability Letters 55, 403-411.
+
+    Examples
+    --------
+    Two persons on support; one leaves in week 2 and returns in week 3.
+
+    >>> from evalkit.atrisk import AtRisk
+    >>> frame = pd.DataFrame({"person": [1, 2, 2, 2], "from": [0, 0, 2, 3], "to": [4, 2, 3, 4], "now": ["ON", "ON", "OFF", "ON"],
+    ...                       "then": [None, "OFF", "ON", None]})
+    >>> table = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
+    >>> state_occupation(table, horizon_weeks=4, at_weeks=2).table[["term", "estimate"]]
+             term  estimate
+    0  weeks[OFF]       0.5
+    1   weeks[ON]       3.5
+    2  share[OFF]       0.5
+    3   share[ON]       0.5
+    """
+    require_one_of("conf_type", conf_type, CONF_TYPES)
+    quantile(conf_level)
+    require_states(at_risk, "state_occupation")
+    require_clusters(at_risk)
+    horizons, weeks = _times(horizon_weeks, at_weeks)
+    influence, chains, estimates = _all_groups(at_risk, horizons, weeks)
+    covariance = _covariance(at_risk, influence, chains)
+    n_terms = estimates.shape[1]
+    tables = [_table(chain, estimates[g], covariance[g * n_terms:(g + 1) * n_terms, g * n_terms:(g + 1) * n_terms],
+                     horizons, weeks, conf_level, conf_type) for g, (chain, _) in enumerate(chains)]
+    terms, times = _names(at_risk.causes, horizons, weeks)
+    options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level, "conf_type": conf_type}
+    unit = {term: "weeks" if term.startswith("weeks") else "share" for term in terms}
+    return Result(kind="model", table=pd.concat(tables, ignore_index=True),
+                  model={"terms": terms, "times": times, "groups": tuple(chain.label for chain, _ in chains),
+                         "estimates": estimates, "covariance": covariance},
+                  estimand=Estimand(name="state_occupation", summary="state_occupation", unit=unit,
+                                    horizon_weeks=float(horizons.max())),
+                  provenance=Provenance(method="state_occupation", options=options))
+
+
+def occupation_influence(at_risk, *, horizon_weeks, at_weeks=()):
+    """Return each row's influence on the estimates of its own stratum, for errors of one's own.
+
+    Parameters
+    ----------
+    at_risk, horizon_weeks, at_weeks
+        As in :func:`state_occupation`.
+
+    Returns
+    -------
+    ndarray of float, shape (n_rows, n_terms)
+        In the order of the rows and of ``model["terms"]`` of :func:`state_occupation`. Weights are included,
+        counts are not. Sums over the rows of a person are the person's influence; their squares summed over
+        persons are the variance; over all rows of a stratum they add up to 0. One number per person: inside the
+        house only.
+
+    Examples
+    --------
+    >>> from evalkit.atrisk import AtRisk
+    >>> frame = pd.DataFrame({"person": [1, 2, 2], "from": [0, 0, 2], "to": [4, 2, 4], "now": ["ON", "ON", "OFF"],
+    ...                       "then": [None, "OFF", None]})
+    >>> table = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
+    >>> occupation_influence(table, horizon_weeks=4).round(2).tolist()
+    [[-0.5, 0.5], [0.5, -0.5], [0.0, 0.0]]
+    """
+    require_states(at_risk, "occupation_influence")
+    horizons, weeks = _times(horizon_weeks, at_weeks)
+    influence, _, _ = _all_groups(at_risk, horizons, weeks)
+    return influence if at_risk.weight is None else influence * at_risk.weight[:, None]
+
+
+def _times(horizon_weeks, at_weeks):
+    horizons, weeks = (np.atleast_1d(np.asarray(value, dtype=float)) for value in (horizon_weeks, at_weeks))
+    if not len(horizons) or not (horizons > 0).all():
+        raise ValueError("horizon_weeks must be one or more numbers above 0")
+    if not (weeks >= 0).all():
+        raise ValueError("at_weeks must be numbers of at least 0")
+    return horizons, weeks
+
+
+def _all_groups(at_risk, horizons, weeks):
+    """Estimate every stratum; return influence in the order of the rows, chains with their rows, estimates."""
+    n_terms = (len(horizons) + len(weeks)) * len(at_risk.causes)
+    influence, chains, estimates = np.empty((at_risk.n_rows, n_terms)), [], []
+    for label, position in strata_of(at_risk):
+        chain = chain_of(label, at_risk.select(position))
+        _require_follow_up(chain, max(horizons.max(), weeks.max(initial=0)))
+        found = functionals(chain, horizons, weeks)
+        influence[position] = row_influence(chain, found)
+        chains.append((chain, position))
+        estimates.append(found.estimate)
+    return influence, chains, np.array(estimates)
+
+
+def _require_follow_up(chain, last):
+    """Refuse a horizon after everybody who could still move has left observation."""
+    moving = np.isin(np.arange(len(chain.states)), chain.state)
+    share = chain.after[np.searchsorted(chain.times, last, side="right")]
+    if chain.rows.exit.max() < last and share[moving].sum() > 1e-12:
+        where = f"stratum {chain.label}: " if chain.label else ""
+        raise EstimationError(f"{where}nobody is under observation at week {last:g}. Choose an earlier horizon")
+
+
+def _covariance(at_risk, influence, chains):
+    """Square the influence summed within units; groups that share units are correlated."""
+    units, n_terms = units_of(at_risk), influence.shape[1]
+    covariance = np.zeros((len(chains) * n_terms,) * 2)
+    sums, owners = [], []
+    for _, position in chains:
+        code, local = np.unique(units.code[position], return_inverse=True)
+        value = influence[position] * units.weight[position][:, None]
+        sums.append(np.column_stack([np.bincount(local, weights=column) for column in value.T]))
+        owners.append(code)
+    for g, own in enumerate(owners):
+        for h in range(g + 1):
+            shared, mine, theirs = np.intersect1d(own, owners[h], assume_unique=True, return_indices=True)
+            block = (sums[g][mine] * units.copies[shared][:, None]).T @ sums[h][theirs]
+            covariance[g * n_terms:(g + 1) * n_terms, h * n_terms:(h + 1) * n_terms] = block
+            covariance[h * n_terms:(h + 1) * n_terms, g * n_terms:(g + 1) * n_terms] = block.T
+    return covariance
+
+
+def _names(states, horizons, weeks):
+    terms = [f"{kind}[{state}]" for kind, times in (("weeks", horizons), ("share", weeks)) for _ in times for state in states]
+    return tuple(terms), np.repeat(np.concatenate([horizons, weeks]), len(states))
+
+
+def _table(chain, estimate, covariance, horizons, weeks, conf_level, conf_type):
+    terms, times = _names(chain.states, horizons, weeks)
+    error = np.sqrt(np.diag(covariance))
+    margin, is_weeks = quantile(conf_level) * error, np.arange(len(terms)) < len(horizons) * len(chain.states)
+    low, high = share_limits(np.where(is_weeks, 0.5, estimate), error, conf_level, conf_type)
+    counts = [_ever(chain, horizon) for horizon in horizons] + [_then(chain, week) for week in weeks]
+    n_persons = np.repeat([total for total, _ in counts], len(chain.states))
+    return tidy(term=list(terms), group=chain.label, time_weeks=times, estimate=estimate, std_error=error,
+                conf_low=np.where(is_weeks, np.maximum(estimate - margin, 0), low),
+                conf_high=np.where(is_weeks, np.minimum(estimate + margin, times), high),
+                n_persons=n_persons, n_events=np.concatenate([number for _, number in counts]))
+
+
+def _ever(chain, horizon):
+    """Count the persons of the group, and those seen in each state before the horizon."""
+    rows, size = chain.rows, len(chain.states)
+    seen = rows.entry < horizon
+    entered = (rows.exit < horizon) & (chain.target != chain.state)
+    return rows.n_persons, [_persons(rows, (seen & (chain.state == k)) | (entered & (chain.target == k))) for k in range(size)]
+
+
+def _then(chain, week):
+    """Count the persons observed at a week and those in each state; a state that nobody leaves keeps its persons."""
+    rows, size = chain.rows, len(chain.states)
+    present = (rows.entry <= week) & (week < rows.exit)
+    final = ~np.isin(chain.target, chain.state) & (rows.exit <= week)
+    counts = [_persons(rows, (present & (chain.state == k)) | (final & (chain.target == k))) for k in range(size)]
+    return sum(counts), counts
+
+
+def _persons(rows, mask):
+    chosen = rows.select(mask)
+    return chosen.n_persons if chosen.n_rows else 0
