@@ -1,0 +1,180 @@
+"""A page from what a notebook said and released, in one language."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+
+from evalkit.reports.appendix import appendix
+from evalkit.reports.charts import chart
+from evalkit.reports.estimand import meaning
+from evalkit.reports.strings import load
+from evalkit.reports.tables import table
+from evalkit.reports.text import sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """A Markdown cell of the page's language."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The payload of a Released object."""
+
+    payload: Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A cell that stopped: the class of its error and its number, never its message."""
+
+    error: str
+    step: int
+
+
+def page(cells, language, strings, meta):
+    """Return a notebook's page: one self-contained HTML text.
+
+    Parameters
+    ----------
+    cells : sequence of Prose, Shown or Failure
+        In the notebook's order. A heading of level 1 is the title, each of level 2 begins a section.
+    language : {"da", "en"}
+    strings : Strings
+    meta : mapping
+        ``title`` (used where no cell has one), ``site``, ``note``, ``languages`` {language: link},
+        ``index`` (link), ``n_not_exported``.
+
+    Returns
+    -------
+    str
+        HTML, the same for the same input.
+    """
+    title, sections = _sections(cells, language, strings, meta)
+    shown = [cell.payload for cell in cells if isinstance(cell, Shown)]
+    return _template("page.html").render(
+        language=language, say=_say(strings, language), title=title, sections=sections, meta=meta,
+        summary=_summary(shown, strings, language),
+        appendix=appendix(shown, strings, language, meta), other=_others(meta, language))
+
+
+def index(entries, language, strings, meta):
+    """Return the first page: one card a report, with its most important sentences.
+
+    Parameters
+    ----------
+    entries : sequence of mapping
+        ``title``, ``link``, ``payloads`` and ``strings`` of each report.
+    """
+    cards = [{"title": entry["title"], "link": entry["link"], "n_results": len(entry["payloads"]),
+              "answers": _summary(entry["payloads"], entry["strings"], language)} for entry in entries]
+    return _template("index.html").render(language=language, say=_say(strings, language), cards=cards, meta=meta,
+                                          other=_others(meta, language))
+
+
+def preview(released, language="da", notebook=""):
+    """Return what JupyterLab shows of a Released object: title, sentence, chart and table."""
+    strings = load(notebook)
+    return f'<div lang="{language}">{_result(released.payload, strings, language, "preview")}</div>'
+
+
+def title_of(payload, strings, language):
+    """Return a result's title; its estimand's name where the catalogue has none."""
+    entry = strings.result(payload["name"])
+    return strings.label(entry["title"] if "title" in entry else payload["estimand"]["name"], language)
+
+
+def markdown(text):
+    """Return Markdown as HTML; raw HTML is shown as text, links keep their words and lose their address."""
+    return re.sub(r"</?a\b[^>]*>|<img[^>]*>", "", _markdown().render(text))
+
+
+def _sections(cells, language, strings, meta):
+    title, sections = "", [_new_section("", "intro")]
+    for k, cell in enumerate(cells):
+        if isinstance(cell, Prose):
+            title = _add_prose(cell.text, sections, title)
+        elif isinstance(cell, Shown):
+            sections[-1]["parts"].append(_result(cell.payload, strings, language, f"r{k}"))
+            sections[-1]["origins"].update(dict.fromkeys(cell.payload["provenance"]["rests_on"]))
+        else:
+            text = strings.say("failure", language, step=cell.step, error=cell.error)
+            sections[-1]["parts"].append(f'<p class="failure">{escape(text)}</p>')
+    for section in sections:
+        section["rests_on"] = _rests_on(section["origins"], strings, language)
+    return title or meta["title"], [section for section in sections if section["parts"]]
+
+
+def _add_prose(text, sections, title):
+    """Cut a Markdown cell at its headings of level 1 and 2, and begin sections there."""
+    for block in re.split(r"(?m)^(?=#{1,2} )", text):
+        heading = re.match(r"(#{1,2}) +(.+)", block)
+        if heading is None:
+            rest = block
+        elif heading[1] == "#":
+            title, rest = title or heading[2].strip(), block[heading.end():]
+        else:
+            sections.append(_new_section(heading[2].strip(), f"s{len(sections)}"))
+            rest = block[heading.end():]
+        if rest.strip():
+            sections[-1]["parts"].append(markdown(rest))
+    return title
+
+
+def _new_section(heading, key):
+    return {"heading": heading, "id": key, "parts": [], "origins": {}}
+
+
+def _rests_on(origins, strings, language):
+    names = [strings.say(f"rests_on_{origin}", language) for origin in origins if f"rests_on_{origin}" in strings.labels]
+    if not names:
+        return ""
+    joined = f" {strings.say('and', language)} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return strings.say("section_rests_on", language, origins=joined)
+
+
+def _result(payload, strings, language, key):
+    title = title_of(payload, strings, language)
+    entry = strings.result(payload["name"])
+    drawing = chart(payload, strings, language, prefix=key)
+    numbers = table(payload, strings, language, caption=title)
+    return _template("result.html").render(
+        say=_say(strings, language), key=key, title=title, answer=sentence(payload, strings, language),
+        withheld=payload["withheld"], drawing=drawing, table=numbers, meaning=meaning(payload, strings, language),
+        caveat=strings.label(entry.get("caveat", ""), language))
+
+
+def _summary(payloads, strings, language):
+    """Return the sentences that a page is read for: those marked ``key``, else the first three."""
+    spoken = [payload for payload in payloads if strings.result(payload["name"]).get("sentences")]
+    marked = [payload for payload in spoken if strings.result(payload["name"]).get("key")]
+    return [sentence(payload, strings, language) for payload in (marked or spoken[:3])]
+
+
+def _others(meta, language):
+    return {other: link for other, link in meta["languages"].items() if other != language}
+
+
+def _say(strings, language):
+    return lambda key, **values: strings.say(key, language, **values)
+
+
+@cache
+def _markdown():
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+@cache
+def _template(name):
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("evalkit.reports", "html")
+    rooms = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                        keep_trailing_newline=True)
+    return rooms.get_template(name)

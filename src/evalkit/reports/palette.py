@@ -1,0 +1,28 @@
+"""The colours of charts and pages: dark enough to read, apart enough for colour-blind readers."""
+
+PAPER = "#ffffff"
+INK = "#1c2730"
+MUTED = "#566270"
+RULE = "#dfe4e8"
+ACCENT = "#0b5c8a"
+# Blue, vermilion, green, purple, ochre, slate: each at least 4.5:1 on white.
+SERIES = (ACCENT, "#b84300", "#2b7a4b", "#7c3f8c", "#7d6200", "#46525e")
+BEHIND = "#6b7681"
+
+
+def contrast(one, other):
+    """Return the WCAG 2.1 contrast ratio of two colours.
+
+    Examples
+    --------
+    >>> round(contrast("#000000", "#ffffff"))
+    21
+    """
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour):
+    channels = [int(colour[k:k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,102 @@
+"""The catalogue of texts: labels of keys, and what is said about each result, in every language."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+LANGUAGES = ("da", "en")
+_LEVEL = re.compile(r"^(?P<name>[^\[\]]+)\[(?P<level>.+)\]$")
+_PERIOD = re.compile(r"^(?P<year>\d{4})(?P<unit>[QM])(?P<number>\d{1,2})$")
+
+
+@dataclass(frozen=True)
+class Strings:
+    """Texts of one notebook.
+
+    Attributes
+    ----------
+    labels : mapping
+        Key -> {language: text}.
+    results : mapping
+        Name of a result -> its title, chart, axis, rows, sentences and caveat.
+    missing : set of str
+        Keys that were asked for and have no label; names fall through as they are.
+    """
+
+    labels: MappingProxyType
+    results: MappingProxyType
+    missing: set = field(default_factory=set)
+
+    def label(self, key, language):
+        """Return the text of a key; ``sex[M]`` and ``F, young`` are put together from their parts.
+
+        A mapping of language to text is its own label. A key without a label is returned as it is.
+        """
+        if not isinstance(key, str):
+            return key.get(language, "")
+        if key == "" or key in self.labels:
+            return self.labels[key][language] if key else ""
+        return self._composed(key, language)
+
+    def say(self, key, language, **values):
+        """Return a common text with its ``{placeholders}`` filled."""
+        return self.labels[key][language].format(**values)
+
+    def result(self, name):
+        """Return what is said about a result; an empty mapping when nothing is."""
+        return self.results.get(name, {})
+
+    def _composed(self, key, language):
+        level, period = _LEVEL.match(key), _PERIOD.match(key)
+        if level:
+            return f"{self.label(level['name'], language)}: {self.label(level['level'], language)}"
+        if period:
+            return self.say(f"period_{period['unit']}", language, year=period["year"], number=int(period["number"]))
+        if ", " in key:
+            return ", ".join(self.label(part, language) for part in key.split(", "))
+        self.missing.add(key)
+        return key
+
+
+def load(notebook=""):
+    """Return the texts of a notebook: its own files first, then the common ones, then everybody's labels.
+
+    ``effect`` owns ``effect.yaml`` and ``effect_*.yaml``.
+    """
+    catalogues = _catalogues()
+    own = [name for name in catalogues if name == notebook or name.startswith(f"{notebook}_")]
+    order = [*(name for name in catalogues if name not in own and name != "common"), "common", *own]
+    labels, results = {}, {}
+    for name in order:
+        labels |= catalogues[name].get("labels") or {}
+        results |= catalogues[name].get("results") or {}
+    return Strings(MappingProxyType(labels), MappingProxyType(results))
+
+
+def incomplete():
+    """List texts that lack a language, as ``file: where``."""
+    return [f"{name}.yaml: {where}" for name, catalogue in _catalogues().items() for where in _lacking(catalogue, ())]
+
+
+@cache
+def _catalogues():
+    import yaml
+
+    folder = files(__name__)
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return {name.removesuffix(".yaml"): yaml.safe_load(folder.joinpath(name).read_text(encoding="utf-8")) or {}
+            for name in names}
+
+
+def _lacking(node, trail):
+    if isinstance(node, dict):
+        given = [language for language in LANGUAGES if node.get(language)]
+        if 0 < len(given) < len(LANGUAGES):
+            yield ".".join(trail)
+        for key, inner in node.items():
+            yield from _lacking(inner, (*trail, str(key)))
+    elif isinstance(node, list):
+        for k, inner in enumerate(node):
+            yield from _lacking(inner, (*trail, str(k)))

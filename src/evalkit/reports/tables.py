@@ -1,0 +1,155 @@
+"""Tables of Released payloads: caption, scoped headers, a scroll region that a keyboard reaches."""
+
+from html import escape
+
+from evalkit.reports.text import NBSP, in_unit, number, percent, rows_of, unit_of
+
+
+def table(payload, strings, language, *, caption):
+    """Return a payload's rows as an HTML table in one language.
+
+    Columns without any value are left out; the interval's two limits are one column; a suppressed row says so.
+
+    Parameters
+    ----------
+    payload : mapping
+    strings : Strings
+    language : {"da", "en"}
+    caption : str
+
+    Returns
+    -------
+    str
+    """
+    rows = rows_of(payload)
+    if not rows:
+        return ""
+    columns = _columns(payload, rows, strings, language)
+    body = [[write(row) for _, _, write in columns] for row in rows]
+    notes = _notes(payload, rows, strings, language)
+    return grid(caption, [name for name, _, _ in columns], body, numeric=[is_number for _, is_number, _ in columns],
+                note=notes)
+
+
+def grid(caption, header, body, *, numeric=None, note=""):
+    """Return any small table: first column as row headers.
+
+    Examples
+    --------
+    >>> 'scope="row"' in grid("Inputs", ["File", "Hash"], [["a.csv", "0f"]])
+    True
+    """
+    numeric = numeric or [False] * len(header)
+    kind = ['class="num" ' if is_number else "" for is_number in numeric]
+    head = "".join(f'<th {kind[k]}scope="col">{escape(name)}</th>' for k, name in enumerate(header))
+    lines = "".join(_line(cells, kind) for cells in body)
+    after = f'<p class="note">{escape(note)}</p>' if note else ""
+    return (f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
+            f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>{after}")
+
+
+def _line(cells, kind):
+    first = f'<th scope="row">{escape(cells[0])}</th>'
+    return f"<tr>{first}{''.join(f'<td {kind[k]}>{escape(cell)}</td>' for k, cell in enumerate(cells[1:], 1))}</tr>".replace(" >", ">")
+
+
+def _columns(payload, rows, strings, language):
+    """Return (name, is it a number, row -> text) of every column that has something to show."""
+    def say(key, **values):
+        return strings.say(key, language, **values)
+
+    columns = [(say(f"column_{name}"), False, _labelled(name, strings, language))
+               for name in ("term", "group") if len({row[name] for row in rows}) > 1]
+    columns = columns or [(say("column_term"), False, _labelled("term", strings, language, payload["estimand"]["name"]))]
+    if _any(rows, "time_weeks"):
+        columns.append((say("column_time_weeks"), True, lambda row: number(row["time_weeks"], 0, language)))
+    if _shows_estimate(payload, rows):
+        name = "column_count" if payload["kind"] == "counts" and _unit(payload, rows) in ("", "persons") else "column_estimate"
+        columns.append((_with_unit(say(name), _unit(payload, rows), strings, language), True, _estimate(payload, strings, language)))
+    if _any(rows, "conf_low"):
+        level = percent(payload["provenance"]["options"].get("conf_level", "0.95"), 0, language)
+        columns.append((say("column_interval", level=level), True, _interval(payload, strings, language)))
+    if _any(rows, "p_value"):
+        columns.append((say("column_p_value"), True, lambda row: _p_text(row["p_value"], language)))
+    return columns + _count_columns(payload, rows, strings, language)
+
+
+def _count_columns(payload, rows, strings, language):
+    persons = "column_n_at_risk" if payload["kind"] == "curve" else "column_n_persons"
+    events = "column_n_of" if payload["kind"] in ("share", "counts") else "column_n_events"
+    few = strings.say("too_few", language)
+
+    def counted(name):
+        return lambda row: number(row[name], 0, language) if row[name] is not None else few if _is_hidden(row) else "–"
+
+    return [(strings.say(key, language), True, counted(name))
+            for key, name in ((persons, "n_persons"), (events, "n_events"))
+            if _any(rows, name) and not (name == "n_persons" and _repeats(rows))]
+
+
+def _repeats(rows):
+    """Return whether the count of persons only says again what the estimate says."""
+    return all(row["estimate"] == row["n_persons"] for row in rows)
+
+
+def _shows_estimate(payload, rows):
+    return _any(rows, "estimate") or not _any(rows, "n_persons")
+
+
+def _unit(payload, rows):
+    return unit_of(payload, rows[0]["term"])
+
+
+def _with_unit(name, unit, strings, language):
+    key = f"unit_{unit}"
+    return f"{name} ({strings.label(key, language)})" if key in strings.labels and unit not in ("persons", "share") else name
+
+
+def _labelled(name, strings, language, instead=""):
+    return lambda row: strings.label(row[name] or instead, language)
+
+
+def _estimate(payload, strings, language):
+    few = strings.say("too_few", language)
+
+    def write(row):
+        if row["estimate"] is None:
+            return few if payload["suppressed"]["n_cells"] else "–"
+        return in_unit(row["estimate"], unit_of(payload, row["term"]), language)
+
+    return write
+
+
+def _interval(payload, strings, language):
+    def write(row):
+        if row["conf_low"] is None or row["conf_high"] is None:
+            return "–"
+        low, high = (in_unit(row[name], unit_of(payload, row["term"]), language) for name in ("conf_low", "conf_high"))
+        return strings.say("interval_to", language, low=low, high=high).replace(" ", NBSP)
+
+    return write
+
+
+def _p_text(value, language):
+    if value is None:
+        return "–"
+    return f"<{NBSP}{number('0.001', 3, language)}" if float(value) < 0.001 else number(value, 3, language)
+
+
+def _is_hidden(row):
+    return row["estimate"] is None and row["n_persons"] is None
+
+
+def _any(rows, name):
+    return any(row[name] is not None for row in rows)
+
+
+def _notes(payload, rows, strings, language):
+    profile = payload["profile"]
+    notes = []
+    hidden = payload["suppressed"]["rules"]
+    if any(rule != "merged_steps" for rule in hidden):
+        notes.append(strings.say("too_few_note", language, min_n=profile["min_n"]))
+    if _any(rows, "n_persons") or _any(rows, "n_events"):
+        notes.append(strings.say("rounded_note", language, base=profile["rounding_base"]))
+    return " ".join(notes)

@@ -1,0 +1,182 @@
+"""Numbers and sentences in Danish and English, made from Released objects."""
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+
+NBSP = "\u00a0"
+MINUS = "\u2212"
+_MARKS = {"da": str.maketrans(",.", ".,"), "en": str.maketrans("", "")}
+_FIELD = re.compile(r"\{(?P<path>\w+(?:\.[^{}:]+)*)(?::(?P<code>[^{}]+))?\}")
+# Ratios are compared with 1, everything else with 0.
+_RATIOS = {"ratio", "hazard_ratio", "rate_ratio", "odds_ratio", "time_ratio"}
+# unit -> decimals of its values, and whether they are shown in per cent.
+_DECIMALS = {"share": 1, "percent": 1, "weeks": 1, "persons": 0, "dkk": 0, "score": 2, "ratio": 2, "hazard_ratio": 2}
+
+
+def number(value, decimals, language, signed=False):
+    """Write a number in the language's own form, halves rounded away from zero.
+
+    Parameters
+    ----------
+    value : str, float or None
+        A decimal text of a payload, or a number; None gives a dash.
+    decimals : int
+    language : {"da", "en"}
+    signed : bool
+        Write the plus sign as well.
+
+    Examples
+    --------
+    >>> number("-1234.55", 1, "da"), number("0.25", 1, "en", signed=True)
+    ('−1.234,6', '+0.3')
+    """
+    if value is None:
+        return "–"
+    rounded = Decimal(str(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    sign = MINUS if rounded < 0 else "+" if signed and rounded > 0 else ""
+    return sign + f"{abs(rounded):,.{decimals}f}".translate(_MARKS[language])
+
+
+def percent(value, decimals, language, signed=False):
+    """Write a share in per cent.
+
+    Examples
+    --------
+    >>> percent("0.125", 1, "da") == "12,5\\N{NO-BREAK SPACE}%", percent(0.5, 0, "en")
+    (True, '50%')
+    """
+    if value is None:
+        return "–"
+    return number(Decimal(str(value)) * 100, decimals, language, signed) + per_cent_sign(language)
+
+
+def per_cent_sign(language):
+    """Return the sign as it is written after a number."""
+    return f"{NBSP}%" if language == "da" else "%"
+
+
+def million(value, decimals, language, signed=False):
+    """Write an amount of kroner in millions.
+
+    Examples
+    --------
+    >>> million("-12400000", 1, "en")
+    'DKK\xa0−12.4\xa0million'
+    """
+    if value is None:
+        return "–"
+    amount = number(Decimal(str(value)) / 1_000_000, decimals, language, signed).replace(" ", NBSP)
+    return f"{amount}{NBSP}mio.{NBSP}kr." if language == "da" else f"DKK{NBSP}{amount}{NBSP}million"
+
+
+def in_unit(value, unit, language, signed=False):
+    """Write a value by the unit of its estimand: shares in per cent, kroner from a million up in millions."""
+    decimals = _DECIMALS.get(unit, 2)
+    if value is None:
+        return "–"
+    if unit == "share":
+        return percent(value, decimals, language, signed)
+    if unit == "percent":
+        return number(value, decimals, language, signed) + per_cent_sign(language)
+    if unit == "dkk" and abs(Decimal(str(value))) >= 1_000_000:
+        return million(value, 1, language, signed)
+    return number(value, decimals, language, signed)
+
+
+def unit_of(payload, term):
+    """Return the unit of a row; an estimand may give one unit for each term."""
+    unit = payload["estimand"].get("unit", "")
+    return unit if isinstance(unit, str) else unit.get(term, unit.get("", ""))
+
+
+def reference_of(unit):
+    """Return the value that means "no difference"."""
+    return 1.0 if unit in _RATIOS else 0.0
+
+
+def rows_of(payload):
+    """Return the rows of a payload as mappings of decimal texts."""
+    return [dict(zip(payload["columns"], row, strict=True)) for row in payload["rows"]]
+
+
+def find_row(payload, selector):
+    """Return the first row that a selector names, or None.
+
+    On a curve, ``time_weeks`` names the last released step at or before it; ``last`` is the end.
+    """
+    chosen = [row for row in rows_of(payload)
+              if all(row[key] == str(value) for key, value in selector.items() if key in ("term", "group"))]
+    time = selector.get("time_weeks")
+    if time is None:
+        return chosen[0] if chosen else None
+    if time == "last":
+        return chosen[-1] if chosen else None
+    if payload["kind"] == "curve":
+        before = [row for row in chosen if row["time_weeks"] is not None and float(row["time_weeks"]) <= float(time)]
+        return before[-1] if before else None
+    return next((row for row in chosen if row["time_weeks"] is not None and float(row["time_weeks"]) == float(time)), None)
+
+
+def sentence(payload, strings, language):
+    """Return the sentence that fits a released result, its numbers filled in.
+
+    The first sentence whose ``when`` holds for the first named row is used. A withheld or suppressed result
+    never falls to ``otherwise``: without a sentence of its own it gets the common one.
+    """
+    entry = strings.result(payload["name"])
+    rows = {name: find_row(payload, selector) for name, selector in (entry.get("rows") or {}).items()}
+    first = next(iter(rows.values()), None)
+    state = condition(payload, first, bool(rows))
+    for choice in entry.get("sentences") or ():
+        if choice["when"] == state or (choice["when"] == "otherwise" and state not in ("withheld", "suppressed")):
+            return fill(choice[language], payload, rows, strings, language)
+    if state == "withheld":
+        reason = strings.label(payload["withheld"], language)
+        return strings.say("sentence_withheld", language, reason=reason)
+    if state == "suppressed":
+        return strings.say("sentence_suppressed", language, min_n=payload["profile"]["min_n"])
+    return ""
+
+
+def condition(payload, row, asked=True):
+    """Return the state of a result: withheld, suppressed, positive, negative, unclear or otherwise."""
+    if payload["withheld"]:
+        return "withheld"
+    if not asked:
+        return "otherwise"
+    if row is None or (row["estimate"] is None and row["n_persons"] is None):
+        return "suppressed"
+    if row["conf_low"] is None or row["conf_high"] is None:
+        return "otherwise"
+    nothing = reference_of(unit_of(payload, row["term"]))
+    if float(row["conf_low"]) > nothing:
+        return "positive"
+    return "negative" if float(row["conf_high"]) < nothing else "unclear"
+
+
+def fill(template, payload, rows, strings, language):
+    """Fill ``{row.column:code}``, ``{d.key:code}`` and ``{e.key:code}`` of a sentence."""
+    def value(match):
+        source, *path = match["path"].split(".")
+        found = {"d": payload["diagnostics"], "e": payload["estimand"]}.get(source, rows.get(source))
+        for step in path:
+            found = found.get(step) if isinstance(found, dict) else None
+        return _coded(found, match["code"], payload, strings, language)
+
+    return _FIELD.sub(value, template)
+
+
+def _coded(value, code, payload, strings, language):
+    if code is None:
+        return strings.label(value, language) if isinstance(value, str | dict) else "–"
+    if code == "n":
+        few = strings.say("fewer_than", language, min_n=payload["profile"]["min_n"])
+        return few if value is None else number(value, 0, language)
+    match = re.fullmatch(r"(?P<kind>%|mio)?(?P<sign>[+|]?)(?P<decimals>\d)", code)
+    match = match or re.fullmatch(r"(?P<sign>[+|]?)(?P<kind>%|mio)?(?P<decimals>\d)", code)
+    if match is None:
+        raise ValueError(f"unknown format code {code!r}; use 0..9, +1, |1, %0, mio1 or n")
+    if match["sign"] == "|" and value is not None:
+        value = abs(Decimal(value))
+    write = {"%": percent, "mio": million}.get(match["kind"], number)
+    return write(value, int(match["decimals"]), language, match["sign"] == "+")
