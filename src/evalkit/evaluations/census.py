@@ -1,0 +1,60 @@
+"""The people of the monitoring study: who is in the benefit system on the date counted on."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import pandas as pd
+
+from evalkit.cohort import spells as cohort_spells
+from evalkit.evaluations.durations import census_date, stock
+from evalkit.evaluations.facts import origin
+from evalkit.result import Estimand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Census:
+    """The persons in the benefit system on the date counted on. Holds person rows: never shown.
+
+    Attributes
+    ----------
+    date : date
+    people : DataFrame
+        From `evalkit.evaluations.durations.stock`.
+    spells : Spells
+    """
+
+    date: dt.date
+    people: pd.DataFrame
+    spells: object
+
+
+def census(tables, study, site, *, spells=None):
+    """Count who is in the benefit system on the study's date, or on the data's last date before it."""
+    date = census_date(tables, study, site)
+    if not tables.has("benefit"):
+        return Census(date=date, spells=None, people=pd.DataFrame())
+    spells = cohort_spells(tables) if spells is None else spells
+    return Census(date=date, spells=spells, people=stock(tables, spells, study, site, census=date))
+
+
+def by_benefit(people, study):
+    """Yield all people, named by the empty text, then those on each benefit."""
+    yield "", people
+    for benefit in study.benefits:
+        yield benefit, people[people["benefit"] == benefit]
+
+
+def window_start(census, study):
+    """Return the first day of the study's window of months that ends with the census."""
+    day = pd.Timestamp(census.date) + pd.Timedelta(days=1) - pd.DateOffset(months=study.window_months)
+    return day.date()
+
+
+def fact(name, population, *, unit="persons"):
+    """Return the Estimand of a counted fact."""
+    return Estimand(name=name, population=population, outcome=name, summary="counted", unit=unit)
+
+
+def fact_origin(tables, study, census, *used):
+    """Return the Provenance of a fact counted on the census date."""
+    return origin(tables, study, used, census=str(census.date))

@@ -1,0 +1,142 @@
+"""Counted facts: tables of persons become Results, and a question without its tables says so."""
+
+from functools import wraps
+
+import numpy as np
+import pandas as pd
+
+from evalkit.result import Estimand, Provenance, Result, tidy
+
+MISSING_TABLES = "missing_tables"
+# Tables with records in every week, and the column that dates a record.
+_DENSE = {"activity": "start", "contact": "date", "income_month": "month"}
+
+
+def needs(*names):
+    """Mark a question with the tables it cannot do without.
+
+    The question is called ``question(tables, study, site, ...)``. Where one of the tables was not
+    delivered it is not run: a withheld Result names the missing ones, so that a site answers what it can.
+
+    Parameters
+    ----------
+    *names : str
+        Names of canonical tables.
+
+    Examples
+    --------
+    >>> @needs("benefit", "activity")
+    ... def offers(tables, study, site):
+    ...     return "an answer"
+    >>> offers.needs
+    ('benefit', 'activity')
+    """
+    def mark(question):
+        @wraps(question)
+        def asked(tables, study, site, **options):
+            missing = missing_tables(tables, names)
+            if missing:
+                return unanswered(question.__name__, missing, study)
+            return question(tables, study, site, **options)
+        asked.needs = names
+        return asked
+    return mark
+
+
+def missing_tables(tables, names):
+    """Return those of ``names`` that the site did not deliver."""
+    return [name for name in names if not tables.has(name)]
+
+
+def unanswered(name, missing, study):
+    """Return a Result without numbers that names the tables it would need."""
+    return Result(kind="counts", estimand=Estimand(name=name), table=tidy(), withheld=MISSING_TABLES,
+                  provenance=Provenance(study=study.name, study_sha256=study.sha256),
+                  diagnostics={"missing_tables": list(missing)})
+
+
+def reach(tables, study, questions):
+    """Say which questions the delivered tables can answer.
+
+    Parameters
+    ----------
+    questions : sequence of functions marked by `needs`
+
+    Returns
+    -------
+    Result
+        Kind aggregate: ``term`` the question, ``group`` the table it needs, ``estimate`` 1 where the
+        table is there and 0 where it is missing.
+    """
+    rows = [(question.__name__, name, float(tables.has(name))) for question in questions for name in question.needs]
+    terms, groups, found = zip(*rows, strict=True)
+    lacking = sorted({name for _, name, there in rows if not there})
+    without = {term for term, _, there in rows if not there}
+    return Result(kind="aggregate", estimand=Estimand(name="reach", unit="share"),
+                  table=tidy(term=terms, group=groups, estimate=found),
+                  provenance=Provenance(study=study.name, study_sha256=study.sha256),
+                  diagnostics={"missing_tables": lacking, "questions": len(questions),
+                               "unanswered": len(without)})
+
+
+def counts(name, rows, *, estimand=None, provenance=None, **diagnostics):
+    """Make a Result of counts.
+
+    Parameters
+    ----------
+    name : str
+        Name of the estimand.
+    rows : sequence of (term, group, n_persons)
+        The count is both the estimate and the number of persons behind it.
+    """
+    frame = pd.DataFrame(rows, columns=["term", "group", "n"])
+    table = tidy(term=frame["term"], group=frame["group"], estimate=frame["n"], n_persons=frame["n"])
+    return Result(kind="counts", estimand=estimand or Estimand(name=name, unit="persons"), table=table,
+                  provenance=provenance or Provenance(), diagnostics=diagnostics)
+
+
+def shares(name, rows, *, estimand=None, provenance=None, **diagnostics):
+    """Make a Result of shares: persons of persons.
+
+    Parameters
+    ----------
+    rows : sequence of (term, group, n_events, n_persons) or (term, group, n_events, n_persons, time_weeks)
+        Numerator and denominator; a share of nobody is missing, not zero.
+
+    Examples
+    --------
+    >>> shares("offers", [("any_offer", "", 70, 74)]).row("any_offer")["estimate"].round(3)
+    np.float64(0.946)
+    """
+    frame = pd.DataFrame([(*row, np.nan)[:5] for row in rows],
+                         columns=["term", "group", "events", "persons", "weeks"])
+    table = tidy(term=frame["term"], group=frame["group"], time_weeks=frame["weeks"],
+                 estimate=frame["events"] / frame["persons"].where(frame["persons"] > 0),
+                 n_persons=frame["persons"], n_events=frame["events"])
+    return Result(kind="share", estimand=estimand or Estimand(name=name, unit="share"), table=table,
+                  provenance=provenance or Provenance(), diagnostics=diagnostics)
+
+
+def origin(tables, study, used, *, method="count", data_through=None, **options):
+    """Return the Provenance of a fact: study, kinds of origin of the tables used, and its own last date.
+
+    Measures end on different dates (a register of benefits may run longer than one of activities), so
+    ``data_through`` is the earliest last date of the tables used, never later than the delivery's.
+    """
+    through = data_through or min(last_date(tables, name) for name in used)
+    return Provenance(method=method, options=options, study=study.name, study_sha256=study.sha256,
+                      rests_on=tuple(sorted({tables.origins[name] for name in used if name in tables.origins})),
+                      data_through=str(through))
+
+
+def last_date(tables, name):
+    """Return the last date that a table speaks of, at most the delivery's own last date.
+
+    Only tables with records in every week can tell that by their newest record; in a sparse one
+    (exemptions, sanctions) a quiet month is not the end of the register.
+    """
+    through = pd.Timestamp(tables.data_through)
+    column = _DENSE.get(name)
+    if column is None or tables[name].empty:
+        return through.date()
+    return min(pd.Timestamp(tables[name][column].max()), through).date()
