@@ -108,7 +108,8 @@ class Run:
         released = release(self._with_provenance(result), self.profile, name=name)
         self._log(released)
         self._shown.add(name)
-        _display(released, self.site.languages[0])
+        notebook = os.environ.get(_RUN_VARIABLE) or getattr(self.study, "name", "")
+        _display(released, self.site.languages[0], notebook)
 
     def _require(self, result, name):
         if not isinstance(result, Result):
@@ -152,11 +153,11 @@ def _versions():
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _STACK}}
 
 
-def _display(released, language):
+def _display(released, language, notebook):
     from IPython.display import display
 
     from evalkit.reports import preview
 
     bundle = released._repr_mimebundle_()
-    display({MEDIA_TYPE: bundle[MEDIA_TYPE], "text/html": preview(released, language), "text/plain": bundle["text/plain"]},
-            raw=True)
+    page = preview(released, language, notebook)
+    display({MEDIA_TYPE: bundle[MEDIA_TYPE], "text/html": page, "text/plain": bundle["text/plain"]}, raw=True)

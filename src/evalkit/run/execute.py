@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalkit import errors, spec
-from evalkit.errors import RunError
+from evalkit.errors import ContractError, RunError
 from evalkit.files import package_data, sha256_file, sha256_json
 from evalkit.result import MEDIA_TYPE
 from evalkit.run.kernel import execute
@@ -71,7 +71,7 @@ def run_notebooks(site, *, names=None, parameters=None, progress=None):
     for job in jobs:
         _run(site, job, outcome, progress)
         if job.name == GATE:
-            _require_gate(site, outcome)
+            _require_gate(site, outcome)  # every later number would rest on refused data
     return outcome
 
 
@@ -189,6 +189,11 @@ def _runs(cell):
 
 
 def _require_gate(site, outcome):
-    """Stop when data_check did not end well: every later number would rest on refused data."""
+    import nbformat
+
     if GATE in outcome.failed:
         raise RunError(f"{GATE} failed: {outcome.failed[GATE]}; the other notebooks were not started")
+    executed = nbformat.read(executed_folder(site) / f"{GATE}.ipynb", as_version=4)
+    if any(payload["diagnostics"].get("is_ok") is False for payload in released(executed)):
+        raise ContractError(f"{GATE} found errors in the data; the other notebooks were not started. "
+                            f"List them with: evalkit check {site.path}")

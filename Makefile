@@ -1,0 +1,72 @@
+# make evaluate   set up, make the example, run every notebook, write out/hjoerring/index.html
+# make test       set up with test packages, run every test
+# make lab        open the notebooks in JupyterLab
+# make study      replications of the recovery study, written to docs/
+# make lock       pin the packages again, with hashes and without addresses
+# Windows has no make: README shows the same steps for it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A name on the path is not yet an interpreter that starts: each is tried.
+PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+UV := $(shell command -v uv 2>/dev/null)
+ARGS ?=
+
+# Containers often switch bytecode off; every kernel would then compile the whole stack again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: evaluate test lab study lock clean
+.DEFAULT_GOAL := evaluate
+
+evaluate: $(VENV)/evalkit.stamp
+	@$(BIN)/evalkit demo --site hjoerring $(ARGS)
+
+test: $(VENV)/test.stamp
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lab: $(VENV)/test.stamp
+	@$(BIN)/evalkit lab
+
+study: $(VENV)/test.stamp
+	@$(BIN)/python -m tests.recovery.study $(ARGS)
+
+$(VENV)/evalkit.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(call install,requirements.lock)
+
+$(VENV)/test.stamp: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	$(call install,requirements-dev.lock)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "evalkit needs Python 3.11, 3.12 or 3.13; name it with make PYTHON=..."; exit 1; }
+ifdef UV
+	@$(UV) venv --quiet --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+else
+	@$(PYTHON) -m venv $(VENV)
+endif
+
+# The package itself is built with the locked hatchling: nothing is fetched that has no hash.
+ifdef UV
+define install
+	@echo "installing $(1)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r $(1)
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+else
+define install
+	@echo "installing $(1)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $(1)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+endif
+
+LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml --extra build
+lock:
+	$(LOCK) -o requirements.lock
+	$(LOCK) --extra lab --extra test -o requirements-dev.lock
+
+clean:
+	rm -rf out private data/hjoerring data/frederikshavn
