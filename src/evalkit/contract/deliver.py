@@ -1,5 +1,6 @@
 """From a site's list of sources to parts in DuckDB: one part a source and table, each row with its line number."""
 
+import contextlib
 import importlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,8 @@ def load(sources):
         If a source names no known dialect, origin or table.
     """
     con = duckdb.connect()
-    con.execute("set enable_progress_bar = false")
+    with contextlib.suppress(duckdb.InvalidInputException):  # a kernel without ipywidgets has no bar to switch off
+        con.execute("set enable_progress_bar = false")
     loaded = Loaded(con=con, states=contract.states(), codes=_codes(sources))
     _register_lists(loaded)
     for source in sources:
