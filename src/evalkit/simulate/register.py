@@ -1,0 +1,156 @@
+"""The simulated register: latent weeks of persons, and what a delivery makes of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalkit.simulate import observe
+from evalkit.simulate.clock import Clock
+from evalkit.simulate.parameters import Parameters, parameters
+from evalkit.simulate.population import People
+from evalkit.simulate.process import Process
+from evalkit.simulate.sites import ExampleSite, example_site
+
+N_COMPARISONS = 24
+PERSONS_PER_COMPARISON = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Register:
+    """Latent truth and observed codes of one simulated world.
+
+    Attributes
+    ----------
+    site : ExampleSite
+    scenario : str
+    params : Parameters
+    seed : int
+    is_dirty : bool
+    first_week : int
+        Week number of row 0.
+    municipalities : tuple of str
+        The first has the programme.
+    person_id : ndarray of str
+    people : People
+        As they are after the last week; birth, sex, group and ancestry never change.
+    state, activity : ndarray of uint8, shape (weeks, persons)
+        Numbers of `states.STATES` and `states.ACTIVITIES`.
+    home : ndarray of int, shape (persons,)
+        Municipality in the first week.
+    moves, exits, courses : dict of ndarray
+        Who moved where, left support why, was referred to a course, and when.
+    activities : dict of ndarray
+        Every activity: person, start, end (exclusive), kind, is_course.
+    clock : Clock
+        Levels and shocks that were drawn.
+    detail : bool
+        Whether tables beyond person, residence, benefit and income are made.
+    """
+
+    site: ExampleSite
+    scenario: str
+    params: Parameters
+    seed: int
+    is_dirty: bool
+    first_week: int
+    municipalities: tuple[str, ...]
+    person_id: np.ndarray
+    people: People
+    state: np.ndarray
+    activity: np.ndarray
+    home: np.ndarray
+    moves: dict
+    exits: dict
+    courses: dict
+    activities: dict
+    clock: Clock
+    detail: bool
+
+    @property
+    def weeks(self):
+        """Week numbers of the rows."""
+        return self.first_week + np.arange(len(self.state))
+
+    @property
+    def n_persons(self):
+        """Number of persons."""
+        return self.state.shape[1]
+
+    def rng(self, purpose):
+        """Return a stream of its own for one purpose, so that no table changes another."""
+        return np.random.default_rng([self.seed, *purpose.encode()])
+
+    def municipality(self):
+        """Return where each person lives in each week, array (weeks, persons) of int16."""
+        return observe.municipality(self)
+
+    def tables(self):
+        """Return the register as `contract.Tables`, in memory: no file is written."""
+        return observe.tables(self)
+
+
+def register(*, site="hjoerring", n_persons=6000, n_comparisons=N_COMPARISONS,
+             persons_per_comparison=PERSONS_PER_COMPARISON, seed=1, scenario="base", dirty=False, detail=True):
+    """Simulate a weekly register with a known truth.
+
+    Parameters
+    ----------
+    site : str
+        ``hjoerring`` or ``frederikshavn``.
+    n_persons, n_comparisons, persons_per_comparison : int
+        Persons living in the municipality in the first week, comparison municipalities, and
+        persons in each. A site that receives only its own persons has no comparisons.
+    seed : int
+    scenario : str
+        See `parameters.parameters`.
+    dirty : bool
+        Plant the traps and the ordinary dirt when written.
+    detail : bool
+        ``False`` leaves out every table but person, residence, benefit and income: recovery studies.
+
+    Returns
+    -------
+    Register
+        Equal arguments give equal bytes.
+
+    Examples
+    --------
+    >>> small = register(n_persons=50, n_comparisons=1, persons_per_comparison=20, detail=False)
+    >>> small.state.shape
+    (521, 70)
+    """
+    facts = example_site(site)
+    if not facts.has_comparisons:
+        n_comparisons = 0
+    params = parameters(scenario)
+    home = np.repeat(np.arange(n_comparisons + 1), [n_persons] + [persons_per_comparison] * n_comparisons)
+    process, latent = simulate(facts, params, home=home, seed=seed)
+    return _collect(facts, scenario, seed, dirty, detail, home, process, latent)
+
+
+def simulate(facts, params, *, home, seed, programme_off_from=None, n_municipalities=None):
+    """Run the process for persons living in `home`; returns the process and (state, activity)."""
+    people_rng, clock_rng, weekly_rng = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3))
+    clock = Clock(params, programme_start=facts.programme_start, rng=clock_rng,
+                  n_municipalities=n_municipalities or max(int(home.max()), N_COMPARISONS) + 1)
+    people = People(municipality=home, params=params, first_week=facts.first_week - 52, rng=people_rng)
+    process = Process(people, clock, weekly_rng, programme_off_from=programme_off_from)
+    return process, process.run(facts.first_week, facts.last_week)
+
+
+def _collect(facts, scenario, seed, dirty, detail, home, process, latent):
+    names = (facts.municipality, *(f"Kommune {number:02d}" for number in range(1, len(process.clock.level))))
+    return Register(
+        site=facts, scenario=scenario, params=process.params, seed=seed, is_dirty=dirty, detail=detail,
+        first_week=facts.first_week, municipalities=names, person_id=observe.pseudonyms(len(home), seed),
+        people=process.people, state=latent[0], activity=latent[1], home=home, clock=process.clock,
+        moves=_columns(process.moves, ("person", "week", "to")),
+        exits=_columns(process.exits, ("person", "week", "cause")),
+        courses=_columns(process.courses, ("person", "week", "wait")),
+        activities=process.activities.book(facts.last_week),
+    )
+
+
+def _columns(parts, names):
+    columns = zip(*parts, strict=True) if parts else ([np.zeros(0, dtype=np.int64)],) * len(names)
+    return {name: np.concatenate(list(column)) for name, column in zip(names, columns, strict=True)}
