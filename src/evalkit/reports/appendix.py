@@ -56,10 +56,10 @@ def _suppressed(payloads, say):
 
 def _tables(payloads, records, say):
     inputs = sorted({(file, digest) for record in records for file, digest in record["inputs"].items()})
-    files = [grid(say("provenance_inputs"), [say("provenance_file"), say("provenance_hash")], [list(row) for row in inputs])]
-    outputs = [[f"{payload['name']}.json", payload.get("sha256", "")] for payload in payloads]
-    made = [grid(say("outputs"), [say("output"), say("provenance_hash")], outputs)]
-    return (files if inputs else []) + (made if outputs else [])
+    outputs = [(f"{payload['name']}.json", payload.get("sha256", "")) for payload in payloads]
+    found = (("provenance_inputs", "provenance_file", inputs), ("outputs", "output", outputs))
+    return [{"name": say(name), "html": grid(say(name), [say(first), say("provenance_hash")], body)}
+            for name, first, body in found if body]
 
 
 def _not_exported(n, say):

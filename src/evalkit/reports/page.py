@@ -8,6 +8,7 @@ from html import escape
 
 from evalkit.reports.appendix import appendix
 from evalkit.reports.charts import chart
+from evalkit.reports.dictionary import dictionary_tables
 from evalkit.reports.estimand import meaning
 from evalkit.reports.strings import load
 from evalkit.reports.tables import table
@@ -57,8 +58,8 @@ def page(cells, language, strings, meta):
     title, sections = _sections(cells, language, strings, meta)
     shown = [cell.payload for cell in cells if isinstance(cell, Shown)]
     return _template("page.html").render(
-        language=language, say=_say(strings, language), title=title, sections=sections, meta=meta,
-        summary=_summary(shown, strings, language),
+        language=language, say=_say(strings, language), title=title, meta=meta, lead=sections[0]["parts"],
+        sections=sections[1:], summary=_summary(shown, strings, language),
         appendix=appendix(shown, strings, language, meta), other=_others(meta, language))
 
 
@@ -74,6 +75,13 @@ def index(entries, language, strings, meta):
               "answers": _summary(entry["payloads"], entry["strings"], language)} for entry in entries]
     return _template("index.html").render(language=language, say=_say(strings, language), cards=cards, meta=meta,
                                           other=_others(meta, language))
+
+
+def dictionary(entries, language, strings, meta):
+    """Return the data dictionary's page; ``entries`` as for `index`, with each report's ``notebook``."""
+    return _template("dictionary.html").render(
+        language=language, say=_say(strings, language), tables=dictionary_tables(entries, language, strings), meta=meta,
+        other=_others(meta, language))
 
 
 def preview(released, language="da", notebook=""):
@@ -106,7 +114,7 @@ def _sections(cells, language, strings, meta):
             sections[-1]["parts"].append(f'<p class="failure">{escape(text)}</p>')
     for section in sections:
         section["rests_on"] = _rests_on(section["origins"], strings, language)
-    return title or meta["title"], [section for section in sections if section["parts"]]
+    return title or meta["title"], [sections[0], *(section for section in sections[1:] if section["parts"])]
 
 
 def _add_prose(text, sections, title):

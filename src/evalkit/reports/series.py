@@ -64,10 +64,13 @@ def time_series(payload, strings, language):
 
 
 def items(payload, strings, language):
-    """Return every row, shown or suppressed, as (label, group, point), in the payload's order."""
+    """Return every row, shown or suppressed, as (label, group, point); a term's groups stand together."""
     rows = rows_of(payload)
     varying = [name for name in ("term", "group", "time_weeks") if len(_distinct(rows, name)) > 1]
     by_group = "term" in varying and "group" in varying
+    if by_group:
+        order = _distinct(rows, "term")
+        rows = sorted(rows, key=lambda row: order.index(row["term"]))
     return [(_item_label(row, varying, by_group, strings, language), row["group"] if by_group else "", _point(row))
             for row in rows]
 
@@ -80,10 +83,12 @@ def number_of_units(payload):
 
 def _item_label(row, varying, by_group, strings, language):
     names = [name for name in varying if name != "time_weeks" and not (by_group and name == "group")]
-    parts = [strings.label(row[name], language) for name in names or ["term"] if row[name]]
+    names = names if names or "time_weeks" in varying else ["term"]
+    parts = [strings.label(row[name], language) for name in names if row[name]]
     if "time_weeks" in varying and row["time_weeks"] is not None:
         parts.append(strings.say("at_week", language, week=row["time_weeks"]))
-    return ", ".join(parts)
+    label = ", ".join(parts)
+    return label[:1].upper() + label[1:]
 
 
 def _lines(rows, by, strings, language):

@@ -1,0 +1,260 @@
+"""From an executed run to pages, bundle and dictionary: only what was released, scanned, moved in whole."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit import reports
+from evalkit.disclosure import scan
+from evalkit.errors import DisclosureError, RunError
+from evalkit.files import sha256_json, write_atomic
+from evalkit.result import MEDIA_TYPE
+
+NOTEBOOKS = ("data_check", "effect", "mechanism", "user", "monitoring", "synthesis")
+_LANGUAGES = ("da", "en")
+_MANIFEST = "manifest.json"
+
+
+def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, known_ids=frozenset()):
+    """Publish what a run released: pages in each language, index, bundle and data dictionary.
+
+    The pages are made from the executed notebooks alone; nothing is executed. Everything is made and scanned
+    first and moved in whole, so that earlier pages stand until the new ones are complete.
+
+    Parameters
+    ----------
+    run_dir : path-like
+        ``<notebook>/executed.ipynb`` and ``release.log`` (here or beside each notebook).
+    out_dir : path-like
+        Replaced; it must be empty, missing, or made by an earlier call.
+    site_meta : mapping
+        ``title`` and ``note``, each a mapping of language to text.
+    languages : sequence of {"da", "en"}
+        The first is the language of ``index.html``.
+    known_ids : set of str
+        Ids of the site's persons, which must not be in any byte.
+
+    Returns
+    -------
+    Path
+        The first page.
+
+    Raises
+    ------
+    DisclosureError
+        If an output was not released by this run, or the final bytes hold what must not leave.
+    RunError
+        If there is nothing to publish or the folder cannot be replaced.
+    """
+    entries = [_entry(path, _release_log(Path(run_dir), path.parent)) for path in _executed(Path(run_dir))]
+    files = _bundle(entries)
+    for language in languages:
+        files |= _language_files(entries, language, languages, site_meta)
+    files["index.html"] = _index(entries, languages[0], languages, site_meta, folder="")
+    files = {name: text.encode() for name, text in sorted(files.items())}
+    files[_MANIFEST] = _manifest(files)
+    _require_clean(files, known_ids)
+    _replace_folder(Path(out_dir), files)
+    return Path(out_dir) / "index.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cell:
+    languages: frozenset
+    part: object
+
+
+def _executed(run_dir):
+    found = {path.parent.name: path for path in run_dir.glob("*/executed.ipynb")}
+    if not found:
+        raise RunError(f"publish: no executed notebook in {run_dir.name}; run the site first")
+    order = [*(name for name in NOTEBOOKS if name in found), *sorted(set(found) - set(NOTEBOOKS))]
+    return [found[name] for name in order]
+
+
+def _release_log(run_dir, notebook_dir):
+    logs = [folder / "release.log" for folder in (run_dir, notebook_dir) if (folder / "release.log").is_file()]
+    return {line.strip() for log in logs for line in log.read_text(encoding="utf-8").splitlines()} - {""}
+
+
+def _entry(path, log):
+    """Read a notebook once: its cells, what it released, and how many outputs were not."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    cells, n_not_exported, step = [], 0, 0
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cells.append(_markdown_cell(cell))
+        elif cell["cell_type"] == "code":
+            step += 1
+            shown = [_part(output, step, log) for output in cell.get("outputs", ())]
+            cells += [_Cell(languages=frozenset(_LANGUAGES), part=part) for part in shown if part is not None]
+            n_not_exported += shown.count(None)
+    payloads = [cell.part.payload for cell in cells if isinstance(cell.part, reports.Shown)]
+    _require_names(payloads, path.parent.name)
+    return {"notebook": path.parent.name, "cells": cells, "payloads": payloads, "n_not_exported": n_not_exported,
+            "strings": reports.load(path.parent.name)}
+
+
+def _markdown_cell(cell):
+    tags = frozenset(cell.get("metadata", {}).get("tags", ())) & frozenset(_LANGUAGES)
+    return _Cell(languages=tags or frozenset(_LANGUAGES), part=reports.Prose("".join(cell["source"])))
+
+
+def _part(output, step, log):
+    if output["output_type"] == "error":
+        name = output.get("ename", "")
+        return reports.Failure(name if re.fullmatch(r"[A-Z][A-Za-z]{0,40}", name) else "Error", step)
+    if MEDIA_TYPE not in output.get("data", {}):
+        return None
+    return reports.Shown(_released(output["data"][MEDIA_TYPE], step, log))
+
+
+def _released(data, step, log):
+    """Return a payload of this run; one that was changed, forged or made elsewhere is refused."""
+    data = json.loads("".join(data)) if isinstance(data, list | str) else data
+    payload = {key: value for key, value in data.items() if key != "sha256"}
+    digest = sha256_json(payload)
+    if digest != data.get("sha256") or digest not in log:
+        raise DisclosureError(f"publish: an output of step {step} is not in the run's release log; "
+                              "show it with run.show and run the notebook again")
+    return data
+
+
+def _require_names(payloads, notebook):
+    names = [payload["name"] for payload in payloads]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RunError(f"publish: notebook {notebook} shows {', '.join(twice)} more than once; give each output its own name")
+
+
+def _language_files(entries, language, languages, site_meta):
+    files = {f"{language}/index.html": _index(entries, language, languages, site_meta, folder=language)}
+    for entry in entries:
+        name = f"{entry['notebook']}.html"
+        parts = [cell.part for cell in entry["cells"] if language in cell.languages]
+        meta = _meta(site_meta, language, languages, name) | {
+            "title": _notebook_title(entry, language), "n_not_exported": entry["n_not_exported"]}
+        files[f"{language}/{name}"] = reports.page(parts, language, entry["strings"], meta)
+    files[f"{language}/dictionary.html"] = reports.dictionary(
+        entries, language, reports.load(), _meta(site_meta, language, languages, "dictionary.html"))
+    return files
+
+
+def _meta(site_meta, language, languages, page):
+    return {"site": _in_language(site_meta["title"], language), "note": _in_language(site_meta.get("note", ""), language),
+            "languages": {other: f"../{other}/{page}" for other in languages}, "index": "index.html"}
+
+
+def _index(entries, language, languages, site_meta, *, folder):
+    here, up = ("", "../") if folder else (f"{language}/", "")
+    strings = reports.load()
+    site = _in_language(site_meta["title"], language)
+    meta = {"title": strings.say("index_title", language, site=site), "site": site,
+            "note": _in_language(site_meta.get("note", ""), language), "dictionary": f"{here}dictionary.html",
+            "languages": {other: f"{up}{other}/index.html" for other in languages}}
+    cards = [{**entry, "title": _notebook_title(entry, language), "link": f"{here}{entry['notebook']}.html"}
+             for entry in entries]
+    return reports.index(cards, language, strings, meta)
+
+
+def _notebook_title(entry, language):
+    return entry["strings"].label(f"notebook_{entry['notebook']}", language)
+
+
+def _in_language(text, language):
+    return text if isinstance(text, str) else text.get(language, "")
+
+
+def _bundle(entries):
+    files = {}
+    for entry in entries:
+        for payload in entry["payloads"]:
+            path = f"bundle/{entry['notebook']}/{payload['name']}"
+            files[f"{path}.json"] = json.dumps(payload, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+            files[f"{path}.csv"] = _csv(payload)
+    return files
+
+
+def _csv(payload):
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(payload["columns"])
+    writer.writerows(["" if value is None else value for value in row] for row in payload["rows"])
+    return file.getvalue()
+
+
+def _manifest(files):
+    digests = {name: sha256_bytes(content) for name, content in files.items()}
+    return (json.dumps({"made_by": "evalkit", "files": digests}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def sha256_bytes(content):
+    """Return the hex sha256 of bytes."""
+    import hashlib
+
+    return hashlib.sha256(content).hexdigest()
+
+
+def _require_clean(files, known_ids):
+    faults = []
+    for name, content in files.items():
+        in_name, inside = scan(name, known_ids), scan(content, known_ids)
+        shown = "a file name" if in_name else name
+        for kind in sorted({finding.kind for finding in [*in_name, *inside]}):
+            places = [str(finding.position) for finding in [*in_name, *inside] if finding.kind == kind]
+            faults.append(f"{shown}: {kind} at position {', '.join(places[:3])} ({len(places)} in all)")
+    if faults:
+        raise DisclosureError("publish: nothing was published, since the pages hold what must not leave:\n"
+                              + "\n".join(f"- {fault}" for fault in faults))
+
+
+def _replace_folder(out_dir, files):
+    """Write beside and move in whole; the earlier folder is kept until the new one stands."""
+    staging, old = (out_dir.with_name(f".{out_dir.name}.{part}") for part in ("staging", "old"))
+    if old.exists() and not out_dir.exists():
+        _rename(old, out_dir)
+    _require_replaceable(out_dir)
+    shutil.rmtree(staging, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    try:
+        for name, content in files.items():
+            write_atomic(staging / name, content)
+        if out_dir.exists():
+            _rename(out_dir, old)
+        _move_in(staging, out_dir, old)
+    except OSError as error:
+        raise RunError(f"publish: cannot write {out_dir.name} ({type(error).__name__}); the earlier pages are untouched. "
+                       "Close programs that have them open, and see that the folder can be written") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _move_in(staging, out_dir, old):
+    try:
+        _rename(staging, out_dir)
+    except OSError:
+        if old.exists():
+            _rename(old, out_dir)
+        raise
+
+
+def _require_replaceable(out_dir):
+    if out_dir.exists() and (not out_dir.is_dir() or (any(out_dir.iterdir()) and not (out_dir / _MANIFEST).is_file())):
+        raise RunError(f"publish: {out_dir.name} holds something that evalkit did not make; name an empty folder")
+
+
+def _rename(source, target):
+    """Rename a folder; on Windows a virus scanner or an open file may hold it for a moment."""
+    for wait in (0.1, 0.3, 1.0, 2.0):
+        try:
+            source.rename(target)
+            return
+        except PermissionError:
+            time.sleep(wait)
+    source.rename(target)
