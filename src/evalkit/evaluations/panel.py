@@ -44,7 +44,7 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
         ``smallest_detectable_persons``; of a design that fails the gate on the fit only the fit.
         ``panel_m_sensitivity``: the effect under other choices (``term``) by design.
         ``panel_m_series``: ``observed`` and what each design expects, by weeks since the start.
-        A measure that the data do not hold is withheld by the gate ``public_tables``.
+        A measure that the data do not hold is withheld by the gate ``missing_tables``.
 
     Raises
     ------
@@ -215,4 +215,5 @@ def _provenance(case):
 
 
 def _withheld(name):
-    return Result(kind="aggregate", table=tidy(), estimand=_estimand(name)).withhold("public_tables")
+    empty = Result(kind="aggregate", table=tidy(), estimand=_estimand(name)).withhold("missing_tables")
+    return empty.with_diagnostics(missing=["municipality_period"])

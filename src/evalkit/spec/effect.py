@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from evalkit.spec.build import Range
+from evalkit.spec.panel import PanelStudy
 
 Weeks = Annotated[int, Range(1, 520)]
 Shift = Annotated[int, Range(-1040, 1040)]
@@ -43,7 +44,9 @@ class EffectGates:
     min_persons : int
         Persons in each of the treated municipality's two periods.
     min_comparisons : int
-        Comparison municipalities with persons in both periods.
+        Comparison municipalities with persons enough in both periods.
+    min_comparison_persons : int
+        Persons in each period from which a comparison municipality is one.
     max_placebo_weeks : float
         The effect found where there is none (between the two halves of the time before) may be
         this far from 0; the gate fails when its whole interval lies further out.
@@ -59,6 +62,7 @@ class EffectGates:
     min_pre_weeks: Weeks
     min_persons: Annotated[int, Range(2)]
     min_comparisons: Annotated[int, Range(2)]
+    min_comparison_persons: Annotated[int, Range(2)]
     max_placebo_weeks: Annotated[float, Range(0)]
     max_pre_difference_sd: Annotated[float, Range(0)]
     max_imbalance: Annotated[float, Range(0)]
@@ -72,30 +76,6 @@ class EffectSensitivity:
     bridge_weeks: tuple[Annotated[int, Range(0, 52)], ...]
     sustain_weeks: tuple[Weeks, ...]
     washout_weeks: tuple[Weeks, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PanelDesign:
-    """The public panel of all municipalities.
-
-    Attributes
-    ----------
-    outcomes : tuple of str
-        Measures of ``municipality_period`` that are compared, each per inhabitant.
-    denominator : str
-        The measure that counts inhabitants.
-    pre_years, post_years : int
-        Years before and after the programme start.
-    max_pre_fit : float
-        Root mean square difference before the start that a synthetic control may leave, as a share of the
-        comparisons' own standard deviation.
-    """
-
-    outcomes: tuple[str, ...]
-    denominator: str
-    pre_years: Annotated[int, Range(1, 30)]
-    post_years: Annotated[int, Range(1, 30)]
-    max_pre_fit: Annotated[float, Range(0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +102,7 @@ class EffectStudy:
     goals : EffectGoals
     gates : EffectGates
     sensitivity : EffectSensitivity
-    panel : PanelDesign
+    panel : PanelStudy
     """
 
     name: str
@@ -141,7 +121,7 @@ class EffectStudy:
     goals: EffectGoals
     gates: EffectGates
     sensitivity: EffectSensitivity
-    panel: PanelDesign
+    panel: PanelStudy
 
     def __post_init__(self):
         faults = [f"{name} must begin before it ends" for name in ("pre_window", "post_window")

@@ -56,9 +56,9 @@ def read(path, *, statbank=None):
                key=lambda column: _municipality(raw[column]).notna().sum())
     frame = pd.DataFrame({
         "municipality": _municipality(raw[area]), "period": _period(raw[_TIME]),
-        "measure": _measure(raw.drop(columns=[area, _VALUE, _TIME]), table), "value": _number(raw[_VALUE]),
-        "source": f"Statistics Denmark, table {table}, CC BY 4.0"})
+        "measure": _measure(raw.drop(columns=[area, _VALUE, _TIME]), table), "value": _number(raw[_VALUE])})
     frame = frame[frame["municipality"].notna()].reset_index(drop=True)
+    frame["source"] = _source(frame, table)
     _refuse(path, raw, frame)
     return frame
 
@@ -187,6 +187,16 @@ def _selection(label, dimension, listed):
     return "" if any(text.lower() in _TOTALS for text in texts) else texts[0]
 
 
+def _is_simulated(frame):
+    return any(_SIMULATED.match(name) for name in frame["municipality"].unique())
+
+
+def _source(frame, table):
+    # A simulated file must never be cited as Statistics Denmark's.
+    return f"Simulated, in the form of table {table}" if _is_simulated(frame) \
+        else f"Statistics Denmark, table {table}, CC BY 4.0"
+
+
 def _refuse(path, raw, frame):
     faults = []
     unread = {_TIME: _period(raw[_TIME]).isna().sum(),
@@ -194,7 +204,7 @@ def _refuse(path, raw, frame):
     faults += [f"column {name}: {count} of {len(raw)} rows cannot be read" for name, count in unread.items() if count]
     found = set(frame["municipality"])
     absent = [row["name"] for row in municipalities() if row["name"] not in found]
-    if absent and not any(_SIMULATED.match(name) for name in found):
+    if absent and not _is_simulated(frame):
         faults.append(f"{98 - len(absent)} of 98 municipalities are there; missing: {', '.join(absent)}")
     repeated = int(frame.duplicated(["municipality", "period", "measure"]).sum())
     if repeated:
