@@ -87,6 +87,16 @@ def monthly_work(register):
     return month[first], grad, branch
 
 
+def benefit(register, codes):
+    """Return runs of weeks by code from the (persons, weeks) matrix of a register's codes, 0 where blank."""
+    runs = run_lengths(codes.T)
+    runs = runs[runs["value"] > 0]
+    return pd.DataFrame({
+        "person_id": register.person_id[runs["person"]], "code": runs["value"].to_numpy().astype(str),
+        "start": weeks.monday(register.first_week + runs["start"].to_numpy()),
+        "end": weeks.monday(register.first_week + runs["end"].to_numpy())})
+
+
 def run_lengths(matrix):
     """Return the runs of equal values down each column of a (weeks, persons) matrix.
 

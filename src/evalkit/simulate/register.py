@@ -86,7 +86,9 @@ class Register:
 
     def tables(self):
         """Return the register as `contract.Tables`, in memory: no file is written."""
-        return observe.tables(self)
+        from evalkit.simulate.write import tables
+
+        return tables(self)
 
 
 def register(*, site="hjoerring", n_persons=6000, n_comparisons=N_COMPARISONS,

@@ -1,16 +1,16 @@
 """The register as files: DREAM or Ydelsesrefusion, the municipality's own tables, the panel, the truth."""
 
-import json
+import datetime as dt
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from evalkit import weeks
+from evalkit.contract import Tables
 from evalkit.contract.dialects import csv as csv_dialect
-from evalkit.contract.dialects import dream, statbank
-from evalkit.files import package_data, write_atomic
-from evalkit.simulate import caseload, codes, observe, panel, programme, rights, survey
+from evalkit.contract.dialects import dream, statbank, ydelsesrefusion
+from evalkit.files import package_data
+from evalkit.simulate import caseload, codes, observe, panel, payments, programme, rights, survey
 from evalkit.simulate.own import Own
 
 _OWN_TABLES = {
@@ -37,24 +37,37 @@ def write(register, folder):
         Names of the files written.
     """
     folder = Path(folder)
-    tables = frames(register)
-    for name, frame in tables.items():
+    made = frames(register)
+    for name, frame in made.items():
         csv_dialect.write(folder / f"{name}.csv", frame, table=name)
-    written = [f"{name}.csv" for name in tables]
+    written = [f"{name}.csv" for name in made]
     written.append(_write_benefits(register, folder))
     written += _write_panel(register, folder)
     return sorted(written)
 
 
+def tables(register):
+    """Return a register's tables in memory, as the contract would have read them from its files.
+
+    Without detail only person, residence, benefit and income are made.
+    """
+    made = frames(register) if register.detail else _core(register)
+    made = made | {"benefit": observe.benefit(register, codes.dream_codes(register))}
+    first, last = (weeks.monday(week) for week in (register.first_week, register.first_week + len(register.state)))
+    return Tables.from_frames(made, data_from=first, data_through=last - dt.timedelta(days=1))
+
+
 def frames(register):
     """Return every table but benefit as a frame, by name: what the site has and no more."""
     own = Own(register)
-    tables = {"person": observe.person(register), "residence": observe.residence(register),
-              "income_month": observe.income_month(register)}
-    tables |= {name: make(own) for name, make in _OWN_TABLES.items()}
-    tables |= survey.tables(own)
-    tables |= _given(register.site)
-    return {name: frame for name, frame in tables.items() if name not in register.site.absent}
+    made = _core(register) | {name: make(own) for name, make in _OWN_TABLES.items()}
+    made |= survey.tables(own) | _given(register.site)
+    return {name: frame for name, frame in made.items() if name not in register.site.absent}
+
+
+def _core(register):
+    return {"person": observe.person(register), "residence": observe.residence(register),
+            "income_month": observe.income_month(register)}
 
 
 def _given(site):
@@ -75,16 +88,14 @@ def _write_benefits(register, folder):
         dream.write(folder / "dream.csv", register.person_id, register.weeks, codes.dream_codes(register),
                     months, branch, grad)
         return "dream.csv"
-    from evalkit.contract.dialects import ydelsesrefusion
-
-    ydelsesrefusion.write(folder / "ydelsesrefusion.csv", observe.refund_weeks(register))
+    ydelsesrefusion.write(folder / "ydelsesrefusion.csv", payments.refund_weeks(register))
     return "ydelsesrefusion.csv"
 
 
 def _write_panel(register, folder):
     if not register.site.has_comparisons:
         return []
-    tables = panel.municipality_period(register)
-    for name, frame in tables.items():
+    measures = panel.municipality_period(register)
+    for name, frame in measures.items():
         statbank.write(folder / f"{name}.csv", frame, statbank=name)
-    return [f"{name}.csv" for name in tables]
+    return [f"{name}.csv" for name in measures]
