@@ -98,10 +98,14 @@ def window(loaded):
     Formats that name their weeks know it; plain runs of weeks only show their earliest and latest.
     """
     if loaded.windows:
-        return min(first for first, _ in loaded.windows), max(last for _, last in loaded.windows)
+        firsts, lasts = zip(*loaded.windows, strict=True)
+        # Weeks that only one of several files covers would look like weeks without benefit for the others' persons;
+        # files that follow one another (one a year) have no week in common and cover the whole together.
+        common = max(firsts), min(lasts)
+        return common if common[0] < common[1] else (min(firsts), max(lasts))
     if "benefit" not in loaded.tables:
         return None, None
-    return loaded.con.execute('select min(start), max("end") - 1 from typed_benefit').fetchone()
+    return loaded.con.execute('select min(start), max("end") - 1 from typed_benefit').fetchall()[0]
 
 
 def stop_on_errors(loaded):
@@ -121,7 +125,7 @@ def _size(loaded, table):
     columns = contract.load(table).columns
     person = next((name for name in ("person_id", "respondent_id") if name in columns), None)
     distinct = "null" if person is None else f"count(distinct {person})"
-    n_rows, n_persons = loaded.con.execute(f"select count(*), {distinct} from typed_{table}").fetchone()
+    n_rows, n_persons = loaded.con.execute(f"select count(*), {distinct} from typed_{table}").fetchall()[0]
     return n_rows, float("nan") if n_persons is None else float(n_persons)
 
 
@@ -133,7 +137,7 @@ def _row_problems(con, part, as_of):
     columns = ", ".join(f"{sql} as {quoted(name + ':typed')}" for name, sql in typed.items())
     judged = f"(select *, {columns} from {part.relation})"
     counts = ", ".join(f"count(*) filter (where {rule.bad})" for rule in rules)
-    total, *found = con.execute(f"select count(*), {counts} from {judged}").fetchone()
+    total, *found = con.execute(f"select count(*), {counts} from {judged}").fetchall()[0]
     if total == 0:
         return [Problem(file=part.file, table=part.table, count=1,
                         rule="no_rows_optional" if schema.is_empty_allowed else "no_rows")]
@@ -156,6 +160,19 @@ def _make_typed(loaded, table):
             columns = ", ".join(f"{sql} as {quoted(name)}" for name, sql in typed_columns(schema, part.text_columns).items())
             selects.append(f"select {number} as _file, _row, {columns} from {part.relation}")
     loaded.con.execute(f"create table typed_{table} as {' union all '.join(selects)}")
+    _drop_derived(loaded, schema)
+
+
+def _drop_derived(loaded, schema):
+    """A table delivered for its own sake wins over what DREAM says by the way about the same month."""
+    parts = [(number, part) for number, part in enumerate(loaded.parts) if part.table == schema.name]
+    derived = [str(number) for number, part in parts if part.is_trusted]
+    if not schema.keys or not derived or len(derived) == len(parts):
+        return
+    same = " and ".join(f"a.{quoted(name)} = b.{quoted(name)}" for name in schema.keys[0])
+    loaded.con.execute(
+        f"delete from typed_{schema.name} a where _file in ({', '.join(derived)}) and exists "
+        f"(select 1 from typed_{schema.name} b where {same} and b._file not in ({', '.join(derived)}))")
 
 
 def _set_problems(loaded, table):

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def load(sources):
     ----------
     sources : sequence of mapping
         ``path``, ``dialect``, ``origin``, for csv ``table``; other keys are options of the dialect.
-        ``codes`` names a code list in the place of evalkit's own; ``data_from`` and ``data_through``
+        ``codes`` names a code list, beside the file, in the place of evalkit's own; ``data_from`` and ``data_through``
         (ISO dates) say what the file covers where the format does not.
 
     Returns
@@ -121,20 +122,25 @@ def _input_name(loaded, path):
 def _deliver(path, source, con):
     options = {key: value for key, value in source.items() if key not in _OWN_KEYS}
     module = importlib.import_module(f"evalkit.contract.dialects.{source['dialect']}")
-    if source["dialect"] == "statbank":
-        return _statbank(module, path, options)
-    if source["dialect"] == "dream":
+    if source["dialect"] != "csv":
         options.pop("table", None)
-        return module.read(path, **options)
-    if source["dialect"] == "ydelsesrefusion":
-        options.pop("table", None)
-    return module.read(path, con=con, **options)
+    if source["dialect"] in ("csv", "ydelsesrefusion"):
+        options["con"] = con
+    _check_options(path, source, options, inspect.signature(module.read).parameters)
+    try:
+        delivery = module.read(path, **options)
+    except ContractError as error:
+        found = Problem(file=path.name, table="municipality_period", rule="statbank", count=1, hint=str(error))
+        return Delivery(problems=(found,))
+    return delivery if isinstance(delivery, Delivery) else Delivery(tables={"municipality_period": delivery})
 
 
-def _statbank(module, path, options):
-    if not path.is_file():
-        return Delivery(problems=(Problem(file=path.name, table="municipality_period", rule="missing_file", count=1),))
-    return Delivery(tables={"municipality_period": module.read(path, **options)})
+def _check_options(path, source, options, known):
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        names = [name for name in known if name not in ("path", "con", "table")]
+        raise ContractError(f"{path.name}: dialect {source['dialect']} has no option {', '.join(unknown)}; "
+                            f"options are {', '.join(names)}")
 
 
 def _window(source, delivery):
@@ -176,7 +182,7 @@ def _is_text(kind):
 
 
 def _codes(sources):
-    own = {source["dialect"]: source["codes"] for source in sources if source.get("codes")}
+    own = {source["dialect"]: Path(source["path"]).parent / source["codes"] for source in sources if source.get("codes")}
     paths = {"dream": own.get("dream", own.get("csv")), "ydelse": own.get("ydelsesrefusion")}
     lists = [contract.code_list(name, path).assign(list=name) for name, path in paths.items()]
     return pd.concat(lists, ignore_index=True)

@@ -53,10 +53,9 @@ NEXT_STEP = {
     "not_a_month": "There is no such month. Correct the column's name.",
     "missing_week": "Weeks are missing between the first and the last week column; a hole would join spells.",
     "missing_month": "Months are missing between the first and the last month column.",
-    "duplicate_week": "Two columns are the same week. Export again with one of them.",
-    "duplicate_month": "Two columns are the same month. Export again with one of them.",
     "no_weeks": "No week column (y_YYWW) was found. Is this a DREAM file?",
     "duplicate_person": "A person may have one row only.",
+    "statbank": "Read the table from Statistics Denmark again.",
     "negative_amount": "Amounts below zero were added to the same week and benefit; a sum of zero or less is a gap.",
 }
 

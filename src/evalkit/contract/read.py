@@ -148,8 +148,8 @@ def _distinct(con, schema, columns):
     if not schema.keys:
         return f"typed_{schema.name}"
     names = ", ".join(map(quoted, schema.keys[0]))
-    twice = con.execute(f"select 1 from typed_{schema.name} group by {names} having count(*) > 1 limit 1").fetchone()
-    if twice is None:
+    twice = con.execute(f"select 1 from typed_{schema.name} group by {names} having count(*) > 1 limit 1").fetchall()
+    if not twice:
         return f"typed_{schema.name}"
     return f"(select min((_file, _row))._file as _file, min(_row) as _row, {columns} from typed_{schema.name} group by all)"
 
@@ -203,7 +203,9 @@ def _plain(values):
     if isinstance(values, np.ma.MaskedArray):
         if not values.mask.any():
             return values.data
-        return values.astype(object).filled(None) if values.dtype.kind in "biuO" else values.filled(_fill(values.dtype))
+        if values.dtype.kind in "biuO":
+            return np.where(values.mask, None, values.data.astype(object))
+        return values.filled(_fill(values.dtype))
     return values.to_numpy() if isinstance(values, pd.Series) else values
 
 

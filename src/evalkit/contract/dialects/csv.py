@@ -114,7 +114,7 @@ def _extra_cpr(con, raw, file, expected):
     problems = []
     for name in extra:
         column = quoted(name)
-        shaped, total = con.execute(f"select count(*) filter (where {CPR_SHAPE.format(column)}), count({column}) from {raw}").fetchone()
+        shaped, total = con.execute(f"select count(*) filter (where {CPR_SHAPE.format(column)}), count({column}) from {raw}").fetchall()[0]
         if total and 2 * shaped > total:
             problems.append(Problem(file=file_name(file.path), table=expected.name, column=shown(name), rule="cpr_shaped", count=shaped))
     return problems
