@@ -1,6 +1,7 @@
 """A site: one municipality's files, dates, prices and disclosure rules. Science is in the study."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -12,6 +13,7 @@ from evalkit.files import package_data
 from evalkit.spec.build import Text, build, content_hash, read_yaml
 
 Origin = Literal["simulated", "real", "source"]
+_STATBANK_NAME = re.compile(r"^[A-Z]+\d+[A-Z]*$")
 PUBLIC_VARIABLE = "EVALKIT_PUBLIC"
 
 
@@ -193,5 +195,5 @@ def _shipped(path):
 
 
 def _statbank_files(folder):
-    """StatBank's tables have upper-case names (LBESK69.csv); whatever else lies there is not read."""
-    return sorted(path for path in folder.glob("*.csv") if path.stem.isupper()) if folder.is_dir() else []
+    """StatBank's tables have names such as LBESK69; whatever else lies there is not read."""
+    return sorted(path for path in folder.glob("*.csv") if _STATBANK_NAME.match(path.stem)) if folder.is_dir() else []
