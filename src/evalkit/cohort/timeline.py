@@ -73,7 +73,7 @@ def state_runs(cohort, spells, *, sustain_weeks=4, horizon_weeks=None, income=No
 
 def employed_months(income):
     """Return ``person_id``, ``month`` (number) of the months with wage income."""
-    paid = income[income["wage_dkk"].fillna(0) > 0]
+    paid = income[_is_paid(income)]
     return pd.DataFrame({"person_id": paid["person_id"].to_numpy(), "month": month_number(pd.to_datetime(paid["month"]))})
 
 
@@ -89,7 +89,7 @@ def stable_months(income):
     >>> stable_months(income)["month"].tolist()
     [314]
     """
-    paid = income[income["wage_dkk"].fillna(0) > 0]
+    paid = income[_is_paid(income)]
     monthly = paid.assign(month=month_number(pd.to_datetime(paid["month"])))
     monthly = monthly.groupby(["person_id", "month"], as_index=False)["hours"].sum()
     by_person = monthly.groupby("person_id")
@@ -97,6 +97,12 @@ def stable_months(income):
     hours = by_person["hours"].rolling(STABLE_MONTHS).sum().reset_index(drop=True)
     enough = hours >= STABLE_HOURS_PER_WEEK * STABLE_MONTHS * _WEEKS_PER_MONTH
     return monthly.loc[span.eq(STABLE_MONTHS - 1) & enough, ["person_id", "month"]].reset_index(drop=True)
+
+
+def _is_paid(income):
+    """DREAM knows paid hours and no wage; other deliveries know the wage."""
+    hours = income["hours"].fillna(0) if "hours" in income else 0
+    return (income["wage_dkk"].fillna(0) > 0) | (hours > 0)
 
 
 def _paint(frame, spells, first, n_weeks):

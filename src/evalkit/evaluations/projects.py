@@ -75,4 +75,6 @@ def _with_wages(tables, date):
         return []
     income = tables["income_month"]
     month = pd.Timestamp(date).to_period("M").to_timestamp()
-    return income.loc[(income["month"] == month) & (income["wage_dkk"].fillna(0) > 0), "person_id"]
+    # DREAM knows paid hours and no wage.
+    is_paid = (income["wage_dkk"].fillna(0) > 0) | (income["hours"].fillna(0) > 0)
+    return income.loc[(income["month"] == month) & is_paid, "person_id"]
