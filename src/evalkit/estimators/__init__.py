@@ -3,6 +3,7 @@
 Curves: `kaplan_meier`, `nelson_aalen`, `aalen_johansen`. Weeks: `restricted_mean`, `state_occupation`.
 Comparisons: `log_rank`, `cox`, `hazard_ratios`. Models of time: `parametric`.
 One treated unit: `difference_in_differences`, `synthetic_control`, `synthetic_did`.
+Comparison persons: `propensity_weights`, `balance`.
 """
 
 from evalkit.estimators.comparison import log_rank
@@ -15,9 +16,11 @@ from evalkit.estimators.panel_data import Panel
 from evalkit.estimators.panel_inference import placebo_inference, placebo_rank, smallest_detectable_effect
 from evalkit.estimators.parametric import parametric
 from evalkit.estimators.restricted import restricted_mean
+from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
-    "Panel", "aalen_johansen", "cox", "difference_in_differences", "hazard_ratios", "kaplan_meier", "log_rank",
-    "nelson_aalen", "occupation_influence", "parametric", "placebo_inference", "placebo_rank", "restricted_mean",
+    "Panel", "aalen_johansen", "balance", "cox", "difference_in_differences", "hazard_ratios", "kaplan_meier", "log_rank",
+    "nelson_aalen", "occupation_influence", "parametric", "placebo_inference", "placebo_rank",
+    "propensity_scores", "propensity_weights", "restricted_mean",
     "smallest_detectable_effect", "state_occupation", "synthetic_control", "synthetic_did",
 ]
