@@ -177,3 +177,21 @@ def event_times(at_risk, cause):
     events = np.unique(keys[1][cause > 0])
     first, last = (np.searchsorted(events, key, side="right") for key in keys)
     return first, last, times[events % width - 1], events // width
+
+
+def rarer_side(at_risk):
+    """Return, for each covariate, the persons on the rarer side of 0; whether a term may leave is judged by it.
+
+    A covariate that takes other values than 0 and 1 has no sides and counts everybody.
+    """
+    def persons(rows):
+        if at_risk.person is None or at_risk.count is not None:
+            return int(rows.sum() if at_risk.count is None else at_risk.count[rows].sum())
+        seen = np.zeros(int(at_risk.person.max()) + 1, dtype=bool)
+        seen[at_risk.person[rows]] = True
+        return int(seen.sum())
+
+    columns = at_risk.covariates.T
+    binary = [bool(np.isin(column, (0.0, 1.0)).all()) for column in columns]
+    return np.array([min(persons(column == 0), persons(column == 1)) if sided else at_risk.n_persons
+                     for column, sided in zip(columns, binary, strict=True)], dtype=float)

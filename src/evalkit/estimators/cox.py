@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, is_robust, require_clusters, units_of
+from evalkit.estimators._counting import event_codes, is_robust, rarer_side, require_clusters, units_of
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
 from evalkit.estimators._partial import design, evaluate, score_residuals
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -91,7 +91,7 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
     diagnostics = {**_tests(null, fit, beta, covariance), "n_steps": steps, "n_groups": len(np.unique(plan.stratum)),
                    "ties": ties, "n_clusters": None if at_risk.cluster is None else len(np.unique(at_risk.cluster))}
     model = {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / np.outer(scale, scale),
-             "covariance_naive": naive / np.outer(scale, scale), "means": mean,
+             "covariance_naive": naive / np.outer(scale, scale), "means": mean, "n_term": rarer_side(at_risk),
              **_baseline(plan, fit, mean @ (beta / scale), at_risk)}
     return Result(kind="model", table=_table(model, at_risk, events, conf_level), model=model, diagnostics=diagnostics,
                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"),

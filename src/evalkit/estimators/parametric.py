@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._counting import rarer_side
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 # Where lifelines agrees with survreg to 1e-5; its log-logistic stops early (2e-3) and is left out.
@@ -112,7 +113,8 @@ def _result(at_risk, terms, estimates, covariance, distribution, conf_level, log
         kind="model",
         estimand=Estimand(name="log_time_ratio", summary="log_time_ratio", unit="log_ratio"),
         table=table,
-        model={"terms": tuple(terms), "estimates": estimates, "covariance": covariance},
+        model={"terms": tuple(terms), "estimates": estimates, "covariance": covariance,
+               "n_term": np.array([at_risk.n_persons, *rarer_side(at_risk), at_risk.n_persons], dtype=float)},
         provenance=Provenance(method="parametric", options={"distribution": distribution, "conf_level": conf_level}),
         diagnostics={"log_likelihood": float(log_likelihood)},
     )
