@@ -1,0 +1,230 @@
+"""Are the goals reached? The persons of one treated municipality against those of others, before and after.
+
+`evidence` follows the cohorts and judges the gates; every other function takes it and answers with one
+Result, withheld when a gate failed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import CohortError, SpecError
+from evalkit.estimators.cells import difference_of_changes
+from evalkit.evaluations import gates
+from evalkit.evaluations.followed import Followed, follow_inflow, follow_stock
+from evalkit.result import Estimand, Result, tidy
+
+ASSUMPTIONS = ("parallel_trends", "no_anticipation", "no_spillover", "shocks_alike")
+_NAMES = {"job": ("EMPLOYED",), "education": ("EDUCATION",), "job_or_education": ("EMPLOYED", "EDUCATION")}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """Who was followed, and whether an estimate may be shown.
+
+    Attributes
+    ----------
+    followed : Followed
+        The inflow of both periods.
+    verdict : Verdict
+    """
+
+    followed: Followed
+    verdict: gates.Verdict
+
+    @property
+    def attrition(self):
+        """Persons left after each step of the cohort's definition."""
+        result = self.followed.people.attrition
+        return Result(kind=result.kind, estimand=result.estimand, table=result.table,
+                      provenance=self.followed.provenance("attrition"),
+                      diagnostics={"n_comparisons": len(self.followed.comparisons),
+                                   "n_treated_after": self.followed.n_treated_after})
+
+    @property
+    def gates(self):
+        """What had to hold, and did it."""
+        return self.verdict.result
+
+    def estimate(self, make, *, kind, estimand):
+        """Return ``make(followed)`` unless a gate failed."""
+        return self.verdict.guard(lambda: make(self.followed), kind=kind, estimand=estimand)
+
+
+def preflight(tables, study):
+    """Refuse a study that names states which the code list does not have, before anything runs.
+
+    Raises
+    ------
+    SpecError
+        All unknown names at once.
+    """
+    known = set(tables.states["state"])
+    named = {f"target_groups.{group}": states for group, states in study.target_groups.items()}
+    unknown = [f"- {where}: {state}" for where, states in {**named, "competing": study.competing}.items()
+               for state in states if state not in known]
+    if unknown:
+        raise SpecError("effect.yaml: states that data_schema/codes/states.csv does not have:\n" + "\n".join(unknown)
+                        + "\nCorrect the name, or add the state to the list")
+
+
+def evidence(tables, spells, study, site):
+    """Follow the inflow of both periods and judge the gates.
+
+    Parameters
+    ----------
+    tables : Tables
+        ``person``, ``residence`` and ``benefit``; ``income_month`` for jobs, ``sanction`` for gaps.
+    spells : Spells
+    study : EffectStudy
+    site : Site
+
+    Returns
+    -------
+    Evidence
+
+    Raises
+    ------
+    SpecError
+        If the study names unknown states.
+    CohortError
+        If nobody's support begins in either period.
+    """
+    preflight(tables, study)
+    followed = follow_inflow(tables, spells, study, site)
+    return Evidence(followed=followed, verdict=gates.judge(followed))
+
+
+def weeks_on_support(evidence):
+    """Estimate the effect on expected weeks on support, returns counted: the one-year goal.
+
+    Returns
+    -------
+    Result
+        Kind ``model``: term ``weeks_on_support`` at each reported horizon, and ``person_error_only``: the same
+        with the interval that counts persons only and is too short. ``p_value`` of the first is Student's, and
+        the diagnostics hold the placebo rank.
+    """
+    estimand = effect_estimand(evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks")
+    return evidence.estimate(lambda followed: _weeks(followed, estimand), kind="model", estimand=estimand)
+
+
+def curve(evidence):
+    """Estimate the effect on weeks on support over all horizons, with the largest value beside each.
+
+    Returns
+    -------
+    Result
+        Kind ``curve``: term ``effect``, and ``largest_possible``: all weeks that the comparison would have
+        had on support, the most that any programme could take away.
+    """
+    estimand = effect_estimand(evidence, "weeks_on_support_curve", outcome="weeks_in_support", summary="mean_difference",
+                         unit="weeks")
+    return evidence.estimate(lambda followed: _curve(followed, estimand), kind="curve", estimand=estimand)
+
+
+def extra_persons(evidence):
+    """Estimate how many more persons of the inflow are in job, in education, in either.
+
+    Returns
+    -------
+    Result
+        Kind ``model``: persons (effect on the share in that week, times the persons that the programme met).
+    """
+    estimand = effect_estimand(evidence, "extra_persons", outcome="in_job_or_education", summary="count_difference", unit="persons")
+    if not evidence.followed.tables.has("income_month"):
+        return gates.withheld(evidence.verdict.failed or "no_income", kind="model", estimand=estimand)
+    return evidence.estimate(lambda followed: _persons(followed, estimand), kind="model", estimand=estimand)
+
+
+def stock(evidence):
+    """Estimate the effect on weeks on support of those who already were on it at a census date.
+
+    Returns
+    -------
+    Result
+        Kind ``model``, as `weeks_on_support`; another population, never added to the inflow.
+    """
+    estimand = effect_estimand(evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks",
+                         population="stock")
+    return evidence.estimate(lambda followed: _stock(followed, estimand), kind="model", estimand=estimand)
+
+
+def effect_estimand(evidence, name, *, outcome, summary, unit, population="inflow", design="difference_in_differences"):
+    """Return the estimand of an effect on the persons followed."""
+    return Estimand(name=name, population=population, exposure="living_in_programme_municipality", outcome=outcome,
+                    summary=summary, intercurrent_events="returns_counted", unit=unit, design=design,
+                    horizon_weeks=float(evidence.followed.plan.horizon), assumptions=ASSUMPTIONS if design else ())
+
+
+def _weeks(followed, estimand):
+    columns = np.array(followed.horizons) - 1
+    changes = followed.changes(followed.weeks_within("SUPPORT")[:, columns])
+    contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
+    table = pd.concat([
+        effect_rows("weeks_on_support", followed.horizons, contrast, changes),
+        tidy(term="person_error_only", time_weeks=list(followed.horizons), estimate=contrast.estimate,
+             std_error=contrast.person_error, conf_low=contrast.person_low, conf_high=contrast.person_high,
+             n_persons=float(changes.n_persons))], ignore_index=True)
+    return answer(followed, table, estimand, contrast, changes)
+
+
+def _curve(followed, estimand):
+    changes = followed.changes(followed.weeks_within("SUPPORT"))
+    contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
+    horizons = np.arange(1, followed.plan.horizon + 1)
+    without = changes.after[0] - contrast.estimate
+    largest = tidy(term="largest_possible", time_weeks=horizons, estimate=-without, n_persons=float(changes.n_persons))
+    table = pd.concat([effect_rows("effect", horizons, contrast, changes), largest], ignore_index=True)
+    return answer(followed, table, estimand, contrast, changes)
+
+
+def _persons(followed, estimand):
+    weeks = np.array(followed.horizons)
+    tables = []
+    for name, outcomes in _NAMES.items():
+        changes = followed.changes(followed.share(*outcomes)[:, weeks])
+        contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
+        tables.append(effect_rows(name, weeks, contrast, changes, scale=followed.n_treated_after))
+    return answer(followed, pd.concat(tables, ignore_index=True), estimand, contrast, changes)
+
+
+def _stock(followed, estimand):
+    try:
+        standing = follow_stock(followed)
+        result = _weeks(standing, estimand)
+    except CohortError:
+        return gates.withheld("no_stock", kind="model", estimand=estimand)
+    return result.with_estimand(horizon_weeks=float(standing.plan.horizon))
+
+
+def effect_rows(term, times, contrast, changes, scale=1.0):
+    """Return one row a horizon; ``scale`` turns a share into persons."""
+    return tidy(term=term, time_weeks=np.asarray(times, dtype=float), estimate=contrast.estimate * scale,
+                std_error=contrast.std_error * scale, conf_low=contrast.conf_low * scale,
+                conf_high=contrast.conf_high * scale, p_value=contrast.p_value, n_persons=float(changes.n_persons))
+
+
+def answer(followed, table, estimand, contrast, changes):
+    """Make the Result; the diagnostics are those of the last outcome asked for, the main one."""
+    return Result(kind="curve" if estimand.name.endswith("curve") else "model", table=table, estimand=estimand,
+                  provenance=followed.provenance("difference_of_changes", conf_level=followed.study.conf_level),
+                  diagnostics=diagnostics(followed, contrast, changes))
+
+
+def diagnostics(followed, contrast, changes):
+    """Return what sentences and readers want beside an effect."""
+    return {
+        "n_persons": changes.n_persons, "n_treated_after": followed.n_treated_after,
+        "n_comparisons": contrast.n_comparisons, "horizon_weeks": followed.plan.horizon,
+        "shock_sd": float(contrast.shock_sd[-1]), "person_error": float(contrast.person_error[-1]),
+        "error_ratio": float(contrast.std_error[-1] / contrast.person_error[-1]),
+        "placebo_rank": int(contrast.rank[-1]), "n_placebos": contrast.n_comparisons + 1,
+        "placebo_p": float(contrast.rank[-1] / (contrast.n_comparisons + 1)),
+        "smallest_p": float(1 / (contrast.n_comparisons + 1)),
+        "treated_before": float(changes.before[0, -1]), "treated_after": float(changes.after[0, -1]),
+        "comparisons_before": float(changes.before[1:, -1].mean()), "comparisons_after": float(changes.after[1:, -1].mean()),
+        "largest_possible": float(changes.after[0, -1] - contrast.estimate[-1]),
+        "goal_weeks": followed.study.goals.weeks_fewer, "goal_persons": followed.study.goals.extra_persons,
+    }

@@ -1,0 +1,193 @@
+"""Gates: what must hold before an estimate may be seen. Judged first, and when one fails nothing leaks.
+
+Each gate compares one number with a limit that the study set before data were seen. The number and the
+limit are shown, whichever way it went; the estimate is shown only if all gates hold, and withheld everywhere
+(curve, sensitivity, money, bundle) if one fails.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import EstimationError
+from evalkit.estimators.cells import cell_changes, difference_of_changes
+from evalkit.result import Estimand, Result, tidy
+
+_CHARACTERISTICS = ("target_group", "sex", "age", "ancestry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One judged gate.
+
+    Attributes
+    ----------
+    name : str
+    size : float
+        What was found.
+    limit : float
+        The least (``at_least``) or the most that passes.
+    at_least : bool
+    passes : bool
+        Decided by ``size`` and ``limit``, but for ``parallel_trends``, which the interval decides.
+    """
+
+    name: str
+    size: float
+    limit: float
+    at_least: bool
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Verdict:
+    """All gates that could be judged, in order.
+
+    Attributes
+    ----------
+    gates : tuple of Gate
+    failed : str
+        The first gate that failed, or empty.
+    result : Result
+        Sizes and limits; never an estimate of the effect.
+    """
+
+    gates: tuple[Gate, ...]
+    failed: str
+    result: Result
+
+    def guard(self, make, *, kind, estimand):
+        """Return ``make()`` if every gate holds, else an empty Result that names the gate that failed."""
+        if self.failed:
+            return withheld(self.failed, kind=kind, estimand=estimand)
+        return make()
+
+
+def withheld(reason, *, kind, estimand):
+    """Return a Result without any number."""
+    return Result(kind=kind, estimand=estimand, table=tidy(), withheld=reason)
+
+
+def judge(followed):
+    """Judge the gates of the effect study.
+
+    Parameters
+    ----------
+    followed : Followed
+        The inflow of both periods.
+
+    Returns
+    -------
+    Verdict
+        Gates that need persons in both periods and places are judged only where there are some.
+
+    Notes
+    -----
+    ``parallel_trends`` estimates the effect between the two halves of the earlier period, where there is
+    none, and fails when the whole interval lies beyond the limit: bad luck alone seldom does that.
+    """
+    gates = [_pre_period(followed), _persons(followed), _comparisons(followed)]
+    if all(gate.passes for gate in gates):
+        gates += [_lost(followed), _balance(followed), _pre_level(followed), _parallel_trends(followed)]
+    failed = next((gate.name for gate in gates if not gate.passes), "")
+    return Verdict(gates=tuple(gates), failed=failed, result=_result(gates, followed))
+
+
+def at_least(name, size, limit):
+    """Judge a gate that wants enough of something."""
+    return Gate(name=name, size=float(size), limit=float(limit), at_least=True, passes=bool(size >= limit))
+
+
+def at_most(name, size, limit):
+    """Judge a gate that wants little of something; what cannot be computed fails."""
+    return Gate(name=name, size=float(size), limit=float(limit), at_least=False, passes=bool(size <= limit))
+
+
+def _pre_period(followed):
+    return at_least("pre_period", followed.plan.n_pre_weeks, followed.study.gates.min_pre_weeks)
+
+
+def _persons(followed):
+    treated, after = followed.is_treated, followed.is_after
+    return at_least("persons", min((treated & after).sum(), (treated & ~after).sum()), followed.study.gates.min_persons)
+
+
+def _comparisons(followed):
+    return at_least("comparisons", len(followed.comparisons), followed.study.gates.min_comparisons)
+
+
+def _lost(followed):
+    compared = followed.is_treated | followed.people.frame["municipality"].isin(followed.comparisons).to_numpy()
+    missing = (followed.grid[compared] < 0).mean(axis=1)
+    share = pd.Series(missing).groupby([followed.is_treated[compared], followed.is_after[compared]]).mean().max()
+    return at_most("lost_weeks", share, followed.study.gates.max_lost_share)
+
+
+def _balance(followed):
+    """Find the characteristic whose difference between treated and comparison persons changed most."""
+    frame, treated, after = followed.people.frame, followed.is_treated, followed.is_after
+    compared = frame["municipality"].isin(followed.comparisons).to_numpy()
+    largest = 0.0
+    for values in _indicators(frame):
+        spread = values[treated | compared].std()
+        gap = [values[treated & when].mean() - values[compared & when].mean() for when in (after, ~after)]
+        largest = max(largest, abs(gap[0] - gap[1]) / spread if spread > 0 else 0.0)
+    return at_most("balance", largest, followed.study.gates.max_imbalance)
+
+
+def _indicators(frame):
+    for name in _CHARACTERISTICS:
+        if name == "age":
+            yield frame[name].to_numpy(dtype=float)
+        else:
+            yield from pd.get_dummies(frame[name], dtype=float).to_numpy().T
+
+
+def _pre_level(followed):
+    changes = followed.changes(followed.weeks_within("SUPPORT")[:, -1:])
+    others = changes.before[1:, 0]
+    spread = others.std(ddof=1)
+    distance = abs(changes.before[0, 0] - others.mean())
+    size = distance / spread if spread > 0 else (0.0 if distance == 0 else np.inf)
+    return at_most("pre_level", size, followed.study.gates.max_pre_difference_sd)
+
+
+def _parallel_trends(followed):
+    limit = followed.study.gates.max_placebo_weeks
+    try:
+        placebo = placebo_in_time(followed)
+    except EstimationError:
+        return Gate(name="parallel_trends", size=np.nan, limit=limit, at_least=False, passes=False)
+    beyond = placebo.conf_low[0] > limit or placebo.conf_high[0] < -limit
+    return Gate(name="parallel_trends", size=float(abs(placebo.estimate[0])), limit=limit, at_least=False, passes=not beyond)
+
+
+def placebo_in_time(followed):
+    """Estimate the effect on weeks on support between the two halves of the earlier period, where there is none."""
+    frame = followed.people.frame
+    rows = ~followed.is_after & frame["municipality"].isin([followed.site.municipality, *followed.comparisons]).to_numpy()
+    values = followed.weeks_within("SUPPORT")[rows][:, -1:]
+    later = frame["time_zero_week"][rows] >= sum(followed.plan.pre) / 2
+    changes = cell_changes(values, unit=frame["municipality"][rows], is_after=later, person=frame["person_id"][rows],
+                           treated=followed.site.municipality)
+    return difference_of_changes(changes, conf_level=followed.study.conf_level)
+
+
+def _result(gates, followed):
+    rows = [(gate.name, side, value) for gate in gates
+            for side, value in (("passes" if gate.passes else "fails", gate.size), ("limit", gate.limit))]
+    term, group, value = zip(*rows, strict=True)
+    finite = np.where(np.isfinite(value), value, np.nan)
+    n_persons = followed.people.frame["person_id"].nunique()
+    return Result(
+        kind="model", table=tidy(term=list(term), group=list(group), estimate=finite, n_persons=float(n_persons)),
+        estimand=Estimand(name="gates", outcome="gates", summary="size_and_limit", unit=_UNITS),
+        provenance=followed.provenance("gates"),
+        diagnostics={"n_gates": len(gates), "n_failed_gates": sum(not gate.passes for gate in gates),
+                     "all_pass": all(gate.passes for gate in gates), "n_persons": n_persons,
+                     "failed": [gate.name for gate in gates if not gate.passes]})
+
+
+_UNITS = {"pre_period": "weeks", "persons": "persons", "comparisons": "municipalities", "lost_weeks": "share",
+          "balance": "standard_deviations", "pre_level": "standard_deviations", "parallel_trends": "weeks"}
