@@ -61,7 +61,8 @@ def design(at_risk, cause, ties):
     first, last, time, stratum = event_times(at_risk, cause)
     weight = at_risk.row_weights
     mean = np.average(at_risk.covariates, axis=0, weights=weight)
-    x = at_risk.covariates - mean
+    # Column after column in memory: every sum below runs along one covariate.
+    x = np.asfortranarray(at_risk.covariates - mean)
     scale = np.sqrt(np.average(x * x, axis=0, weights=weight))
     scale[scale == 0] = 1.0
     x /= scale
