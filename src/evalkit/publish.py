@@ -1,6 +1,7 @@
 """From an executed run to pages, bundle and dictionary: only what was released, scanned, moved in whole."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -18,6 +19,7 @@ from evalkit.result import MEDIA_TYPE
 NOTEBOOKS = ("data_check", "effect", "mechanism", "user", "monitoring", "synthesis")
 _LANGUAGES = ("da", "en")
 _MANIFEST = "manifest.json"
+RELEASE_LOG = "releases.jsonl"
 
 
 def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, known_ids=frozenset()):
@@ -29,7 +31,7 @@ def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, known_ids=frozen
     Parameters
     ----------
     run_dir : path-like
-        ``<notebook>/executed.ipynb`` and ``release.log`` (here or beside each notebook).
+        A site's private folder: ``notebooks/<name>.ipynb`` as executed, and the release log.
     out_dir : path-like
         Replaced; it must be empty, missing, or made by an earlier call.
     site_meta : mapping
@@ -51,7 +53,8 @@ def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, known_ids=frozen
     RunError
         If there is nothing to publish or the folder cannot be replaced.
     """
-    entries = [_entry(path, _release_log(Path(run_dir), path.parent)) for path in _executed(Path(run_dir))]
+    log = _release_log(Path(run_dir))
+    entries = [_entry(path, log) for path in _executed(Path(run_dir))]
     files = _bundle(entries)
     for language in languages:
         files |= _language_files(entries, language, languages, site_meta)
@@ -70,16 +73,18 @@ class _Cell:
 
 
 def _executed(run_dir):
-    found = {path.parent.name: path for path in run_dir.glob("*/executed.ipynb")}
+    found = {path.stem: path for path in (run_dir / "notebooks").glob("[a-z]*.ipynb")}
     if not found:
         raise RunError(f"publish: no executed notebook in {run_dir.name}; run the site first")
     order = [*(name for name in NOTEBOOKS if name in found), *sorted(set(found) - set(NOTEBOOKS))]
     return [found[name] for name in order]
 
 
-def _release_log(run_dir, notebook_dir):
-    logs = [folder / "release.log" for folder in (run_dir, notebook_dir) if (folder / "release.log").is_file()]
-    return {line.strip() for log in logs for line in log.read_text(encoding="utf-8").splitlines()} - {""}
+def _release_log(run_dir):
+    """Return (name, sha256) of everything that `run.show` released at this site."""
+    log = run_dir / RELEASE_LOG
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    return {(entry["name"], entry["sha256"]) for entry in map(json.loads, lines)}
 
 
 def _entry(path, log):
@@ -95,9 +100,9 @@ def _entry(path, log):
             cells += [_Cell(languages=frozenset(_LANGUAGES), part=part) for part in shown if part is not None]
             n_not_exported += shown.count(None)
     payloads = [cell.part.payload for cell in cells if isinstance(cell.part, reports.Shown)]
-    _require_names(payloads, path.parent.name)
-    return {"notebook": path.parent.name, "cells": cells, "payloads": payloads, "n_not_exported": n_not_exported,
-            "strings": reports.load(path.parent.name)}
+    _require_names(payloads, path.stem)
+    return {"notebook": path.stem, "cells": cells, "payloads": payloads, "n_not_exported": n_not_exported,
+            "strings": reports.load(path.stem)}
 
 
 def _markdown_cell(cell):
@@ -119,7 +124,7 @@ def _released(data, step, log):
     data = json.loads("".join(data)) if isinstance(data, list | str) else data
     payload = {key: value for key, value in data.items() if key != "sha256"}
     digest = sha256_json(payload)
-    if digest != data.get("sha256") or digest not in log:
+    if digest != data.get("sha256") or (payload.get("name"), digest) not in log:
         raise DisclosureError(f"publish: an output of step {step} is not in the run's release log; "
                               "show it with run.show and run the notebook again")
     return data
@@ -189,15 +194,8 @@ def _csv(payload):
 
 
 def _manifest(files):
-    digests = {name: sha256_bytes(content) for name, content in files.items()}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     return (json.dumps({"made_by": "evalkit", "files": digests}, indent=1, sort_keys=True) + "\n").encode()
-
-
-def sha256_bytes(content):
-    """Return the hex sha256 of bytes."""
-    import hashlib
-
-    return hashlib.sha256(content).hexdigest()
 
 
 def _require_clean(files, known_ids):

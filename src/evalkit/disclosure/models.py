@@ -52,7 +52,7 @@ def _rarer_side(result):
 def _broken_rule(row, result, rarer, n_terms, profile):
     persons = _persons(row, result)
     if persons is None:
-        return "" if set(result.provenance.rests_on) == {"published"} else "no_count"
+        return "" if set(result.provenance.rests_on) == {"source"} else "no_count"
     if persons < profile.min_n or rarer.get(row["term"], persons) < profile.min_n:
         return "min_n"
     if row["term"].endswith("]") and "terms" in result.model and row["term"] not in rarer:

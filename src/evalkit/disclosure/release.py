@@ -23,8 +23,9 @@ _GATE = re.compile(r"^[a-z][a-z_]{0,39}$")
 _MAX_TEXT, _MAX_LIST = 600, 400
 # Counts whose units are not persons: they are exact in a table of the design.
 _NOT_PERSONS = {
-    "n_comparisons", "n_donors", "n_draws", "n_gates", "n_items", "n_municipalities", "n_periods", "n_placebos",
-    "n_quarters", "n_replications", "n_rules", "n_tables", "n_waves", "n_weeks", "n_years",
+    "n_comparisons", "n_donors", "n_draws", "n_failed_gates", "n_gates", "n_groups", "n_items", "n_municipalities",
+    "n_periods", "n_placebos", "n_quarters", "n_quarters_after", "n_quarters_before", "n_replications", "n_rules",
+    "n_rules_broken", "n_steps", "n_tables", "n_waves", "n_weeks", "n_years",
 }
 
 

@@ -16,8 +16,8 @@ _CPR = re.compile(r"(?<![\d.,])(\d{2})(\d{2})(\d{2})[-\u2010-\u2015 ]?(\d{4})(?!
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _TAG = re.compile(r"<[^>]*>")
 _WORD = re.compile(r"[\w-]+")
-# Digits alone, this short, cannot be told from a count.
-_SHORTEST_DIGITS = 7
+# Digits alone, this short, cannot be told from a count; other signs not from a part of a word.
+_SHORTEST_DIGITS, _SHORTEST = 7, 5
 _PATTERNS = {
     "traceback": re.compile(
         r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+|\x1b\[[0-9;]*m|\\u001b\["),
@@ -52,8 +52,8 @@ def scan(content, known_ids=frozenset()):
     content : bytes or str
         HTML, JSON, CSV or SVG.
     known_ids : set of str
-        Person ids read from the site's files. Ids of fewer than seven digits and nothing else cannot be
-        told from counts and are left out.
+        Person ids read from the site's files. Ids of fewer than five signs, or fewer than seven digits and
+        nothing else, cannot be told from words and counts and are left out.
 
     Returns
     -------
@@ -76,7 +76,7 @@ class _Known:
 
     def __init__(self, ids):
         folded = {str(one).strip().casefold() for one in ids} - {""}
-        self.ids = {one for one in folded if not (one.isdigit() and len(one) < _SHORTEST_DIGITS)}
+        self.ids = {one for one in folded if len(one) >= (_SHORTEST_DIGITS if one.isdigit() else _SHORTEST)}
         self.lengths = sorted({len(one) for one in self.ids if _WORD.fullmatch(one)})
         self.odd = [one for one in self.ids if not _WORD.fullmatch(one)]
 
@@ -94,9 +94,11 @@ class _Known:
 
 
 def _look(text, ids, depth):
+    # A fingerprint is as good as random: some seven signs of it are somebody's pseudonym.
+    text = _SHA256.sub(lambda match: " " * len(match[0]), text)
     for position in ids.positions(text.casefold()):
         yield Finding("person_id", position, depth)
-    for match in _CPR.finditer(_SHA256.sub(lambda match: " " * len(match[0]), text)):
+    for match in _CPR.finditer(text):
         if _is_birthday(match):
             yield Finding("cpr_shape", match.start(), depth)
     for kind, pattern in _PATTERNS.items():

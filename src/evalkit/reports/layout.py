@@ -3,7 +3,7 @@
 import math
 import textwrap
 
-from evalkit.reports.text import in_unit, million, number, per_cent_sign, percent
+from evalkit.reports.text import in_unit, million, number, per_cent_sign
 
 # Inches that a character of 10 points takes in the widest of the fonts a reader may have.
 _CHARACTER = {"normal": 0.082, "bold": 0.094}
@@ -84,7 +84,7 @@ def value_text(point, unit, strings, language):
 
 def _bare(limit, shown, unit, language):
     if unit == "share":
-        return percent(limit, 1, language).removesuffix(per_cent_sign(language))
+        return in_unit(limit, unit, language).removesuffix(per_cent_sign(language))
     if unit == "dkk" and _in_millions([float(shown)], unit):
         amount = million(limit, 1, language).replace("\u00a0", " ")
         return amount.removesuffix(" mio. kr.").removeprefix("DKK ").removesuffix(" million")

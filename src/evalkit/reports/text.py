@@ -75,12 +75,17 @@ def in_unit(value, unit, language, signed=False):
     if value is None:
         return "–"
     if unit == "share":
-        return percent(value, decimals, language, signed)
+        return percent(value, _as_given(value, decimals), language, signed)
     if unit == "percent":
         return number(value, decimals, language, signed) + per_cent_sign(language)
     if unit == "dkk" and abs(Decimal(str(value))) >= 1_000_000:
         return million(value, 1, language, signed)
     return number(value, decimals, language, signed)
+
+
+def _as_given(share, decimals):
+    """Return the decimals of a percentage that a share's own decimals allow."""
+    return max(0, min(decimals, len(str(share).partition(".")[2]) - 2))
 
 
 def unit_of(payload, term):
@@ -179,4 +184,7 @@ def _coded(value, code, payload, strings, language):
     if match["sign"] == "|" and value is not None:
         value = abs(Decimal(value))
     write = {"%": percent, "mio": million}.get(match["kind"], number)
-    return write(value, int(match["decimals"]), language, match["sign"] == "+")
+    decimals = int(match["decimals"])
+    if match["kind"] == "%" and value is not None:
+        decimals = _as_given(value, decimals)
+    return write(value, decimals, language, match["sign"] == "+")
