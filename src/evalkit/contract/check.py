@@ -143,7 +143,7 @@ def _row_problems(con, part, as_of):
                         rule="no_rows_optional" if schema.is_empty_allowed else "no_rows")]
     return [
         Problem(file=part.file, table=part.table, column=rule.column, rule=rule.name, count=count,
-                first_rows=_first(con, f"select _row from {judged} where {rule.bad}"))
+                first_rows=_first(con, f"select _row from {judged} where {rule.bad}"), hint=rule.hint)
         for rule, count in zip(rules, found, strict=True) if count > (total / 2 if rule.is_majority else 0)
     ]
 

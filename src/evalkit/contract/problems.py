@@ -13,6 +13,7 @@ N_ROWS_NAMED = 5
 # Rules that do not stop a run: reading deals with them as the next step says.
 WARNINGS = frozenset({"byte_order_mark", "unknown_column", "duplicate_row", "no_rows_optional", "negative_amount"})
 
+_CORRECT = "Correct the rows where they come from."
 NEXT_STEP = {
     "missing_file": "Put the file in the data folder, or correct its name in the site file.",
     "empty_file": "The file holds nothing. Ask for the delivery again.",
@@ -92,7 +93,7 @@ class Problem:
     @property
     def next_step(self):
         """What to do about it."""
-        return f"{self.hint} {NEXT_STEP[self.rule]}".strip()
+        return f"{self.hint} {NEXT_STEP.get(self.rule, _CORRECT)}".strip()
 
     def __str__(self):
         where = ", ".join(part for part in (self.file, f"table {self.table}", self.column and f"column {self.column}") if part)

@@ -151,7 +151,8 @@ def _distinct(con, schema, columns):
     twice = con.execute(f"select 1 from typed_{schema.name} group by {names} having count(*) > 1 limit 1").fetchall()
     if not twice:
         return f"typed_{schema.name}"
-    return f"(select min((_file, _row))._file as _file, min(_row) as _row, {columns} from typed_{schema.name} group by all)"
+    return (f"(select _file, _row, {columns} from typed_{schema.name} "
+            f"qualify row_number() over (partition by {columns} order by _file, _row) = 1)")
 
 
 def _in_memory(name, frame, data_through):

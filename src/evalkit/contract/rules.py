@@ -6,8 +6,7 @@ from evalkit.contract.text import literal, quoted
 
 # Ten digits that begin with a day and a month; nine when the leading zero is lost; a hyphen or space before the
 # last four; days above 60 are substitute numbers. The control digit is not used: since 2007 it need not hold.
-CPR_SHAPE = ("regexp_full_match(trim({}), '(0?[1-9]|[12][0-9]|3[01]|6[1-9]|[78][0-9]|9[01])"
-             "(0[1-9]|1[0-2])[0-9]{{2}}[- ]?[0-9]{{4}}')")
+CPR_FORM = r"(0?[1-9]|[12][0-9]|3[01]|6[1-9]|[78][0-9]|9[01])(0[1-9]|1[0-2])[0-9]{2}[- ]?[0-9]{4}"
 
 _FORM = {
     "integer": ("-?[0-9]+", "bigint"),
@@ -32,6 +31,8 @@ class Rule:
         Another table without which the rule cannot be judged.
     is_majority : bool
         The rule is broken when more than half of the rows meet ``bad``.
+    hint : str
+        What the rule asks, where its name alone does not say.
     """
 
     table: str
@@ -41,6 +42,7 @@ class Rule:
     query: str = ""
     needs: str = ""
     is_majority: bool = False
+    hint: str = ""
 
 
 def row_rules(schema, *, as_of):
@@ -60,7 +62,7 @@ def row_rules(schema, *, as_of):
     for row in schema.rows:
         left, right = _typed(row["field"]), _typed(row["other"])
         rules.append(Rule(table=schema.name, column=f"{row['field']}, {row['other']}", name=row["name"],
-                          bad=f"not ({left} {row['operator']} {right})"))
+                          bad=f"not ({left} {row['operator']} {right})", hint=row["en"]))
     return rules
 
 
@@ -78,6 +80,11 @@ def set_rules(schema):
         rules.append(_overlap_rule(schema))
     rules += [rule for key in schema.foreign_keys for rule in _foreign_rules(schema, *key)]
     return rules + [rule for item in schema.fields for rule in _list_rules(schema.name, item)]
+
+
+def cpr_shaped(column):
+    """Return the SQL condition that a text looks like a CPR number."""
+    return f"regexp_full_match(trim({column}), {literal(CPR_FORM)})"
 
 
 def typed_columns(schema, text_columns):
@@ -119,7 +126,7 @@ def _field_rules(table, item, as_of):
     conditions |= _calendar_rules(item, typed, as_of)
     rules = [Rule(table=table, column=item.name, name=name, bad=bad) for name, bad in conditions.items()]
     if item.role == "identifier":
-        rules.append(Rule(table=table, column=item.name, name="cpr_shaped", bad=CPR_SHAPE.format(raw), is_majority=True))
+        rules.append(Rule(table=table, column=item.name, name="cpr_shaped", bad=cpr_shaped(raw), is_majority=True))
     return rules
 
 

@@ -7,7 +7,7 @@ import duckdb
 from evalkit.contract import schema as contract
 from evalkit.contract.problems import Delivery, Problem, file_name
 from evalkit.contract.text import load_rows, literal, open_text, quoted, shown
-from evalkit.contract.rules import CPR_SHAPE
+from evalkit.contract.rules import cpr_shaped
 from evalkit.files import write_atomic
 
 
@@ -114,7 +114,7 @@ def _extra_cpr(con, raw, file, expected):
     problems = []
     for name in extra:
         column = quoted(name)
-        shaped, total = con.execute(f"select count(*) filter (where {CPR_SHAPE.format(column)}), count({column}) from {raw}").fetchall()[0]
+        shaped, total = con.execute(f"select count(*) filter (where {cpr_shaped(column)}), count({column}) from {raw}").fetchall()[0]
         if total and 2 * shaped > total:
             problems.append(Problem(file=file_name(file.path), table=expected.name, column=shown(name), rule="cpr_shaped", count=shaped))
     return problems

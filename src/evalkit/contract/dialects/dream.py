@@ -14,8 +14,8 @@ import pandas as pd
 from evalkit import weeks
 from evalkit.contract.cells import cell_texts, numbers, split_blocks
 from evalkit.contract.problems import N_ROWS_NAMED, Delivery, Problem, file_name
+from evalkit.contract.rules import CPR_FORM
 from evalkit.contract.text import open_text, shown
-from evalkit.errors import ContractError
 from evalkit.files import write_atomic
 
 # Hours of a full-time month: 37 x 52 / 12. The employment degree is a share of it (not verified).
@@ -23,6 +23,7 @@ FULL_TIME_HOURS = 160.33
 
 _WEEK = re.compile(r"^y_\d{4}$", re.ASCII)
 _MONTH = re.compile(r"^(branche|grad)_(\d{4})_(\d{2})$", re.ASCII)
+_CPR = re.compile(CPR_FORM, re.ASCII)
 _ROWS_AT_ONCE = 2000
 
 
@@ -69,7 +70,7 @@ def read(path, *, id_column="PNR", delimiter=";", decimal=","):
     if layout is None:
         return Delivery(problems=tuple(problems))
     persons, lines, values, found = _cells(file, layout, decimal)
-    problems += found + _twice(file, persons, lines)
+    problems += found + _person_problems(file, id_column, persons, lines)
     if any(item.severity == "error" for item in problems):
         return Delivery(problems=tuple(problems))
     who = pd.Categorical.from_codes(np.arange(len(persons)), categories=pd.Index(persons, dtype=object))
@@ -216,12 +217,15 @@ def _cells(file, layout, decimal):
     return persons, np.concatenate(lines) if lines else np.zeros(0, dtype=np.int64), values, problems
 
 
-def _twice(file, persons, lines):
+def _person_problems(file, id_column, persons, lines):
+    """One row a person, each with a pseudonym, and not mostly CPR numbers."""
     twice = pd.Series(persons, dtype=object).duplicated().to_numpy()
-    if not twice.any():
-        return []
-    return [_problem(file, "duplicate_person", int(twice.sum()), column=shown(file.header[0]),
-                     first_rows=tuple(lines[twice][:N_ROWS_NAMED].tolist()))]
+    missing = np.array([not person for person in persons], dtype=bool)
+    shaped = np.array([bool(_CPR.fullmatch(person.strip())) for person in persons], dtype=bool)
+    judged = {"duplicate_person": twice & ~missing, "required": missing,
+              "cpr_shaped": shaped & (2 * shaped.sum() > len(persons))}
+    return [_problem(file, rule, int(bad.sum()), column=shown(id_column), first_rows=tuple(lines[bad][:N_ROWS_NAMED].tolist()))
+            for rule, bad in judged.items() if bad.any()]
 
 
 def _runs(codes, columns, who, lines):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from evalkit import weeks
 from evalkit.contract.problems import N_ROWS_NAMED, Delivery, Problem, file_name
-from evalkit.contract.rules import CPR_SHAPE
+from evalkit.contract.rules import cpr_shaped
 from evalkit.contract.text import literal, load_rows, open_text, quoted
 from evalkit.files import write_atomic
 
@@ -120,7 +120,7 @@ def _row_problems(con, file, date_format):
                f"{quoted(WEEK)}, {literal(_DATE_FORMS[date_format])}))"),
               (WEEK, "monday", f"isodow({week}) <> 1"),
               (PAID, "negative_amount", f"{_number(PAID)} < 0"),
-              (PERSON, "cpr_shaped", CPR_SHAPE.format(quoted(PERSON)))]
+              (PERSON, "cpr_shaped", cpr_shaped(quoted(PERSON)))]
     counts = ", ".join(f"count(*) filter (where {bad})" for _, _, bad in rules)
     total, *found = con.execute(f"select count(*), {counts} from {_RAW}").fetchall()[0]
     if total == 0:
