@@ -196,7 +196,8 @@ def _run(site, arguments):
 
 
 def _publish(site, language):
-    from evalkit import publish
+    from evalkit import contract, publish
 
-    publish.pages(site.private, site.out, [language] if language else list(site.languages))
-    print(f"Open {site.out / 'index.html'}")
+    page = publish.pages(site.private, site.out, site_meta={"title": site.title, "note": site.note},
+                         languages=[language] if language else site.languages, known_ids=contract.known_ids(site.sources))
+    print(f"Open {page}")

@@ -125,7 +125,9 @@ class Run:
         return result.with_provenance(
             study=getattr(self.study, "name", ""), study_sha256=getattr(self.study, "sha256", ""),
             site=self.site.name, site_sha256=self.site.sha256, inputs=inputs,
-            rests_on=_rests_on(result.provenance.rests_on, origins), data_through=data_through,
+            rests_on=_rests_on(result.provenance.rests_on, origins),
+            # A measure may end before the register of benefits does, and then says so itself.
+            data_through=result.provenance.data_through or data_through,
             versions=_versions(), seed=self.seed)
 
     def _origin(self):

@@ -19,13 +19,14 @@ from evalkit.run.record import Status, data_hashes, read_status, write_status
 def test_a_status_comes_back_and_holds_no_more_than_class_and_step(tmp_path):
     write_status(tmp_path, Status(notebook="effect", status="failed", step="cell 3 of 9", error="KeyError"))
     assert read_status(tmp_path, "effect").error == "KeyError"
-    assert set(json.loads((tmp_path / "effect.json").read_text(encoding="utf-8"))) == {
+    assert set(json.loads((tmp_path / "status" / "effect.json").read_text(encoding="utf-8"))) == {
         "notebook", "status", "step", "error", "input_sha256"}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"notebook": "effect", "future": 1}'])
 def test_a_broken_status_counts_as_none(tmp_path, content):
-    (tmp_path / "effect.json").write_text(content, encoding="utf-8")
+    (tmp_path / "status").mkdir()
+    (tmp_path / "status" / "effect.json").write_text(content, encoding="utf-8")
     assert read_status(tmp_path, "effect").status == ""
 
 

@@ -13,7 +13,7 @@ from evalkit.run.kernel import execute
 from evalkit.run.parameters import fill, read_parameters
 from evalkit.run.progress import Progress
 from evalkit.run.record import Status, code_hash, data_hashes, read_status, write_status
-from evalkit.run.workspace import append_private, executed_folder, part_of
+from evalkit.run.workspace import append_private, executed, part_of
 
 ORDER = ("data_check", "user", "mechanism", "effect", "monitoring")
 GATE = "data_check"
@@ -107,63 +107,66 @@ def _job(site, name, given):
 
 
 def _run(site, job, outcome, progress):
-    target, status = executed_folder(site) / f"{job.name}.ipynb", site.private / "status"
-    last = read_status(status, job.name)
+    target = executed(site, job.name)
+    last = read_status(site.private, job.name)
     if target.is_file() and last.status == "done" and last.input_sha256 == job.input_sha256:
         outcome.up_to_date.append(job.name)
         progress.say(f"{job.name}: up to date")
         return
     step = ["start"]
     try:
-        _execute(site, job, status, step, progress)
+        _execute(site, job, step, progress)
     except KeyboardInterrupt:
-        write_status(status, Status(notebook=job.name, status="interrupted", step=step[0]))
+        write_status(site.private, Status(notebook=job.name, status="interrupted", step=step[0]))
         raise RunError(f"{job.name}: interrupted at {step[0]}. Reports of earlier runs are untouched; "
                        "run again to go on from here") from None
     except Exception as error:
-        _record_failure(site, job, status, step[0], error, outcome, progress)
+        _record_failure(site, job, step[0], error, outcome, progress)
         return
     part_of(site, job.name).replace(target)
-    write_status(status, Status(notebook=job.name, status="done", input_sha256=job.input_sha256))
+    write_status(site.private, Status(notebook=job.name, status="done", input_sha256=job.input_sha256))
     outcome.done.append(job.name)
     progress.say(f"{job.name}: done, {progress.elapsed()}")
 
 
-def _execute(site, job, status, step, progress):
-    write_status(status, Status(notebook=job.name, status="running"))
+def _execute(site, job, step, progress):
+    write_status(site.private, Status(notebook=job.name, status="running"))
     with progress.notebook(job.name, job.n_cells) as show:
         def on_cell(number):
             step[0] = f"cell {number} of {job.n_cells}"
             show(number)
 
-        executed = execute(job.path, part_of(site, job.name), job.parameters, site.public, on_cell=on_cell)
+        notebook = execute(job.path, part_of(site, job.name), job.parameters, site.public, on_cell=on_cell)
     part_of(site, job.name).chmod(0o600)
-    unrun = sum(_runs(cell) and cell.execution_count is None for cell in executed.cells)
+    unrun = sum(_runs(cell) and cell.execution_count is None for cell in notebook.cells)
     if unrun:
         raise RunError(f"{unrun} cells did not run: the kernel stopped")
-    _require_names_once(executed, job.name)
+    _require_names_once(notebook, job.name)
 
 
-def _require_names_once(executed, name):
-    names = [payload["name"] for payload in released(executed)]
+def _require_names_once(notebook, name):
+    names = [payload["name"] for payload in released(notebook)]
     twice = sorted({item for item in names if names.count(item) > 1})
     if twice:
         raise RunError(f"{name}: run.show was given the name {', '.join(twice)} twice; a name is a file in the bundle")
 
 
-def released(executed):
+def released(notebook):
     """Yield the Released payloads among a notebook's outputs, in order."""
-    for cell in executed.cells:
+    for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if MEDIA_TYPE in output.get("data", {}):
                 yield output["data"][MEDIA_TYPE]
 
 
-def _record_failure(site, job, status, step, error, outcome, progress):
+def _record_failure(site, job, step, error, outcome, progress):
     kind = _error_class(error)
     append_private(site.private / "log.txt", f"{dt.datetime.now():%Y-%m-%d %H:%M:%S} {job.name} {step}\n"
                    + "".join(traceback.format_exception(error)) + "\n")
-    write_status(status, Status(notebook=job.name, status="failed", step=step, error=kind))
+    write_status(site.private, Status(notebook=job.name, status="failed", step=step, error=kind))
+    if part_of(site, job.name).is_file() and not executed(site, job.name).is_file():
+        # No earlier report to protect: the page shows what went well and the class of the error.
+        part_of(site, job.name).replace(executed(site, job.name))
     outcome.failed[job.name] = f"{kind} at {step}"
     progress.say(f"{job.name}: failed at {step}, {kind}{_own_message(error)}. "
                  f"The full trace is in {site.private / 'log.txt'} (private: it may hold data)")
@@ -193,7 +196,7 @@ def _require_gate(site, outcome):
 
     if GATE in outcome.failed:
         raise RunError(f"{GATE} failed: {outcome.failed[GATE]}; the other notebooks were not started")
-    executed = nbformat.read(executed_folder(site) / f"{GATE}.ipynb", as_version=4)
-    if any(payload["diagnostics"].get("is_ok") is False for payload in released(executed)):
+    notebook = nbformat.read(executed(site, GATE), as_version=4)
+    if any(payload["diagnostics"].get("is_ok") is False for payload in released(notebook)):
         raise ContractError(f"{GATE} found errors in the data; the other notebooks were not started. "
                             f"List them with: evalkit check {site.path}")

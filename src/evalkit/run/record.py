@@ -28,7 +28,7 @@ class Status:
 def read_status(folder, notebook):
     """Return the last status; ``Status`` without a hash when there is none."""
     try:
-        return Status(**json.loads((folder / f"{notebook}.json").read_text(encoding="utf-8")))
+        return Status(**json.loads((folder / "status" / f"{notebook}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return Status(notebook=notebook, status="")
 
@@ -36,7 +36,7 @@ def read_status(folder, notebook):
 def write_status(folder, status):
     """Write the status of a notebook, whole or not at all."""
     values = {name: getattr(status, name) for name in Status.__slots__}
-    write_atomic(folder / f"{status.notebook}.json", json.dumps(values, indent=1) + "\n")
+    write_atomic(folder / "status" / f"{status.notebook}.json", json.dumps(values, indent=1) + "\n")
 
 
 def code_hash():

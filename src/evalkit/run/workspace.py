@@ -7,8 +7,6 @@ from pathlib import Path
 from evalkit.errors import RunError
 from evalkit.run.lock import locked
 
-_PART = ".part.ipynb"
-
 
 @contextlib.contextmanager
 def workspace(site):
@@ -27,14 +25,14 @@ def workspace(site):
         yield
 
 
-def executed_folder(site):
-    """Where executed notebooks lie: the last good run of each."""
-    return site.private / "notebooks"
+def executed(site, name):
+    """Where the last good run of a notebook lies; `publish` reads it there."""
+    return site.private / "notebooks" / f"{name}.ipynb"
 
 
 def part_of(site, name):
     """Where a notebook is written while it runs; a failed one stays here for its author."""
-    return executed_folder(site) / f".{name}{_PART}"
+    return site.private / "notebooks" / f".{name}.part.ipynb"
 
 
 def append_private(path, text):
@@ -50,8 +48,7 @@ def _make(folder, mode):
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
         if mode == 0o700:
             folder.chmod(mode)
-            executed = folder / "notebooks"
-            executed.mkdir(exist_ok=True, mode=mode)
+            (folder / "notebooks").mkdir(exist_ok=True, mode=mode)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
