@@ -1,4 +1,4 @@
-"""`AtRisk`: who is under observation, from when to when, and what happened. The currency of every survival estimator."""
+"""`AtRisk`: who is under observation, from when to when, and what happened."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -33,7 +33,8 @@ class AtRisk:
     weight : ndarray of float or None
         Sampling or design weight.
     count : ndarray of int or None
-        k stands for k identical rows, in every estimator, errors included.
+        k stands for k identical rows, in every estimator, errors included. With ``person``, a person with
+        count k stands for k persons with the same rows; k is then the same in all of them.
     """
 
     entry: np.ndarray
@@ -64,11 +65,13 @@ class AtRisk:
         raise TypeError("AtRisk holds person rows and is never pickled")
 
     def __repr__(self):
-        return f"AtRisk({self.n_rows} rows, {self.n_persons} persons, causes={self.causes}, terms={self.terms})"
+        return (f"AtRisk({self.n_rows} rows, {self.n_persons} persons, "
+                f"causes={self.causes}, terms={self.terms})")
 
     @classmethod
-    def from_frame(cls, frame, *, exit, event, entry=None, person=None, episode=None, cluster=None, strata=None,
-                   state=None, calendar=None, weight=None, count=None, covariates=(), causes=None):
+    def from_frame(cls, frame, *, exit, event, entry=None, person=None, episode=None, cluster=None,
+                   strata=None, state=None, calendar=None, weight=None, count=None, covariates=(),
+                   causes=None):
         """Read intervals at risk from a frame and check them once.
 
         Parameters
@@ -82,7 +85,8 @@ class AtRisk:
             Numeric columns enter as they are; text, category and boolean columns as indicators of every
             level but the first (of the sorted values, or of the category's order).
         causes : sequence of str, optional
-            Names of event codes 1.. (with ``state``: of the states). Default: the numbers, or the sorted labels.
+            Names of event codes 1.. (with ``state``: of the states). Default: the numbers, or the labels,
+            sorted or in the order of their category.
 
         Returns
         -------
@@ -115,10 +119,10 @@ class AtRisk:
         weeks = None if calendar is None else _numbers(frame[calendar], calendar, faults, whole=True)
         _check_times(entries, exits, faults)
         if not faults:
-            _check_overlap(entries, exits, codes["person"], codes["episode"], strata_codes, faults)
+            _check_persons(entries, exits, events, states, counts, codes, strata_codes, faults)
         _raise(faults)
-        return cls(entry=entries, exit=exits, event=events, causes=causes, covariates=matrix, terms=terms, **codes,
-                   strata=strata_codes, strata_labels=labels, state=states, weight=weights,
+        return cls(entry=entries, exit=exits, event=events, causes=causes, covariates=matrix, terms=terms,
+                   **codes, strata=strata_codes, strata_labels=labels, state=states, weight=weights,
                    calendar=None if weeks is None else weeks.astype(np.int64),
                    count=None if counts is None else counts.astype(np.int64))
 
@@ -130,9 +134,10 @@ class AtRisk:
     @property
     def n_persons(self):
         """Distinct persons; where no person is named, every row (times its count) is one."""
-        if self.person is not None and self.count is None:
-            return len(np.unique(self.person))
-        return int(self.n_rows if self.count is None else self.count.sum())
+        if self.person is None:
+            return int(self.n_rows if self.count is None else self.count.sum())
+        first = np.unique(self.person, return_index=True)[1]
+        return int(len(first) if self.count is None else self.count[first].sum())
 
     @property
     def n_events(self):
@@ -146,7 +151,7 @@ class AtRisk:
         return weight if self.count is None else weight * self.count
 
     def select(self, rows):
-        """Return the rows that a boolean mask or an index names."""
+        """Return the rows that a boolean mask or an index names; codes keep their meaning."""
         taken = {spec.name: getattr(self, spec.name)[rows] for spec in fields(self)
                  if isinstance(getattr(self, spec.name), np.ndarray)}
         return replace(self, **taken)
@@ -154,11 +159,20 @@ class AtRisk:
     def compress(self):
         """Return one row per distinct interval and pattern, with its ``count``.
 
-        Rows are equal when everything an estimator reads is: times, event, state, stratum, cluster,
-        weight and covariates. Persons and episodes are given up; cluster is kept.
+        Rows are equal when everything an estimator reads is: times, event, state, stratum, cluster, calendar
+        week, weight and covariates. Persons and episodes are given up; cluster is kept. Estimates stay the
+        same; so do errors that take rows as independent or add up within clusters. Where a person has
+        several rows, errors by person are lost and `n_persons` counts rows.
+
+        Examples
+        --------
+        >>> frame = pd.DataFrame({"weeks": [5, 5, 8], "left": [1, 1, 0]})
+        >>> AtRisk.from_frame(frame, exit="weeks", event="left").compress().count.tolist()
+        [2, 1]
         """
         parts = [self.entry, self.exit, self.event, *self.covariates.T]
-        parts += [part for part in (self.cluster, self.strata, self.state, self.calendar, self.weight) if part is not None]
+        others = (self.cluster, self.strata, self.state, self.calendar, self.weight)
+        parts += [part for part in others if part is not None]
         order, first = _group(parts)
         count = np.ones(self.n_rows, dtype=np.int64) if self.count is None else self.count
         cells = replace(self, person=None, episode=None, count=count).select(order[first])
@@ -168,8 +182,9 @@ class AtRisk:
         """Return the intervals as a frame whose columns lifelines takes.
 
         ``entry``, ``exit`` and ``event`` are ``entry_col``, ``duration_col`` and ``event_col`` of a lifelines
-        regression; ``weights`` (weight times count) is its ``weights_col``; ``person`` its ``cluster_col``.
-        `from_frame` reads the same columns back.
+        regression; ``weights`` (weight times count) is its ``weights_col``; ``cluster`` its ``cluster_col``.
+        lifelines takes every other column for a covariate: drop ``person`` where it is not needed.
+        `from_frame` reads the columns back; strata and states come as their labels.
 
         Examples
         --------
@@ -180,9 +195,14 @@ class AtRisk:
         1    0.0   8.0      0  40.0
         """
         data = {"entry": self.entry, "exit": self.exit, "event": self.event}
-        for name in ("person", "cluster", "strata", "state"):
+        for name in ("person", "episode", "cluster", "calendar"):
             if getattr(self, name) is not None:
                 data[name] = getattr(self, name)
+        if self.strata is not None:
+            data["strata"] = np.array(self.strata_labels, dtype=object)[self.strata]
+        if self.state is not None:
+            names = np.array([None, *self.causes], dtype=object)
+            data["state"], data["event"] = names[self.state], names[self.event]
         if self.weight is not None or self.count is not None:
             data["weights"] = self.row_weights
         return pd.DataFrame({**data, **dict(zip(self.terms, self.covariates.T, strict=True))})
@@ -195,9 +215,11 @@ def _as_list(value):
 def _require_columns(frame, names):
     missing = [name for name in names if name not in frame.columns]
     if missing:
-        raise CohortError(f"at-risk table: no column {', '.join(missing)}; columns are {', '.join(map(str, frame.columns))}")
+        raise CohortError(f"at-risk table: no column {', '.join(missing)}; "
+                          f"columns are {', '.join(map(str, frame.columns))}")
     if len(frame) == 0:
-        raise CohortError("at-risk table: no rows. Look at the cohort's attrition table to see which step removed everybody")
+        raise CohortError("at-risk table: no rows. "
+                          "Look at the cohort's attrition table to see which step removed everybody")
 
 
 def _raise(faults):
@@ -206,19 +228,21 @@ def _raise(faults):
 
 
 def _numbers(column, name, faults, positive=False, whole=False):
-    try:
-        values = column.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
+    if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
         faults.append(f"{name}: must be numbers, found {column.dtype}")
         return np.ones(len(column))
-    for bad, rule in ((np.isnan(values), "are missing"), (np.isinf(values), "are infinite")):
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    finite = np.isfinite(values)
+    rules = [(np.isnan(values), "are missing"), (np.isinf(values), "are infinite")]
+    if positive:
+        rules.append((values <= 0, "are not above 0; drop rows that should not count"))
+    if whole:
+        rules.append((finite & (values != np.round(values)), "are not whole numbers"))
+    for bad, rule in rules:
         if bad.any():
             faults.append(f"{name}: {int(bad.sum())} of {len(values)} rows {rule}")
-    if positive and (values <= 0).any():
-        faults.append(f"{name}: {int((values <= 0).sum())} rows are not above 0; drop rows that should not count")
-    if whole and np.isfinite(values).all() and (values != np.round(values)).any():
-        faults.append(f"{name}: {int((values != np.round(values)).sum())} rows are not whole numbers")
-    return values
+    # A fault is raised later; until then the numbers only have to be numbers.
+    return values if finite.all() else np.where(finite, values, 1.0)
 
 
 def _event_codes(frame, event, state, causes, faults):
@@ -226,30 +250,39 @@ def _event_codes(frame, event, state, causes, faults):
     if state is not None:
         return _state_codes(column, frame[state], causes, faults, event, state)
     if _is_text(column):
-        labels = tuple(causes) if causes is not None else tuple(sorted(column.dropna().unique()))
+        labels = _labels(column) if causes is None else tuple(map(str, causes))
         return _label_codes(column, labels, event, faults), None, labels
-    codes = _numbers(column.astype(float), event, faults, whole=True)
-    codes = np.where(np.isfinite(codes), codes, 0).astype(np.int64)
+    codes = _numbers(column, event, faults, whole=True).astype(np.int64)
     last = max(int(codes.max(initial=0)), 1)
-    labels = tuple(causes) if causes is not None else tuple(str(k) for k in range(1, last + 1))
+    labels = tuple(map(str, range(1, last + 1) if causes is None else causes))
     outside = (codes < 0) | (codes > len(labels))
     if outside.any():
-        faults.append(f"{event}: {int(outside.sum())} rows have a code outside 0..{len(labels)}; name every cause in causes")
+        faults.append(f"{event}: {int(outside.sum())} rows have a code outside 0..{len(labels)}; "
+                      "name every cause in causes")
     return codes, None, labels
 
 
+def _labels(*columns):
+    """Name the labels that occur, sorted, or in the order of their category."""
+    if isinstance(columns[0].dtype, pd.CategoricalDtype):
+        return tuple(map(str, columns[0].cat.categories))
+    return tuple(sorted({str(label) for column in columns for label in column.dropna().unique()}))
+
+
 def _state_codes(entered, occupied, causes, faults, event, state):
-    labels = causes if causes is not None else sorted(set(entered.dropna()) | set(occupied.dropna()))
-    labels = tuple(str(label) for label in labels)
-    states = _label_codes(occupied.astype(str).where(occupied.notna()), labels, state, faults)
-    if (states == 0).any():
-        faults.append(f"{state}: {int((states == 0).sum())} rows name no state")
-    return _label_codes(entered.astype(str).where(entered.notna()), labels, event, faults), states, labels
+    found = _labels(occupied.astype(object), entered.astype(object))
+    labels = found if causes is None else tuple(map(str, causes))
+    states = _label_codes(occupied, labels, state, faults)
+    if occupied.isna().any():
+        faults.append(f"{state}: {int(occupied.isna().sum())} rows name no state")
+    return _label_codes(entered, labels, event, faults), states, labels
 
 
 def _label_codes(column, labels, name, faults):
-    codes = pd.Categorical(column, categories=list(labels)).codes.astype(np.int64) + 1
-    unknown = (codes == 0) & column.notna().to_numpy()
+    known = column.notna().to_numpy()
+    text = column.astype(str).where(known)
+    codes = pd.Categorical(text, categories=list(labels)).codes.astype(np.int64) + 1
+    unknown = (codes == 0) & known
     if unknown.any():
         faults.append(f"{name}: {int(unknown.sum())} rows have a label that causes does not name")
     return codes
@@ -268,6 +301,9 @@ def _design(frame, covariates, faults):
             if column.isna().any():
                 faults.append(f"{name}: {int(column.isna().sum())} of {len(column)} rows are missing")
             category = column.astype("category")
+            if len(category.cat.categories) < 2:
+                faults.append(f"{name}: the same in all {len(column)} rows; "
+                              "a constant covariate explains nothing")
             for k, level in enumerate(category.cat.categories[1:], start=1):
                 columns.append((category.cat.codes == k).to_numpy(float))
                 terms.append(f"{name}[{level}]")
@@ -290,7 +326,8 @@ def _strata(frame, columns, faults):
     if not columns:
         return None, ()
     if frame[columns].isna().any(axis=None):
-        faults.append(f"{', '.join(columns)}: {int(frame[columns].isna().any(axis=1).sum())} rows are missing")
+        faults.append(f"{', '.join(columns)}: {int(frame[columns].isna().any(axis=1).sum())} "
+                      f"of {len(frame)} rows are missing")
     key = frame[columns[0]] if len(columns) == 1 else pd.MultiIndex.from_frame(frame[columns])
     codes, levels = pd.factorize(key, sort=True)
     labels = [", ".join(map(str, level)) if isinstance(level, tuple) else str(level) for level in levels]
@@ -299,23 +336,38 @@ def _strata(frame, columns, faults):
 
 def _check_times(entries, exits, faults):
     if (entries < 0).any():
-        faults.append(f"{int((entries < 0).sum())} rows enter before time zero; a person cannot be at risk before being followed")
+        faults.append(f"{int((entries < 0).sum())} rows enter before time zero; "
+                      "a person cannot be at risk before being followed")
     empty = entries >= exits
     if empty.any():
-        faults.append(f"{int(empty.sum())} rows end at or before they begin; an interval is (entry, exit] with entry < exit")
+        faults.append(f"{int(empty.sum())} rows end at or before they begin; "
+                      "an interval is (entry, exit] with entry < exit")
 
 
-def _check_overlap(entries, exits, person, episode, strata, faults):
+def _check_persons(entries, exits, events, states, counts, codes, strata, faults):
+    """Check what must hold along the rows of one person (in one episode and stratum)."""
+    person = codes["person"]
     if person is None:
         return
-    zero = np.zeros(len(person), dtype=np.int64)
-    keys = [person, zero if episode is None else episode, zero if strata is None else strata]
+    keys = [key for key in (person, codes["episode"], strata) if key is not None]
     order = np.lexsort((entries, *keys[::-1]))
     same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
-    overlap = same & (entries[order][1:] < exits[order][:-1])
+    before, after = order[:-1], order[1:]
+    overlap = same & (entries[after] < exits[before])
     if overlap.any():
-        n = len(np.unique(person[order][1:][overlap]))
-        faults.append(f"intervals overlap for {n} persons; give episode where one person has several clocks")
+        faults.append(f"intervals overlap for {len(np.unique(person[after][overlap]))} persons; "
+                      "give episode where one person has several clocks")
+    if states is not None:
+        reached = np.where(events > 0, events, states)
+        broken = same & (entries[after] == exits[before]) & (states[after] != reached[before])
+        if broken.any():
+            faults.append(f"{len(np.unique(person[after][broken]))} persons go on in another state than the "
+                          "one they entered or stayed in; event must be the state of the next row")
+    if counts is not None:
+        varying = (person[order][1:] == person[order][:-1]) & (counts[after] != counts[before])
+        if varying.any():
+            faults.append(f"count varies for {len(np.unique(person[after][varying]))} persons; "
+                          "k stands for k persons with the same rows")
 
 
 def _group(parts):
