@@ -134,7 +134,8 @@ def _require_names(payloads, notebook):
     names = [payload["name"] for payload in payloads]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise RunError(f"publish: notebook {notebook} shows {', '.join(twice)} more than once; give each output its own name")
+        raise RunError(f"publish: notebook {notebook} shows {', '.join(twice)} more than once; "
+                       "give each output its own name")
 
 
 def _language_files(entries, language, languages, site_meta):
@@ -151,8 +152,9 @@ def _language_files(entries, language, languages, site_meta):
 
 
 def _meta(site_meta, language, languages, page):
-    return {"site": _in_language(site_meta["title"], language), "note": _in_language(site_meta.get("note", ""), language),
-            "languages": {other: f"../{other}/{page}" for other in languages}, "index": "index.html"}
+    return {"site": _in_language(site_meta["title"], language), "index": "index.html",
+            "note": _in_language(site_meta.get("note", ""), language),
+            "languages": {other: f"../{other}/{page}" for other in languages}}
 
 
 def _index(entries, language, languages, site_meta, *, folder):
@@ -226,8 +228,9 @@ def _replace_folder(out_dir, files):
             _rename(out_dir, old)
         _move_in(staging, out_dir, old)
     except OSError as error:
-        raise RunError(f"publish: cannot write {out_dir.name} ({type(error).__name__}); the earlier pages are untouched. "
-                       "Close programs that have them open, and see that the folder can be written") from None
+        raise RunError(
+            f"publish: cannot write {out_dir.name} ({type(error).__name__}); the earlier pages are untouched. "
+            "Close programs that have them open, and see that the folder can be written") from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
@@ -243,8 +246,11 @@ def _move_in(staging, out_dir, old):
 
 
 def _require_replaceable(out_dir):
-    if out_dir.exists() and (not out_dir.is_dir() or (any(out_dir.iterdir()) and not (out_dir / _MANIFEST).is_file())):
-        raise RunError(f"publish: {out_dir.name} holds something that evalkit did not make; name an empty folder")
+    if not out_dir.exists() or (out_dir / _MANIFEST).is_file():
+        return
+    if not out_dir.is_dir() or any(out_dir.iterdir()):
+        raise RunError(
+            f"publish: {out_dir.name} holds something that evalkit did not make; name an empty folder")
 
 
 def _rename(source, target):

@@ -41,7 +41,7 @@ def protect_counts(result, profile, tally):
 
 
 def protect_shares(result, profile, tally):
-    """Protect shares: numerator and complement at least ``min_n``, share and Wilson limits from rounded counts.
+    """Protect shares: numerator and complement at least ``min_n``, share and limits from rounded counts.
 
     A numerator or complement of zero is kept back like any other below ``min_n``: a share of 0 or 100 per
     cent says something about everybody in the group. A weighted share (one that is not

@@ -8,9 +8,9 @@ def protect_curves(result, profile, tally):
 
     Each (term, group) is one curve. Where it counts events, a step is shown when at least ``min_events``
     events have happened since the step before and at least ``min_n`` persons are still at risk after it;
-    the curve ends at its last safe step. An occupation curve (no events counted, or so named by its method) is
-    shown at times with at least ``min_n`` persons inside the state and ``min_n`` outside. The start of a curve,
-    where everybody is in the same place by definition, is kept. At-risk counts are rounded.
+    the curve ends at its last safe step. An occupation curve (no events counted, or so named by its method)
+    is shown at times with at least ``min_n`` persons inside the state and ``min_n`` outside. The start of a
+    curve, where everybody is in the same place by definition, is kept. At-risk counts are rounded.
 
     Parameters
     ----------

@@ -33,7 +33,8 @@ def protect_models(result, profile, tally):
     rows = rows_of(result.table)
     terms = Counter((row["group"], row["time_weeks"]) for row in rows)
     rarer = _rarer_side(result)
-    rules = (_broken_rule(row, result, rarer, terms[row["group"], row["time_weeks"]], profile) for row in rows)
+    rules = (_broken_rule(row, result, rarer, terms[row["group"], row["time_weeks"]], profile)
+             for row in rows)
     return [_model_row(row, rule, profile, tally) for row, rule in zip(rows, rules, strict=True)]
 
 

@@ -23,9 +23,9 @@ _GATE = re.compile(r"^[a-z][a-z_]{0,39}$")
 _MAX_TEXT, _MAX_LIST = 600, 400
 # Counts whose units are not persons: they are exact in a table of the design.
 _NOT_PERSONS = {
-    "n_comparisons", "n_donors", "n_draws", "n_failed_gates", "n_gates", "n_groups", "n_items", "n_municipalities",
-    "n_periods", "n_placebos", "n_quarters", "n_quarters_after", "n_quarters_before", "n_replications", "n_rules",
-    "n_rules_broken", "n_steps", "n_tables", "n_waves", "n_weeks", "n_years",
+    "n_comparisons", "n_donors", "n_draws", "n_failed_gates", "n_gates", "n_groups", "n_items",
+    "n_municipalities", "n_periods", "n_placebos", "n_quarters", "n_quarters_after", "n_quarters_before",
+    "n_replications", "n_rules", "n_rules_broken", "n_steps", "n_tables", "n_waves", "n_weeks", "n_years",
 }
 
 
@@ -65,7 +65,7 @@ def release(result, profile, *, name):
     _require(result, name)
     tally = Tally()
     rows = [] if result.withheld else _PROTECT[result.kind](result, profile, tally)
-    diagnostics = _withheld_diagnostics(result) if result.withheld else _diagnostics(result.diagnostics, profile, tally)
+    diagnostics = _reasons(result) if result.withheld else _diagnostics(result.diagnostics, profile, tally)
     payload = {
         "schema": SCHEMA, "name": name, "kind": result.kind, "withheld": result.withheld,
         "estimand": _plain(_fields(result.estimand), "estimand"),
@@ -84,10 +84,11 @@ def _fields(record):
 
 def _require(result, name):
     if type(result) is not Result:
-        raise DisclosureError(f"release: found {type(result).__name__}, expected a Result; nothing else has rules for leaving")
+        raise DisclosureError(
+            f"release: found {type(result).__name__}, expected a Result; nothing else has rules for leaving")
     if not _NAME.match(name) or re.search(r"\d{5}", name):
         raise DisclosureError(
-            "release: the name of an output must be small letters, digits and _ (at most 60, no long numbers)")
+            "release: an output's name must be small letters, digits and _ (at most 60, no long numbers)")
     if result.kind not in _PROTECT:
         raise DisclosureError(f"release {name}: no rules for kind {result.kind!r}")
     if result.withheld and not _GATE.match(result.withheld):
@@ -112,12 +113,13 @@ def _require_clean(payload, name):
     found = sorted({finding.kind for finding in scan(canonical_json(payload).encode())})
     if found:
         raise DisclosureError(
-            f"release {name}: its texts hold {', '.join(found)}; remove them from labels, options or diagnostics")
+            f"release {name}: its texts hold {', '.join(found)}; take them out of labels and options")
 
 
-def _withheld_diagnostics(result):
+def _reasons(result):
     """Return the keys that say why nothing is shown (which tables are missing); never a number."""
-    listed = {key: value if isinstance(value, list | tuple) else [value] for key, value in result.diagnostics.items()}
+    listed = {key: value if isinstance(value, list | tuple) else [value]
+              for key, value in result.diagnostics.items()}
     return {key: list(words) for key, words in listed.items()
             if all(isinstance(word, str) and _GATE.match(word) for word in words)}
 
@@ -147,14 +149,15 @@ def _count_diagnostic(value, profile, tally):
 def _provenance(result):
     record = _fields(result.provenance)
     # A file is known by its name and hash; where it lies on a machine is nobody's business.
-    record["inputs"] = {re.split(r"[\\/]", str(file))[-1]: digest for file, digest in record["inputs"].items()}
+    record["inputs"] = {re.split(r"[\\/]", str(file))[-1]: digest
+                        for file, digest in record["inputs"].items()}
     if result.withheld:
         record["options"] = {}
     return _plain(record, "provenance")
 
 
 def _plain(value, where, decimals=6):
-    """Return JSON data: texts and booleans as they are, numbers as decimal texts; anything else is refused."""
+    """Return JSON data: texts and booleans as they are, numbers as decimal texts; the rest is refused."""
     if value is None or isinstance(value, bool | np.bool_):
         return None if value is None else bool(value)
     if isinstance(value, str):
@@ -170,7 +173,7 @@ def _plain(value, where, decimals=6):
 
 
 def _is_number(value):
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool | np.bool_)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _key(key):

@@ -37,7 +37,8 @@ def _series(payload, strings, language):
     return [strings.say("alt_series_line", language, label=line.label,
                         first=in_unit(line.points[0].row["estimate"], unit, language),
                         last=in_unit(line.points[-1].row["estimate"], unit, language),
-                        start=_when(line.points[0], strings, language), end=_when(line.points[-1], strings, language))
+                        start=_when(line.points[0], strings, language),
+                        end=_when(line.points[-1], strings, language))
             for line in time_series(payload, strings, language)]
 
 

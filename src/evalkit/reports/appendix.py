@@ -30,10 +30,12 @@ def appendix(payloads, strings, language, meta):
 
 def _facts(payloads, records, say):
     facts = [(say(f"provenance_{name}"), _joined(record[name] for record in records)) for name in _SIMPLE]
-    facts.append((say("provenance_study"), _joined(f"{record['study']} {record['study_sha256']}".strip() for record in records)))
+    studies = (f"{record['study']} {record['study_sha256']}".strip() for record in records)
+    facts.append((say("provenance_study"), _joined(studies)))
     versions = {f"{name} {version}" for record in records for name, version in record["versions"].items()}
     facts.append((say("provenance_versions"), ", ".join(sorted(versions))))
-    facts.append((say("provenance_profile"), _joined(_profile(payload["profile"], say) for payload in payloads)))
+    profiles = (_profile(payload["profile"], say) for payload in payloads)
+    facts.append((say("provenance_profile"), _joined(profiles)))
     facts.append((say("provenance_suppressed"), _suppressed(payloads, say)))
     return [(name, text) for name, text in facts if text]
 

@@ -5,9 +5,8 @@ import math
 import warnings
 
 from evalkit.reports.alt import describe
-from evalkit.reports.layout import (
-    inches, ratio_ticks, row_places, spread, tick_writer, value_text, week_step, wrapped,
-)
+from evalkit.reports.layout import inches, ratio_ticks, row_places, tick_writer, value_text, week_step, wrapped
+from evalkit.reports.marks import label_ends, legend, mark_start, risk_table
 from evalkit.reports.palette import ACCENT, BEHIND, INK, MUTED, PAPER, RULE, SERIES
 from evalkit.reports.series import items, number_of_units, panels, time_series
 from evalkit.reports.svg import embed
@@ -69,7 +68,8 @@ def _figure(height, *, left=0.62, right=0.2, top=0.42, bottom=0.55):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, height))
-    figure.subplots_adjust(left=left / _WIDTH, right=1 - right / _WIDTH, top=1 - top / height, bottom=bottom / height)
+    figure.subplots_adjust(left=left / _WIDTH, right=1 - right / _WIDTH,
+                           bottom=bottom / height, top=1 - top / height)
     return figure
 
 
@@ -87,9 +87,9 @@ def _curve(payload, strings, language, axis):
         _draw_line(axes, line, colour, steps=True)
     _value_axis(axes, number_of_units(payload), language, axis, lines)
     _week_axis(axes, strings.say("axis_weeks", language), language)
-    _label_ends(axes, lines, labels, SERIES)
+    label_ends(axes, lines, labels, SERIES)
     if followed:
-        _risk_table(axes, lines, strings.say("at_risk", language), language)
+        risk_table(axes, lines, strings.say("at_risk", language), language)
     return figure
 
 
@@ -99,18 +99,20 @@ def _small_multiples(drawn, payload, strings, language, axis):
     named = len(drawn[0].lines) > 1
     height = 1.0 + 1.7 * depth + 0.25 * named
     figure = _figure(height, top=0.72 + 0.25 * named, bottom=0.5)
-    grid = figure.subplots(depth, columns, squeeze=False, gridspec_kw={"wspace": 0.34, "hspace": 0.62}).ravel()
+    room = {"wspace": 0.34, "hspace": 0.62}
+    grid = figure.subplots(depth, columns, squeeze=False, gridspec_kw=room).ravel()
+    weeks = strings.say("axis_weeks", language)
     for k, (axes, panel) in enumerate(zip(grid, drawn, strict=False)):
         for line, colour in zip(panel.lines, SERIES, strict=False):
             _draw_line(axes, line, colour, steps=payload["kind"] == "curve", width=1.8)
         _value_axis(axes, number_of_units(payload), language, "", panel.lines, most=3)
         axes.set_title(wrapped(panel.title, 30), loc="left", fontsize=9.5, color=INK, pad=6)
-        _week_axis(axes, strings.say("axis_weeks", language) if k >= len(drawn) - columns else "", language, room=4)
+        _week_axis(axes, weeks if k >= len(drawn) - columns else "", language, room=4)
     for axes in grid[len(drawn):]:
         axes.set_visible(False)
     figure.text(0.1 / _WIDTH, 1 - 0.08 / height, axis, color=MUTED, va="top")
     if named:
-        _legend(figure, [line.label for line in drawn[0].lines], 1 - 0.32 / height)
+        legend(figure, [line.label for line in drawn[0].lines], 1 - 0.32 / height)
     return figure
 
 
@@ -131,13 +133,14 @@ def _series(payload, strings, language, axis):
         _year_axis(axes)
     else:
         _week_axis(axes, strings.say("axis_programme_weeks", language), language)
-        _mark_start(axes, strings.say("programme_start", language))
-    _label_ends(axes, leading, labels, colours)
+        mark_start(axes, strings.say("programme_start", language))
+    label_ends(axes, leading, labels, colours)
     return figure
 
 
 def _series_colour(line, k):
-    return {"treated": ACCENT, "comparison": BEHIND, "synthetic": SERIES[1]}.get(line.key, SERIES[k % len(SERIES)])
+    known = {"treated": ACCENT, "comparison": BEHIND, "synthetic": SERIES[1]}
+    return known.get(line.key, SERIES[k % len(SERIES)])
 
 
 def _interval(payload, strings, language, axis):
@@ -148,7 +151,8 @@ def _interval(payload, strings, language, axis):
         if point.low is not None and point.high is not None:
             axes.plot([point.low, point.high], [place, place], color=colours[group], linewidth=2.4, zorder=2)
         if point.y is not None:
-            axes.plot([point.y], [place], "o", color=colours[group], markersize=7, markeredgecolor=PAPER, zorder=3)
+            axes.plot([point.y], [place], "o", color=colours[group], markersize=7, markeredgecolor=PAPER,
+                      zorder=3)
     if reference_of(unit) == 1.0:
         axes.set_xscale("log")
     _row_axis(axes, places, unit, language, axis, reference=reference_of(unit))
@@ -161,10 +165,10 @@ def _bars(payload, strings, language, axis):
     unit = number_of_units(payload)
     rows = items(payload, strings, language)
     figure, axes, places, colours = _row_figure(rows, unit, strings, language)
-    sns.barplot(x=[point.y or 0.0 for _, _, point in rows], y=places, hue=places, orient="h", native_scale=True,
-                palette=[colours[group] for _, group, _ in rows], legend=False, errorbar=None, dodge=False,
-                width=0.62 / min([1.0, *(b - a for a, b in zip(places, places[1:], strict=False))]), saturation=1,
-                linewidth=0, ax=axes)
+    nearest = min([1.0, *(b - a for a, b in zip(places, places[1:], strict=False))])
+    sns.barplot(x=[point.y or 0.0 for _, _, point in rows], y=places, hue=places, orient="h",
+                native_scale=True, palette=[colours[group] for _, group, _ in rows], legend=False,
+                errorbar=None, dodge=False, width=0.62 / nearest, saturation=1, linewidth=0, ax=axes)
     for (_, _, point), place in zip(rows, places, strict=True):
         if point.low is not None and point.high is not None:
             for colour, width in ((PAPER, 4.0), (INK, 1.4)):
@@ -177,8 +181,8 @@ def _row_figure(rows, unit, strings, language):
     """Return a figure with one named row for each item and its value in words at the right."""
     stands = row_places(rows)
     names = [wrapped(name, 34) for _, name in stands]
-    values = [strings.say("too_few", language) if point.y is None else value_text(point, unit, strings, language)
-              for _, _, point in rows]
+    few = strings.say("too_few", language)
+    values = [few if point.y is None else value_text(point, unit, strings, language) for _, _, point in rows]
     groups = [group for group in dict.fromkeys(group for _, group, _ in rows) if group]
     top = 0.42 if groups else 0.12
     height = top + 0.75 + 0.34 * (stands[-1][0] + 0.9)
@@ -191,7 +195,7 @@ def _row_figure(rows, unit, strings, language):
         axes.text(1.03, place, value, transform=axes.get_yaxis_transform(), va="center", fontsize=9.5,
                   color=MUTED if point.y is None else INK)
     if groups:
-        _legend(figure, [strings.label(group, language) for group in groups], 1 - 0.08 / height)
+        legend(figure, [strings.label(group, language) for group in groups], 1 - 0.08 / height)
     every = list(dict.fromkeys(group for _, group, _ in rows))
     return figure, axes, places, {group: SERIES[k % len(SERIES)] for k, group in enumerate(every)}
 
@@ -266,46 +270,6 @@ def _year_axis(axes):
     axes.set_xlim(min(years), max(years))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda year, _: f"{year:.0f}"))
-
-
-def _mark_start(axes, words):
-    low, high = axes.get_xlim()
-    if low < 0 < high:
-        axes.axvline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(words, (0, 1), xycoords=axes.get_xaxis_transform(), xytext=(5, -2), textcoords="offset points",
-                      color=INK, fontsize=9, va="top")
-
-
-def _risk_table(axes, lines, heading, language):
-    """Write the persons followed under the weeks of the axis, one row a curve in its colour."""
-    height = axes.figure.get_figheight() * axes.get_position().height
-    low, high = axes.get_xlim()
-    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
-    axes.text(0, -0.62 / height, heading, transform=axes.transAxes, color=MUTED, fontsize=9, va="center")
-    for k, (line, colour) in enumerate(zip(lines, SERIES, strict=False)):
-        for tick in (tick for tick in ticks if tick <= line.points[-1].x + 13):
-            before = [point for point in line.points if point.x <= tick]
-            if before:
-                axes.text(tick, -(0.82 + 0.2 * k) / height, number(before[-1].n, 0, language), fontsize=9, ha="center",
-                          va="center", color=colour, transform=axes.get_xaxis_transform())
-
-
-def _legend(figure, labels, y):
-    x = 0.1
-    for label, colour in zip(labels, SERIES, strict=False):
-        figure.text(x / _WIDTH, y, f"\u25cf {label}", color=colour, va="top", fontweight="bold", fontsize=9.5)
-        x += 0.4 + inches([label], "bold")
-
-
-def _label_ends(axes, lines, labels, colours):
-    """Write each line's name at its end, moved apart where names would lie on each other."""
-    height = axes.figure.get_figheight() * axes.get_position().height
-    low, high = axes.get_ylim()
-    ends = [(line.points[-1].y - low) / (high - low) * height for line in lines]
-    places = spread(ends, [0.17 * (label.count("\n") + 1) for label in labels])
-    for place, label, colour in zip(places, labels, colours, strict=False):
-        axes.annotate(label, (1, place / height), xycoords="axes fraction", xytext=(6, 0), textcoords="offset points",
-                      color=colour, fontweight="bold", fontsize=9.5, va="center", annotation_clip=False)
 
 
 _FORMS = {"curve": _curve, "interval": _interval, "bars": _bars, "series": _series}

@@ -24,7 +24,8 @@ def dictionary_tables(entries, language, strings):
     return [
         _table(say("dictionary_columns"), [say("dictionary_column"), say("dictionary_meaning")], columns),
         _table(say("dictionary_files"), [say("provenance_file"), say("output")], files),
-        _table(say("dictionary_keys"), [say("dictionary_key"), say("dictionary_label")], _keys(entries, language)),
+        _table(say("dictionary_keys"), [say("dictionary_key"), say("dictionary_label")],
+               _keys(entries, language)),
     ]
 
 

@@ -2,7 +2,8 @@
 
 import re
 
-_FIELDS = ("population", "exposure", "outcome", "summary", "intercurrent_events", "horizon_weeks", "design", "assumptions")
+_FIELDS = ("population", "exposure", "outcome", "summary", "intercurrent_events", "horizon_weeks", "design",
+           "assumptions")
 _KEY = re.compile(r"^[a-z0-9_]+$")
 
 

@@ -73,15 +73,15 @@ def index(entries, language, strings, meta):
     """
     cards = [{"title": entry["title"], "link": entry["link"], "n_results": len(entry["payloads"]),
               "answers": _summary(entry["payloads"], entry["strings"], language)} for entry in entries]
-    return _template("index.html").render(language=language, say=_say(strings, language), cards=cards, meta=meta,
-                                          other=_others(meta, language))
+    return _template("index.html").render(
+        language=language, say=_say(strings, language), cards=cards, meta=meta, other=_others(meta, language))
 
 
 def dictionary(entries, language, strings, meta):
     """Return the data dictionary's page; ``entries`` as for `index`, with each report's ``notebook``."""
     return _template("dictionary.html").render(
-        language=language, say=_say(strings, language), tables=dictionary_tables(entries, language, strings), meta=meta,
-        other=_others(meta, language))
+        language=language, say=_say(strings, language), meta=meta, other=_others(meta, language),
+        tables=dictionary_tables(entries, language, strings))
 
 
 def preview(released, language="da", notebook=""):
@@ -138,7 +138,8 @@ def _new_section(heading, key):
 
 
 def _rests_on(origins, strings, language):
-    names = [strings.say(f"rests_on_{origin}", language) for origin in origins if f"rests_on_{origin}" in strings.labels]
+    keys = [f"rests_on_{origin}" for origin in origins]
+    names = [strings.say(key, language) for key in keys if key in strings.labels]
     if not names:
         return ""
     joined = f" {strings.say('and', language)} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
@@ -152,7 +153,8 @@ def _result(payload, strings, language, key):
     numbers = table(payload, strings, language, caption=title)
     return _template("result.html").render(
         say=_say(strings, language), key=key, title=title, answer=sentence(payload, strings, language),
-        withheld=payload["withheld"], drawing=drawing, table=numbers, meaning=meaning(payload, strings, language),
+        withheld=payload["withheld"], drawing=drawing, table=numbers,
+        meaning=meaning(payload, strings, language),
         caveat=strings.label(entry.get("caveat", ""), language))
 
 
@@ -183,6 +185,6 @@ def _template(name):
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("evalkit.reports", "html")
-    rooms = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                        keep_trailing_newline=True)
+    rooms = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                        lstrip_blocks=True, keep_trailing_newline=True)
     return rooms.get_template(name)

@@ -71,8 +71,9 @@ def items(payload, strings, language):
     if by_group:
         order = _distinct(rows, "term")
         rows = sorted(rows, key=lambda row: order.index(row["term"]))
-    return [(_item_label(row, varying, by_group, strings, language), row["group"] if by_group else "", _point(row))
-            for row in rows]
+    labels = [_item_label(row, varying, by_group, strings, language) for row in rows]
+    return [(label, row["group"] if by_group else "", _point(row))
+            for label, row in zip(labels, rows, strict=True)]
 
 
 def number_of_units(payload):

@@ -3,7 +3,7 @@
 import html
 import re
 
-_FONT = re.compile(r"font:\s*(?P<style>(?:italic |normal )?)(?P<weight>(?:bold |\d+ )?)(?P<size>[\d.]+)px [^;\"]+")
+_FONT = re.compile(r"font:\s*(?:italic |normal )?(?P<weight>(?:bold |\d+ )?)(?P<size>[\d.]+)px [^;\"]+")
 _ID = re.compile(r'\bid="([^"]+)"')
 
 
@@ -37,7 +37,7 @@ def embed(drawing, *, prefix, title, description):
 
 
 def _own_ids(body, prefix):
-    """Number the ids that something refers to and drop the others: matplotlib's are hashes that could look like anything."""
+    """Number the ids that something refers to and drop the rest: hashes could look like anything."""
     body = re.sub(r'xlink:href="#', 'href="#', body)
     used = dict.fromkeys(re.findall(r'(?:url\(#|href="#)([^)"]+)', body))
     names = {old: f"{prefix}-{k}" for k, old in enumerate(used)}

@@ -8,7 +8,7 @@ from evalkit.reports.text import NBSP, in_unit, number, percent, rows_of, unit_o
 def table(payload, strings, language, *, caption):
     """Return a payload's rows as an HTML table in one language.
 
-    Columns without any value are left out; the interval's two limits are one column; a suppressed row says so.
+    Columns without any value are left out, an interval's limits are one column, a suppressed row says so.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def table(payload, strings, language, *, caption):
     columns = _columns(payload, rows, strings, language)
     body = [[write(row) for _, _, write in columns] for row in rows]
     notes = _notes(payload, rows, strings, language)
-    return grid(caption, [name for name, _, _ in columns], body, numeric=[is_number for _, is_number, _ in columns],
-                note=notes)
+    return grid(caption, [name for name, _, _ in columns], body, note=notes,
+                numeric=[is_number for _, is_number, _ in columns])
 
 
 def grid(caption, header, body, *, numeric=None, note=""):
@@ -45,12 +45,13 @@ def grid(caption, header, body, *, numeric=None, note=""):
     lines = "".join(_line(cells, kind) for cells in body)
     after = f'<p class="note">{escape(note)}</p>' if note else ""
     return (f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
-            f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>{after}")
+            f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{lines}</tbody></table></div>{after}")
 
 
 def _line(cells, kind):
-    first = f'<th scope="row">{escape(cells[0])}</th>'
-    return f"<tr>{first}{''.join(f'<td {kind[k]}>{escape(cell)}</td>' for k, cell in enumerate(cells[1:], 1))}</tr>".replace(" >", ">")
+    rest = "".join(f"<td {kind[k]}".rstrip() + f">{escape(cell)}</td>" for k, cell in enumerate(cells[1:], 1))
+    return f'<tr><th scope="row">{escape(cells[0])}</th>{rest}</tr>'
 
 
 def _columns(payload, rows, strings, language):
@@ -60,12 +61,13 @@ def _columns(payload, rows, strings, language):
 
     columns = [(say(f"column_{name}"), False, _labelled(name, strings, language))
                for name in ("term", "group") if len({row[name] for row in rows}) > 1]
-    columns = columns or [(say("column_term"), False, _labelled("term", strings, language, payload["estimand"]["name"]))]
+    name = payload["estimand"]["name"]
+    columns = columns or [(say("column_term"), False, _labelled("term", strings, language, name))]
     if _any(rows, "time_weeks"):
         columns.append((say("column_time_weeks"), True, lambda row: number(row["time_weeks"], 0, language)))
     if _shows_estimate(payload, rows):
-        name = "column_count" if payload["kind"] == "counts" and _unit(payload, rows) in ("", "persons") else "column_estimate"
-        columns.append((_with_unit(say(name), _unit(payload, rows), strings, language), True, _estimate(payload, strings, language)))
+        columns.append((_estimate_name(payload, _unit(payload, rows), strings, language), True,
+                        _estimate(payload, strings, language)))
     if _any(rows, "conf_low"):
         level = percent(payload["provenance"]["options"].get("conf_level", "0.95"), 0, language)
         columns.append((say("column_interval", level=level), True, _interval(payload, strings, language)))
@@ -80,7 +82,10 @@ def _count_columns(payload, rows, strings, language):
     few = strings.say("too_few", language)
 
     def counted(name):
-        return lambda row: number(row[name], 0, language) if row[name] is not None else few if _is_hidden(row) else "–"
+        def write(row):
+            return number(row[name], 0, language) if row[name] is not None or not _is_hidden(row) else few
+
+        return write
 
     return [(strings.say(key, language), True, counted(name))
             for key, name in ((persons, "n_persons"), (events, "n_events"))
@@ -100,9 +105,13 @@ def _unit(payload, rows):
     return unit_of(payload, rows[0]["term"])
 
 
-def _with_unit(name, unit, strings, language):
-    key = f"unit_{unit}"
-    return f"{name} ({strings.label(key, language)})" if key in strings.labels and unit not in ("persons", "share") else name
+def _estimate_name(payload, unit, strings, language):
+    """Return the header of the estimates, with a unit that the numbers do not carry themselves."""
+    if payload["kind"] == "counts" and unit in ("", "persons", "rows"):
+        return strings.say("column_count", language)
+    name, key = strings.say("column_estimate", language), f"unit_{unit}"
+    spoken = key in strings.labels and unit not in ("persons", "share", "percent")
+    return f"{name} ({strings.label(key, language)})" if spoken else name
 
 
 def _labelled(name, strings, language, instead=""):
@@ -124,7 +133,8 @@ def _interval(payload, strings, language):
     def write(row):
         if row["conf_low"] is None or row["conf_high"] is None:
             return "–"
-        low, high = (in_unit(row[name], unit_of(payload, row["term"]), language) for name in ("conf_low", "conf_high"))
+        unit = unit_of(payload, row["term"])
+        low, high = (in_unit(row[name], unit, language) for name in ("conf_low", "conf_high"))
         return strings.say("interval_to", language, low=low, high=high).replace(" ", NBSP)
 
     return write

@@ -10,7 +10,7 @@ _FIELD = re.compile(r"\{(?P<path>\w+(?:\.[^{}:]+)*)(?::(?P<code>[^{}]+))?\}")
 # Ratios are compared with 1, everything else with 0.
 _RATIOS = {"ratio", "hazard_ratio", "rate_ratio", "odds_ratio", "time_ratio"}
 # unit -> decimals of its values, and whether they are shown in per cent.
-_DECIMALS = {"share": 1, "percent": 1, "weeks": 1, "persons": 0, "dkk": 0, "score": 2, "ratio": 2, "hazard_ratio": 2}
+_DECIMALS = {"share": 1, "percent": 1, "weeks": 1, "persons": 0, "rows": 0, "dkk": 0, "score": 2, "ratio": 2}
 
 
 def number(value, decimals, language, signed=False):
@@ -116,10 +116,11 @@ def find_row(payload, selector):
         return chosen[0] if chosen else None
     if time == "last":
         return chosen[-1] if chosen else None
+    timed = [row for row in chosen if row["time_weeks"] is not None]
     if payload["kind"] == "curve":
-        before = [row for row in chosen if row["time_weeks"] is not None and float(row["time_weeks"]) <= float(time)]
+        before = [row for row in timed if float(row["time_weeks"]) <= float(time)]
         return before[-1] if before else None
-    return next((row for row in chosen if row["time_weeks"] is not None and float(row["time_weeks"]) == float(time)), None)
+    return next((row for row in timed if float(row["time_weeks"]) == float(time)), None)
 
 
 def sentence(payload, strings, language):
@@ -132,8 +133,9 @@ def sentence(payload, strings, language):
     rows = {name: find_row(payload, selector) for name, selector in (entry.get("rows") or {}).items()}
     first = next(iter(rows.values()), None)
     state = condition(payload, first, bool(rows))
+    allowed = {state} if state in ("withheld", "suppressed") else {state, "otherwise"}
     for choice in entry.get("sentences") or ():
-        if choice["when"] == state or (choice["when"] == "otherwise" and state not in ("withheld", "suppressed")):
+        if choice["when"] in allowed:
             return fill(choice[language], payload, rows, strings, language)
     if state == "withheld":
         reason = strings.label(payload["withheld"], language)

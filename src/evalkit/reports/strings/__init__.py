@@ -53,7 +53,8 @@ class Strings:
         if level:
             return f"{self.label(level['name'], language)}: {self.label(level['level'], language)}"
         if period:
-            return self.say(f"period_{period['unit']}", language, year=period["year"], number=int(period["number"]))
+            return self.say(f"period_{period['unit']}", language, year=period["year"],
+                            number=int(period["number"]))
         if ", " in key:
             return ", ".join(self.label(part, language) for part in key.split(", "))
         self.missing.add(key)
@@ -77,7 +78,8 @@ def load(notebook=""):
 
 def incomplete():
     """List texts that lack a language, as ``file: where``."""
-    return [f"{name}.yaml: {where}" for name, catalogue in _catalogues().items() for where in _lacking(catalogue, ())]
+    return [f"{name}.yaml: {where}" for name, catalogue in _catalogues().items()
+            for where in _lacking(catalogue, ())]
 
 
 @cache
@@ -85,9 +87,9 @@ def _catalogues():
     import yaml
 
     folder = files(__name__)
-    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".yaml"))
-    return {name.removesuffix(".yaml"): yaml.safe_load(folder.joinpath(name).read_text(encoding="utf-8")) or {}
-            for name in names}
+    texts = {item.name.removesuffix(".yaml"): item.read_text(encoding="utf-8")
+             for item in folder.iterdir() if item.name.endswith(".yaml")}
+    return {name: yaml.safe_load(texts[name]) or {} for name in sorted(texts)}
 
 
 def _lacking(node, trail):
