@@ -125,8 +125,14 @@ def origin(tables, study, used, *, method="count", data_through=None, **options)
     """
     through = data_through or min(last_date(tables, name) for name in used)
     return Provenance(method=method, options=options, study=study.name, study_sha256=study.sha256,
-                      rests_on=tuple(sorted({tables.origins[name] for name in used if name in tables.origins})),
+                      rests_on=rests_on(tables, used),
                       data_through=str(through))
+
+
+def rests_on(tables, used):
+    """Return the kinds of origin of the tables used: simulated, real, published."""
+    origins = {tables.origins.get(name, "") for name in used} - {""}
+    return tuple(sorted({"published" if origin == "source" else origin for origin in origins}))
 
 
 def last_date(tables, name):

@@ -10,7 +10,7 @@ from evalkit.evaluations.census import by_benefit, census, fact, fact_origin, wi
 from evalkit.evaluations.durations import bounded, run_weeks
 from evalkit.evaluations.facts import counts, needs, reach, shares
 from evalkit.evaluations.offers import current_offer, exempt, reasons, touched
-from evalkit.evaluations.projects import project_status
+from evalkit.evaluations.projects import project_status, recorded_outcomes
 from evalkit.evaluations.rehabilitation import rehabilitation_meetings, rehabilitation_need, reviewed
 from evalkit.result import Result
 from evalkit.weeks import week_of
@@ -34,6 +34,7 @@ class Answers:
     rehabilitation_meetings: Result
     reviewed: Result
     projects: Result
+    project_outcomes: Result
     touched_share: Result
     claim: Result
     reach: Result
@@ -207,6 +208,16 @@ def projects(tables, study, site, *, census):
                   provenance=fact_origin(tables, study, census, "enrolment", "benefit"), census=str(census.date))
 
 
+@needs("enrolment")
+def project_outcomes(tables, study, site, *, census):
+    """Count each project's participants by the outcome that the project recorded, whenever it did.
+
+    The register's statuses of `projects` are told on one date; this is what the project itself wrote.
+    """
+    return counts("project_outcomes", recorded_outcomes(tables), estimand=fact("project_outcomes", "project_participants"),
+                  provenance=fact_origin(tables, study, census, "enrolment"))
+
+
 def _long(census, study, *, ready_only=True):
     return census.people[bounded(census.people, study.long_weeks, ready_only=ready_only)["count"]]
 
@@ -224,4 +235,5 @@ def _with_and_without_exempt(tables, person_id, date):
 
 
 QUESTIONS = (long_stock, long_cases, gap_sensitivity, offers_last_year, current_offers, no_offer_reasons, passive,
-             no_effort, rehabilitation_need, rehabilitation_meetings, reviewed, projects, touched_share)
+             no_effort, rehabilitation_need, rehabilitation_meetings, reviewed, projects, project_outcomes,
+             touched_share)

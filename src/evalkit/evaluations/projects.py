@@ -5,6 +5,8 @@ import pandas as pd
 
 from evalkit.weeks import week_of
 
+_RECORDED = {"SELF_SUPPORT": "self_supporting", "CLOSED_BY_RULE": "closed_by_rule", "PARTLY": "partly_self_supporting",
+             "LEFT": "left", "OTHER": "other", "ONGOING": "ongoing", "": "not_recorded"}
 STATUSES = ("self_supporting", "closed_by_rule", "partly_self_supporting", "left", "ongoing")
 
 
@@ -38,6 +40,20 @@ def project_status(tables, spells, study, date):
         rows += [(name, project, int((status == name).sum())) for name in STATUSES]
         rows.append(("participants", project, len(people)))
     return rows
+
+
+def recorded_outcomes(tables):
+    """Count each project's participants by the outcome that the project itself recorded.
+
+    Returns
+    -------
+    list of (status, project, n_persons)
+    """
+    last = tables["enrolment"].sort_values("start", kind="stable").drop_duplicates(["project", "person_id"], keep="last")
+    by_project = last.assign(status=last["outcome"].map(_RECORDED)).groupby(["project", "status"]).size()
+    return [(status, project, int(by_project.get((project, status), 0)))
+            for project in by_project.index.unique("project") for status in _RECORDED.values()
+            if (project, status) in by_project.index]
 
 
 def _status(tables, spells, study, people, date):

@@ -102,7 +102,7 @@ def investment(tables, study, site):
     terms, groups, amounts = zip(*rows, strict=True)
     return Result(kind="money", estimand=Estimand(name="investment", unit="dkk", summary="sum"),
                   table=tidy(term=terms, group=groups, estimate=amounts),
-                  provenance=Provenance(method="sum", study=study.name, study_sha256=study.sha256, rests_on=("source",)),
+                  provenance=Provenance(method="sum", study=study.name, study_sha256=study.sha256, rests_on=("published",)),
                   diagnostics={"bases": sorted(ledger["basis"].unique())})
 
 
@@ -122,4 +122,4 @@ def _touched(tables):
 def _published(name, table, study, *, unit, kind="aggregate", **diagnostics):
     return Result(kind=kind, estimand=Estimand(name=name, unit=unit, summary="published"), table=table,
                   provenance=Provenance(method="published", study=study.name, study_sha256=study.sha256,
-                                        rests_on=("source",)), diagnostics=diagnostics)
+                                        rests_on=("published",)), diagnostics=diagnostics)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from evalkit.spec.build import Range
 
@@ -36,10 +36,12 @@ class MechanismStudy:
         Gates after the screening, in order.
     gate_weeks : tuple of int
         Weeks after a gate at which the share that passed the next one is told.
-    job_types, health_types : tuple of str
-        Job-directed and health-directed activities; both in one week are parallel.
+    kinds : mapping of str to tuple of str
+        Kinds of effort and their activities; ``job`` and ``health`` in one week are parallel.
     after_weeks : int
         Weeks after an activity in which it counts as just ended.
+    min_exposed_events : int
+        Fewest exits among the exposed for a ratio to be estimated.
     course : Course
         The course for light anxiety, stress and depression.
     recent_change_weeks : int
@@ -64,9 +66,9 @@ class MechanismStudy:
     risk_levels: tuple[str, ...]
     steps: tuple[str, ...]
     gate_weeks: tuple[int, ...]
-    job_types: tuple[str, ...]
-    health_types: tuple[str, ...]
+    kinds: Mapping[Literal["job", "training", "health", "mentor"], tuple[str, ...]]
     after_weeks: Annotated[int, Range(1, 260)]
+    min_exposed_events: Annotated[int, Range(5)]
     course: Course
     recent_change_weeks: Annotated[int, Range(1, 260)]
     contact_weeks: Annotated[int, Range(1, 104)]

@@ -1,0 +1,73 @@
+"""What works for whom? Described along the programme theory; who got what was chosen, so nothing here is an effect."""
+
+from dataclasses import dataclass
+
+from evalkit.cohort import spells as cohort_spells
+from evalkit.errors import CohortError
+from evalkit.evaluations.casework import caseload, contacts
+from evalkit.evaluations.facts import needs, reach, unanswered
+from evalkit.evaluations.funnel import funnel, gate_times, waits
+from evalkit.evaluations.hazards import course, efforts, followed, interplay, parallel
+from evalkit.evaluations.progression import progression, progression_change
+from evalkit.evaluations.published import investment
+from evalkit.result import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Description:
+    """One Result for each step of the programme theory."""
+
+    investment: Result
+    caseload: Result
+    contacts: Result
+    funnel: Result
+    waits: Result
+    gate_times: Result
+    attrition: Result
+    efforts: Result
+    parallel: Result
+    course: Result
+    interplay: Result
+    progression: Result
+    progression_change: Result
+    reach: Result
+
+
+def describe(tables, study, site, *, spells=None):
+    """Describe every step that the delivered tables allow: money, cases, gates, efforts, progression.
+
+    Parameters
+    ----------
+    tables : Tables
+    study : MechanismStudy
+    site : Site
+    spells : Spells, optional
+        Made from the tables when not given.
+
+    Returns
+    -------
+    Description
+        A step whose tables are missing is a withheld Result that names them.
+    """
+    told = {step.__name__: step(tables, study, site) for step in STEPS}
+    people = attrition(tables, study, site, spells=spells)
+    if isinstance(people, Result):
+        told["attrition"] = people
+        told |= {step.__name__: people for step in HAZARDS}
+    else:
+        told["attrition"] = people.cohort.attrition
+        told |= {step.__name__: step(tables, study, site, people=people) for step in HAZARDS}
+    return Description(**told, reach=reach(tables, study, (*STEPS, *HAZARDS)))
+
+
+@needs("benefit", "person")
+def attrition(tables, study, site, *, spells=None):
+    """Return the persons followed, or a withheld Result where nobody is left."""
+    try:
+        return followed(tables, study, site, cohort_spells(tables) if spells is None else spells)
+    except CohortError:
+        return unanswered("attrition", [], study)
+
+
+STEPS = (investment, caseload, contacts, funnel, waits, gate_times, progression, progression_change)
+HAZARDS = (efforts, parallel, course, interplay)
