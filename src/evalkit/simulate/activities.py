@@ -15,8 +15,10 @@ _KINDS = (
 )
 _PLANNED = {
     "PRAKTIK": (4, 13), "LOENTIL": (13, 26), "NYTTE": (4, 13), "ORD_TIMER": (8, 26), "IPS": (26, 52),
-    "VEJL_OPK": (4, 20), "UDD": (6, 13), "SUNDHED": (8, 16), "MISBRUG": (12, 26), "MENTOR": (13, 52), "SOCIAL": (13, 26),
+    "VEJL_OPK": (4, 20), "UDD": (6, 13), "SUNDHED": (8, 16), "MISBRUG": (12, 26), "MENTOR": (13, 52),
+    "SOCIAL": (13, 26),
 }
+_OPEN_STAGES = [STAGE[name] for name in ("plain", "resource_course", "job_clarification")]
 _JOB, _HEALTH = 0, 2
 _IPS_SHARE = 0.15
 # A course of development is an effort on the job side and the health side at the same time.
@@ -50,7 +52,7 @@ class Activities:
         july = is_july(week)
         self._run(people, on, week, july, u)
         in_course = self._course_begins(people, on)
-        open_stage = on[np.isin(people.stage[on], (STAGE["plain"], STAGE["resource_course"], STAGE["job_clarification"]))]
+        open_stage = on[np.isin(people.stage[on], _OPEN_STAGES)]
         more = np.where(exposed[open_stage], np.exp(np.log1p(self.params.more_starts) * phase), 1.0)
         for slot in range(4):
             rate = self._rate(people, open_stage, slot) * more * (self.params.july_starts if july else 1.0)
@@ -96,15 +98,16 @@ class Activities:
 
     def _rate(self, people, who, slot):
         """Selection: job-directed efforts go to those who would leave anyway, health efforts to others."""
-        slope = self.params.slow_start[slot] * people.slow[who] + self.params.frailty_start[slot] * (
-            np.minimum(people.frailty[who], 2.5) - 1.0) * ~people.slow[who]
-        return self.params.start_rate[slot] * np.exp(slope)
+        mover = self.params.frailty_start[slot] * (np.minimum(people.frailty[who], 2.5) - 1.0)
+        return self.params.start_rate[slot] * np.exp(
+            np.where(people.slow[who], self.params.slow_start[slot], mover))
 
     def _start(self, people, who, slot, week, u_kind, u_weeks, exposed, is_course):
         if not len(who):
             return
         names, shares = zip(*_KINDS[slot], strict=True)
-        kind = np.array([ACTIVITY[name] for name in names])[np.searchsorted(shares[:-1], u_kind, side="right")]
+        drawn = np.searchsorted(shares[:-1], u_kind, side="right")
+        kind = np.array([ACTIVITY[name] for name in names])[drawn]
         if slot == _JOB:
             kind = np.where(exposed & (u_weeks < _IPS_SHARE), ACTIVITY["IPS"], kind)
         planned = _PLANNED_LOW[kind] + np.floor(u_weeks * _PLANNED_SPAN[kind]).astype(np.int64)

@@ -73,6 +73,23 @@ def weeks_on(on, persons, zero, horizon):
     return total[np.minimum(zero + horizon, len(on)), column] - total[zero, column]
 
 
+def seniority(on):
+    """Return weeks on support before each week, counted anew after `WASHOUT_WEEKS` weeks without.
+
+    Examples
+    --------
+    >>> seniority(np.array([[1, 1, 0, 1]], dtype=bool).T).ravel().tolist()
+    [0, 1, 2, 2]
+    """
+    before = np.zeros(on.shape, dtype=np.int32)
+    count, off = np.zeros(on.shape[1], dtype=np.int32), np.zeros(on.shape[1], dtype=np.int32)
+    for row in range(len(on)):
+        before[row] = count
+        off = np.where(on[row], 0, off + 1)
+        count = np.where(off >= WASHOUT_WEEKS, 0, count + on[row])
+    return before
+
+
 def employed_weeks(state, on, month):
     """Return where persons are employed: no benefit for long enough, and wage in the week's month.
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit import weeks
-from evalkit.simulate.states import FIRST_SUPPORT, NUMBER
+from evalkit.simulate.states import NUMBER
 
 _ALPHABET = np.array(list("abcdefghijkmnpqrstuvwxyz23456789"))
 _FAR_PAST = "2000-01-03"
@@ -119,8 +119,3 @@ def run_lengths(matrix):
     return pd.DataFrame({
         "person": person_number, "value": wide[person_number, start].astype(np.int64), "start": start, "end": end,
     })
-
-
-def on_support(register):
-    """Return who is on support in which week, array (weeks, persons) of bool."""
-    return register.state >= FIRST_SUPPORT

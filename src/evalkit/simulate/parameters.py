@@ -30,8 +30,8 @@ class Parameters:
     frailty_shape: int = 3
     redraw_weeks: int = 26
     return_factor: tuple = ((4, 0.8), (13, 2.6), (26, 1.8), (52, 1.2))
-    stock_slow: tuple = (0.23, 0.10, 0.22, 0.05)
-    stock_mover: tuple = (0.11, 0.08, 0.13, 0.09)
+    stock_slow: tuple = (0.27, 0.10, 0.25, 0.05)
+    stock_mover: tuple = (0.10, 0.08, 0.12, 0.09)
 
     calendar_years: tuple = (2008.0, 2011.0, 2013.0, 2015.0, 2017.0, 2019.0, 2021.0)
     calendar_exit: tuple = (0.02, -0.08, -0.08, 0.00, 0.08, 0.12, 0.12)

@@ -16,11 +16,13 @@ class People:
     def __init__(self, *, municipality, params, first_week, rng):
         n = len(municipality)
         self.municipality = np.asarray(municipality, dtype=np.int16)
-        self.group = np.searchsorted(np.cumsum(params.group_share)[:-1], rng.random(n), side="right").astype(np.int8)
+        bounds = np.cumsum(params.group_share)[:-1]
+        self.group = np.searchsorted(bounds, rng.random(n), side="right").astype(np.int8)
         self.birth_week = self._birth(n, first_week, rng)
         self.sex = rng.integers(0, 2, n).astype(np.int8)
         self.ancestry = self._ancestry(rng.random(n))
         self.schooled = rng.random(n) < 0.55
+        self.turn(first_week)
         self.mode = np.zeros(n, dtype=np.int8)
         self.work = np.searchsorted([0.25, 0.88], rng.random(n)).astype(np.int8)
         self.work[self.age(first_week) < 18] = 0
@@ -45,6 +47,10 @@ class People:
     def age(self, week):
         """Return the age in whole years in a week."""
         return (week - self.birth_week) * 7 // 365.25
+
+    def turn(self, week):
+        """Make everybody as old as they are in a week."""
+        self.years = self.age(week).astype(np.int16)
 
     @staticmethod
     def _birth(n, first_week, rng):
@@ -72,8 +78,8 @@ class People:
     def _start_stage(self, on, draw, first_week):
         old = on & self.slow & (self.on_weeks > 104) & (self.age(first_week) >= 35)
         stage = np.searchsorted([0.50, 0.56, 0.60, 0.78], draw[0])
-        names = np.array([STAGE[name] for name in ("plain", "rehabilitation", "allowance", "flex_job", "pension")])
-        self.stage[old] = names[stage[old]]
+        names = ("plain", "rehabilitation", "allowance", "flex_job", "pension")
+        self.stage[old] = np.array([STAGE[name] for name in names])[stage[old]]
 
 
 def draw_frailty(u, shape):

@@ -14,7 +14,7 @@ from evalkit.simulate.states import INTEGRATION_NEWCOMERS_FROM, NUMBER, RULE_225
 
 _N_DRAWS = 15
 _NONE, _EMPLOYED, _EDUCATION = 0, 1, 2
-_CAUSES = ("job", "education", "other", "rule_225h")
+_INTEGRATION = GROUPS.index("integration")
 # Stages scale the hazard of leaving; a pension is not left but at old age.
 _STAGE_EXIT = np.log([1.0, 0.7, 0.5, 1.0, 0.6, 0.25, 1e-12, 0.4])
 
@@ -51,6 +51,7 @@ class Process:
 
     def _step(self, week):
         u = self.rng.random((_N_DRAWS, self.people.n), dtype=np.float32)
+        self.people.turn(week)
         exposed, phase = self._exposed(week), self.clock.phase(week)
         self._life(week, u[0], u[1])
         stayed = np.flatnonzero(self.people.mode == ON)
@@ -69,7 +70,7 @@ class Process:
     def _life(self, week, u, where):
         """Old age, death, emigration and moves."""
         people, params = self.people, self.params
-        age = people.age(week)
+        age = people.years
         alive = people.mode != GONE
         self._go(np.flatnonzero(alive & (age >= 65)), "RETIREMENT", week)
         rare = np.flatnonzero((u < 0.002) & alive & (age >= 18) & (age < 65))
@@ -88,16 +89,17 @@ class Process:
 
     def _move(self, who, u, week):
         target = np.floor(u * len(self.clock.level)).astype(np.int16)
-        who, target = who[target != self.people.municipality[who]], target[target != self.people.municipality[who]]
+        leaves = target != self.people.municipality[who]
+        who, target = who[leaves], target[leaves]
         self.people.municipality[who] = target
         self.moves.append((who, np.full(len(who), week), target))
 
     def _off(self, week, u):
         """Those off support find and lose work, begin and end education."""
         people = self.people
-        off = np.flatnonzero((people.mode == OFF) & (people.age(week) >= 18))
+        off = np.flatnonzero((people.mode == OFF) & (people.years >= 18))
         people.off_weeks[off] += 1
-        work, age = people.work[off], people.age(week)[off]
+        work, age = people.work[off], people.years[off]
         found = (work == _NONE) & (u[0, off] < 0.012)
         lost = (work == _EMPLOYED) & (u[0, off] < 0.0025)
         ended = (work == _EDUCATION) & (u[0, off] < 0.008)
@@ -125,13 +127,14 @@ class Process:
         """Return the hazards of leaving by cause, (4, persons): job, education, other, 225-hour rule."""
         people, params, clock = self.people, self.params, self.clock
         group, slow = people.group[who], people.slow[who]
-        base = np.where(slow, np.take(params.exit_slow, group), np.take(params.exit_mover, group) * people.frailty[who])
+        base = np.where(slow, np.take(params.exit_slow, group),
+                        np.take(params.exit_mover, group) * people.frailty[who])
         log = (clock.municipality_exit(week)[people.municipality[who]] + clock.calendar_exit(week)
                + _STAGE_EXIT[people.stage[who]] + self.activities.hazard(people, who))
         hazard = base * np.exp(log)
         gain = np.exp(phase * np.where(slow, params.direct_slow, params.direct_mover) * exposed[who])
         job, learn = np.take(params.job_share, group), np.take(params.education_share, group)
-        young = (people.age(week)[who] < 30) & ~people.schooled[who]
+        young = (people.years[who] < 30) & ~people.schooled[who]
         learn = np.where(young, params.young_education_share, learn)
         rule = (week >= RULE_225H_FROM) * params.rule_225h * (
             (people.on_weeks[who] >= 52) & (people.stage[who] == STAGE["plain"]) & (group % 2 == 0))
@@ -139,7 +142,7 @@ class Process:
 
     def _enter(self, week, exposed, phase, u):
         people, params = self.people, self.params
-        age = people.age(week)
+        age = people.years
         off = np.flatnonzero((people.mode == OFF) & (age >= 18) & (people.off_weeks > 0))
         rate = np.take(params.entry, people.group[off]) * self.clock.calendar_entry(week) * self._return(off)
         new = off[u[2, off] < rate]
@@ -147,7 +150,7 @@ class Process:
         people.slow[fresh] = u[3, fresh] < np.take(params.slow_share, people.group[fresh])
         people.frailty[fresh] = draw_frailty(u[5:7, fresh], params.frailty_shape)
         people.ready[fresh] = u[4, fresh] < np.where(people.slow[fresh], 0.15, 0.80)
-        people.newcomer[fresh] = (people.group[fresh] == GROUPS.index("integration")) & (week >= INTEGRATION_NEWCOMERS_FROM)
+        people.newcomer[fresh] = (week >= INTEGRATION_NEWCOMERS_FROM) & (people.group[fresh] == _INTEGRATION)
         people.stage[fresh] = 0
         people.mode[new] = ON
         people.on_weeks[new] = 0
@@ -161,7 +164,8 @@ class Process:
     def _refer(self, new, week, exposed, phase, u):
         """Screening at the start: who is at moderate or high risk goes on to analysis and a course."""
         people = self.people
-        share = self.params.course_share * phase * np.where(people.slow[new] | (people.frailty[new] < 0.8), 1.4, 0.5)
+        at_risk = people.slow[new] | (people.frailty[new] < 0.8)
+        share = self.params.course_share * phase * np.where(at_risk, 1.4, 0.5)
         chosen = exposed[new] & (u[new] < share)
         referred = new[chosen]
         people.course_in[referred] = 4 + np.floor(u[referred] / share[chosen] * 9).astype(np.int16)

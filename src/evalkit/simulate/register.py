@@ -91,8 +91,8 @@ class Register:
         return tables(self)
 
 
-def register(*, site="hjoerring", n_persons=6000, n_comparisons=N_COMPARISONS,
-             persons_per_comparison=PERSONS_PER_COMPARISON, seed=1, scenario="base", dirty=False, detail=True):
+def register(*, site="hjoerring", n_persons=6000, n_comparisons=N_COMPARISONS, seed=1, scenario="base",
+             persons_per_comparison=PERSONS_PER_COMPARISON, dirty=False, detail=True):
     """Simulate a weekly register with a known truth.
 
     Parameters
@@ -130,11 +130,11 @@ def register(*, site="hjoerring", n_persons=6000, n_comparisons=N_COMPARISONS,
     return _collect(facts, scenario, seed, dirty, detail, home, process, latent)
 
 
-def simulate(facts, params, *, home, seed, programme_off_from=None, n_municipalities=None):
+def simulate(facts, params, *, home, seed, programme_off_from=None):
     """Run the process for persons living in `home`; returns the process and (state, activity)."""
     people_rng, clock_rng, weekly_rng = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3))
     clock = Clock(params, programme_start=facts.programme_start, rng=clock_rng,
-                  n_municipalities=n_municipalities or max(int(home.max()), N_COMPARISONS) + 1)
+                  n_municipalities=max(int(home.max()), N_COMPARISONS) + 1)
     people = People(municipality=home, params=params, first_week=facts.first_week - 52, rng=people_rng)
     process = Process(people, clock, weekly_rng, programme_off_from=programme_off_from)
     return process, process.run(facts.first_week, facts.last_week)

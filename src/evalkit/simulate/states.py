@@ -15,11 +15,15 @@ TARGET = tuple(range(FIRST_SUPPORT, NUMBER["SICKNESS_BENEFIT"] + 1))
 SOCIAL_ASSISTANCE = tuple(range(FIRST_SUPPORT, NUMBER["INTEGRATION_BENEFIT"] + 1))
 
 ACTIVITIES = (
-    "", "PRAKTIK", "LOENTIL", "NYTTE", "ORD_TIMER", "IPS", "VEJL_OPK", "UDD", "SUNDHED", "MISBRUG", "MENTOR", "SOCIAL",
+    "", "PRAKTIK", "LOENTIL", "NYTTE", "ORD_TIMER", "IPS", "VEJL_OPK", "UDD", "SUNDHED", "MISBRUG", "MENTOR",
+    "SOCIAL",
 )
 ACTIVITY = {name: number for number, name in enumerate(ACTIVITIES)}
 
-STAGES = ("plain", "job_clarification", "resource_course", "rehabilitation", "allowance", "flex_job", "pension", "maternity")
+STAGES = (
+    "plain", "job_clarification", "resource_course", "rehabilitation", "allowance", "flex_job", "pension",
+    "maternity",
+)
 STAGE = {name: number for number, name in enumerate(STAGES)}
 
 # Law: the first week under each rule (domain sheet 2.1).

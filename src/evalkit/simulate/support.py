@@ -44,13 +44,13 @@ def progress(people, week, u, exposed, phase):
     target = 1 + (u[on][hit] >= bounds[:, hit]).sum(axis=0)
     who = on[hit]
     people.stage[who] = np.where(target == len(STAGE), 0, target)
-    ready = on[(people.stage[on] == 0) & ~people.ready[on] & (u[on] > 1.0 - 0.002 * (1.0 + phase * exposed[on]))]
-    people.ready[ready] = True
+    better = u[on] > 1.0 - 0.002 * (1.0 + phase * exposed[on])
+    people.ready[on[better & (people.stage[on] == 0)]] = True
 
 
 def _plain_state(people, on, week):
     group, ready = people.group[on], people.ready[on]
-    young = (people.age(week)[on] < 30) & ~people.schooled[on] & (week >= EDUCATION_BENEFIT_FROM)
+    young = (people.years[on] < 30) & ~people.schooled[on] & (week >= EDUCATION_BENEFIT_FROM)
     assistance = np.where(young, NUMBER["EDUCATION_BENEFIT_READY"], NUMBER["CASH_BENEFIT_READY"]) + ~ready
     renamed = (group == _INTEGRATION) & (people.newcomer[on] | (week >= INTEGRATION_ALL_FROM))
     exhausted = people.on_weeks[on] >= _EXHAUSTED_WEEKS
@@ -64,7 +64,7 @@ def _plain_state(people, on, week):
 def _stage_hazards(people, on, week):
     """Return weekly chances of moving to stages 1..7 and (last row) back to the plain stage."""
     stage, slow, sick = people.stage[on], people.slow[on], people.group[on] == _SICKNESS
-    age = people.age(week)[on]
+    age = people.years[on]
     plain, stuck = stage == 0, slow & (people.on_weeks[on] >= 26)
     heavy = stuck & (stage != STAGE["pension"]) & (stage != STAGE["maternity"])
     woman = (people.sex[on] == 0) & (age >= 20) & (age < 42)

@@ -10,13 +10,14 @@ import numpy as np
 
 from evalkit import weeks
 from evalkit.simulate import definitions
-from evalkit.simulate.register import N_COMPARISONS, simulate
+from evalkit.simulate.register import simulate
 from evalkit.simulate.states import FIRST_SUPPORT, NUMBER, TARGET
 
 PRE, POST = (-208, -104), (26, 156)
 CENSUS_PRE, CENSUS_POST = -156, 52
 HORIZON = 104
 AGES = (18, 64)
+_LADDER_WEEKS = (4, 26, 52)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,32 +57,52 @@ class World:
 
 def live(facts, params, *, n_persons, seed, treated=True, off_from=None):
     """Live through a municipality's weeks once, far enough for every horizon; returns a `World`."""
-    last = max(facts.last_week, facts.programme_start + POST[1] + HORIZON)
-    longer = replace(facts, last_week=last)
-    home = np.full(n_persons, 0 if treated else 1)
-    process, (state, _) = simulate(longer, params, home=home, seed=seed, n_municipalities=N_COMPARISONS + 1,
-                                   programme_off_from=off_from)
-    return World(state, definitions.on_support(state), _here(process, home, len(state), facts.first_week),
-                 weeks.year_of(process.people.birth_week), facts.first_week, facts.programme_start - facts.first_week)
+    number = 0 if treated else 1
+    return _lived(facts, params, np.full(n_persons, number), seed, off_from, number)
+
+
+def delivered(register, *, off_from=None):
+    """Live a register's weeks again, with the programme or without it; returns its municipality's `World`."""
+    if off_from is None and _far_enough(register.site) == register.site:
+        moves = [tuple(register.moves[name] for name in ("person", "week", "to"))]
+        return _world(register.site, register.state, register.people, moves, register.home, 0)
+    return _lived(register.site, register.params, register.home, register.seed, off_from, 0)
+
+
+def _lived(facts, params, home, seed, off_from, number):
+    process, (state, _) = simulate(_far_enough(facts), params, home=home, seed=seed, programme_off_from=off_from)
+    return _world(facts, state, process.people, process.moves, home, number)
+
+
+def _far_enough(facts):
+    return replace(facts, last_week=max(facts.last_week, facts.programme_start + POST[1] + HORIZON))
+
+
+def _world(facts, state, people, moves, home, number):
+    return World(state=state, on=definitions.on_support(state),
+                 here=_here(moves, home, number, len(state), facts.first_week),
+                 birth_year=weeks.year_of(people.birth_week), first_week=facts.first_week,
+                 start=facts.programme_start - facts.first_week)
 
 
 def outcomes(world, person, zero):
     """Return the outcomes of persons as a mapping of name to one value a person.
 
-    Names are ``weeks_on_support_26`` and so on; weeks by state carry the state's name.
+    Names are ``weeks_on_support_26`` and so on; those that begin with ``_`` are no outcomes themselves.
     """
     found = {}
     for horizon in definitions.HORIZONS:
         found[f"weeks_on_support_{horizon}"] = definitions.weeks_on(world.on, person, zero, horizon)
         found |= _shares(world, person, zero, horizon)
     found |= _times(world, person, zero)
-    return {name: np.asarray(value, dtype=float) for name, value in found.items()}
+    return {name: value if name[0] == "_" else np.asarray(value, dtype=float)
+            for name, value in found.items()}
 
 
 def weeks_by_cell(world, person, zero, horizon=HORIZON):
     """Return supported weeks of all persons together by state, calendar year and refund step.
 
-    The refund step counts weeks of the support since time zero: 0-4, 4-26, 26-52, 52 and more.
+    The refund step counts weeks on support since 52 weeks without: below 4, below 26, below 52, more.
 
     Returns
     -------
@@ -96,17 +117,20 @@ def weeks_by_cell(world, person, zero, horizon=HORIZON):
     last = np.maximum.accumulate(np.where(gap, 0, step), axis=1)
     state = np.where(gap, np.take_along_axis(state, last, axis=1), state)
     year = weeks.year_of(world.first_week + row)
-    ladder = np.searchsorted((4, 26, 52), np.cumsum(on, axis=1) - 1, side="right")
+    before = definitions.seniority(world.on[:, person])[row, np.arange(len(person))[:, None]]
+    ladder = np.searchsorted(_LADDER_WEEKS, before, side="right")
     key = (state.astype(np.int64) * 3000 + year) * 4 + ladder
     values, counts = np.unique(key[on], return_counts=True)
-    return {(int(v) // 4 // 3000, int(v) // 4 % 3000, int(v) % 4): int(n) for v, n in zip(values, counts, strict=True)}
+    cells = [(int(one) // 4 // 3000, int(one) // 4 % 3000, int(one) % 4) for one in values]
+    return dict(zip(cells, counts.tolist(), strict=True))
 
 
 def _shares(world, person, zero, horizon):
     at = np.minimum(zero + horizon, len(world.state) - 1)
     employed = _employed(world, person)[at, np.arange(len(person))]
     education = world.state[at, person] == NUMBER["EDUCATION"]
-    return {f"employed_{horizon}": employed, f"education_{horizon}": education, f"either_{horizon}": employed | education}
+    return {f"employed_{horizon}": employed, f"education_{horizon}": education,
+            f"either_{horizon}": employed | education}
 
 
 def _employed(world, person):
@@ -119,9 +143,10 @@ def _times(world, person, zero):
             "_time": time, "_cause": cause}
 
 
-def _here(process, home, n_weeks, first_week):
-    here = np.tile(home == home[0], (n_weeks, 1))
-    for person, week, to in process.moves:
-        for one, target in zip(person, to, strict=True):
-            here[max(int(week[0]) - first_week, 0):, one] = target == home[0]
+def _here(moves, home, number, n_weeks, first_week):
+    """Return who lives in a municipality in which week."""
+    here = np.tile(home == number, (n_weeks, 1))
+    for persons, in_week, to in moves:
+        for person, week, target in zip(persons, in_week, to, strict=True):
+            here[max(int(week) - first_week, 0):, person] = target == number
     return here

@@ -1,6 +1,7 @@
 """The register as files: DREAM or Ydelsesrefusion, the municipality's own tables, the panel, the truth."""
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -9,8 +10,8 @@ from evalkit import weeks
 from evalkit.contract import Tables
 from evalkit.contract.dialects import csv as csv_dialect
 from evalkit.contract.dialects import dream, statbank, ydelsesrefusion
-from evalkit.files import package_data
-from evalkit.simulate import caseload, codes, observe, panel, payments, programme, rights, survey
+from evalkit.files import package_data, write_atomic
+from evalkit.simulate import caseload, codes, delivered, observe, panel, payments, programme, rights, survey
 from evalkit.simulate.own import Own
 
 _OWN_TABLES = {
@@ -43,7 +44,13 @@ def write(register, folder):
     written = [f"{name}.csv" for name in made]
     written.append(_write_benefits(register, folder))
     written += _write_panel(register, folder)
-    return sorted(written)
+    # Last: a folder with a truth in it is a whole simulated delivery.
+    write_atomic(folder / "truth.json", _json(delivered.truth(register)))
+    return sorted([*written, "truth.json"])
+
+
+def _json(content):
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def tables(register):

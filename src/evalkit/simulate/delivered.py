@@ -1,0 +1,72 @@
+"""The truth beside a delivery: what is true in expectation, and what came true for the persons delivered."""
+
+import numpy as np
+
+from evalkit.errors import RunError
+from evalkit.simulate import expectation, survey, worlds
+from evalkit.simulate.own import Own
+
+_NEVER = 1_000_000
+
+
+def truth(register):
+    """Return the content of ``truth.json``.
+
+    Returns
+    -------
+    dict
+        ``expected``: over persons and shocks, computed once per scenario (`expectation.stored`);
+        ``realised``: the same persons with and without the programme from time zero on, on the same
+        luck; ``extra_persons``: expected and realised number of persons in job, education or either
+        beyond those without the programme; ``survey``: scale means of everybody asked.
+    """
+    realised = _realised(register)
+    expected = _expected(register)
+    content = {
+        "schema": "evalkit.truth/1", "site": register.site.name, "scenario": register.scenario, "seed": register.seed,
+        "is_simulated": True, "expected": expected, "realised": realised,
+        "extra_persons": _extra_persons(expected, realised),
+        "shocks": {"sd_log_hazard_by_municipality_and_year": register.params.shock_sd,
+                   "sd_log_hazard_by_municipality": register.params.level_sd}}
+    if "survey_response" not in register.site.absent:
+        content["survey"] = survey.scale_truth(Own(register))
+    return content
+
+
+def _expected(register):
+    try:
+        return expectation.stored(register.scenario, register.site.name)
+    except RunError as error:
+        return {"missing": str(error)}
+
+
+def _realised(register):
+    with_it = worlds.delivered(register)
+    found = {}
+    for population, chosen in (("inflow", with_it.inflow(worlds.POST)), ("stock", with_it.stock(worlds.CENSUS_POST))):
+        off = np.full(register.n_persons, _NEVER)
+        off[chosen[0]] = chosen[1] + register.first_week
+        without = worlds.delivered(register, off_from=off)
+        found[population] = _pair(with_it, without, *chosen)
+    return found
+
+
+def _pair(with_it, without, person, zero):
+    if not len(person):
+        return {"n_persons": 0, "estimands": {}}
+    pair = [worlds.outcomes(world, person, zero) for world in (with_it, without)]
+    estimands = {name: {"with": round(float(pair[0][name].mean()), 5), "without": round(float(pair[1][name].mean()), 5),
+                        "effect": round(float((pair[0][name] - pair[1][name]).mean()), 5)}
+                 for name in pair[0] if name[0] != "_"}
+    return {"n_persons": len(person), "estimands": estimands}
+
+
+def _extra_persons(expected, realised):
+    """Return persons beyond those without the programme, of as many as were delivered."""
+    n_persons, out = realised["inflow"]["n_persons"], {}
+    for name in realised["inflow"]["estimands"]:
+        if name.split("_")[0] in ("employed", "education", "either"):
+            known = expected.get("inflow", {}).get("estimands", {}).get(name, {}).get("effect")
+            out[name] = {"expected": None if known is None else round(known * n_persons, 2),
+                         "realised": round(realised["inflow"]["estimands"][name]["effect"] * n_persons, 2)}
+    return out
