@@ -129,8 +129,13 @@ def _layers(text, depth=0):
 
 
 def _undone(text):
-    text = urllib.parse.unquote(html.unescape(text))
-    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+    """Undo escapes until nothing changes: an escape may itself be escaped."""
+    for _ in range(_MAX_DEPTH):
+        before = text
+        text = urllib.parse.unquote(html.unescape(text))
+        text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+        if text == before:
+            break
     return _INVISIBLE.sub("", text)
 
 
