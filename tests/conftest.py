@@ -48,6 +48,12 @@ def second_run(example_root, tmp_path_factory):
 
 
 @pytest.fixture
+def put_site():
+    """Call it with a folder and a site's name: the site's file and prices are put there."""
+    return copy_site
+
+
+@pytest.fixture
 def no_public(monkeypatch):
     """Run on the simulated panel, whatever the machine's environment says."""
     monkeypatch.delenv(spec.PUBLIC_VARIABLE, raising=False)

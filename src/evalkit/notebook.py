@@ -6,14 +6,12 @@ import os
 import platform
 import re
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from evalkit import cohort, contract, spec
 from evalkit.disclosure import release
 from evalkit.errors import DisclosureError
-from evalkit.files import sha256_file
 from evalkit.result import MEDIA_TYPE, Result
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,59}$")
@@ -121,22 +119,15 @@ class Run:
             raise DisclosureError(f"show: the name {name!r} was used before in this notebook; each result has its own file in the bundle")
 
     def _with_provenance(self, result):
-        inputs, origins, data_through = self._origin()
+        stated = result.provenance
+        inputs, origins, data_through = stated.inputs, {}, stated.data_through
+        if not inputs:  # a check of refused data states its own
+            inputs, origins, data_through = self.tables.inputs, self.tables.origins, str(self.tables.data_through)
         return result.with_provenance(
             study=getattr(self.study, "name", ""), study_sha256=getattr(self.study, "sha256", ""),
             site=self.site.name, site_sha256=self.site.sha256, inputs=inputs,
-            rests_on=_rests_on(result.provenance.rests_on, origins),
-            # A measure may end before the register of benefits does, and then says so itself.
-            data_through=result.provenance.data_through or data_through,
+            rests_on=_rests_on(stated.rests_on, origins), data_through=data_through,
             versions=_versions(), seed=self.seed)
-
-    def _origin(self):
-        """Files with their hashes, tables with their origins, last day; also when the data were refused."""
-        if "tables" in self.__dict__:
-            return self.tables.inputs, self.tables.origins, str(self.tables.data_through)
-        present = [source for source in self.site.sources if Path(source["path"]).is_file()]
-        inputs = {str(source["path"]): sha256_file(source["path"]) for source in present}
-        return inputs, {str(source["path"]): source["origin"] for source in present}, ""
 
     def _log(self, released):
         entry = {"notebook": os.environ.get(_RUN_VARIABLE, ""), "name": released.name, "sha256": released.sha256}

@@ -187,6 +187,21 @@ def test_thousands_mark_is_not_guessed(site):
     expect(site, "decimal_mark", table="benefit", count=1, secrets=["1.234"])
 
 
+def test_paying_back_is_added_up_and_said(site):
+    refund(site)
+    site.edit("ydelsesrefusion", "1234,50", "-1234,50")
+    report = site.report()
+    assert report.ok
+    assert report.problems[["rule", "count", "first_rows"]].to_numpy().tolist() == [["negative_amount", 1, (2,)]]
+    assert len(contract.read(site.sources, as_of=AS_OF)["benefit"]) == len(PERSONS) - 1
+
+
+def test_file_that_is_no_table_of_the_statbank(site):
+    (site.folder / "panel.txt").write_text("a;b\n1;2\n", encoding="utf-8")
+    panel = {"path": site.folder / "panel.txt", "dialect": "statbank", "table": "municipality_period", "origin": "real"}
+    expect(site, "statbank", table="municipality_period", count=1, sources=[panel])
+
+
 def cpr(n):
     return [f"{1 + k % 28:02d}{1 + k % 12:02d}70{1000 + k}" for k in range(n)]
 
@@ -280,6 +295,14 @@ def drop_column(site, name):
 def test_missing_week_column_in_the_middle(site):
     drop_column(site, "y_1553")
     expect(site, "missing_week", table="benefit", count=1, column="y_1553")
+
+
+def test_missing_month_column_in_the_middle(site):
+    months = weeks.month_number("2015-11-01") + np.arange(3)
+    codes = np.full((len(PERSONS), len(WEEKS)), 733, dtype=np.uint16)
+    dream.write(site.path("dream"), PERSONS, WEEKS, codes, months, np.full((len(PERSONS), 3), 841100))
+    drop_column(site, "branche_2015_12")
+    expect(site, "missing_month", table="benefit", count=1, column="branche_2015_12")
 
 
 def test_missing_last_week_column_is_a_shorter_window(site):

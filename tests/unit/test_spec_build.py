@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import pytest
 
 from evalkit.errors import SpecError
-from evalkit.spec.build import FrozenMapping, Range, Text, build, content_hash, read_yaml
+from evalkit.spec.build import FrozenMapping, Range, Text, build
+from evalkit.spec.reading import content_hash, read_yaml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ def written(tmp_path, text):
     ("a:\n  b: 1\n  b: 2\n", "line 3: the key b stands twice"),
     ("a: [1\n", "line"),
     ("- a\n", "expected keys and values, found a list"),
-    ("", "expected keys and values, found nothing"),
+    ("", "expected keys and values, found no keys"),
     ("a: Hjørring".encode("latin-1"), "not UTF-8"),
 ])
 def test_a_broken_file_is_refused_with_its_name(tmp_path, text, said):

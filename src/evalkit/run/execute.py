@@ -40,7 +40,7 @@ class Outcome:
     skipped: list = field(default_factory=list)
 
 
-def run_notebooks(site, *, names=None, parameters=None, progress=None):
+def run_notebooks(site, *, names=None, parameters=None, progress=None, folder=None):
     """Run the notebooks of a site inside its `workspace`.
 
     Parameters
@@ -51,6 +51,8 @@ def run_notebooks(site, *, names=None, parameters=None, progress=None):
     parameters : mapping, optional
         Values for the parameters cell of the named notebooks; values may be texts.
     progress : Progress, optional
+    folder : path-like, optional
+        Of the notebooks; default: the shipped ones.
 
     Returns
     -------
@@ -65,8 +67,10 @@ def run_notebooks(site, *, names=None, parameters=None, progress=None):
         If ``data_check`` found errors in the data.
     """
     progress = progress or Progress()
-    names = _in_order(names)
-    jobs = [_job(site, name, parameters if name in names else {}) for name in _in_order({GATE, *names})]
+    folder = Path(folder) if folder else package_data("notebooks")
+    names = _in_order(names, folder)
+    with_gate = names if GATE in names or GATE not in notebook_names(folder) else [GATE, *names]
+    jobs = [_job(site, folder / f"{name}.ipynb", parameters if name in names else {}) for name in with_gate]
     outcome = Outcome()
     for job in jobs:
         _run(site, job, outcome, progress)
@@ -75,24 +79,24 @@ def run_notebooks(site, *, names=None, parameters=None, progress=None):
     return outcome
 
 
-def notebook_names():
-    """Return the names of the shipped notebooks in the order in which they run."""
-    found = {path.stem for path in package_data("notebooks").glob("*.ipynb")}
+def notebook_names(folder=None):
+    """Return the names of the notebooks in a folder (default: the shipped ones) in the order in which they run."""
+    found = {path.stem for path in (folder or package_data("notebooks")).glob("*.ipynb")}
     return [*(name for name in ORDER if name in found), *sorted(found - set(ORDER))]
 
 
-def _in_order(names):
-    known = notebook_names()
+def _in_order(names, folder):
+    known = notebook_names(folder)
     unknown = sorted(set(names or ()) - set(known))
     if unknown:
         raise RunError(f"no notebook {', '.join(unknown)}; notebooks are {', '.join(known)}")
     return [name for name in known if names is None or name in names]
 
 
-def _job(site, name, given):
+def _job(site, path, given):
     import nbformat
 
-    path = package_data("notebooks", f"{name}.ipynb")
+    name = path.stem
     notebook = nbformat.read(path, as_version=4)
     declared = read_parameters(notebook, name)
     values = fill(declared, {"site": str(site.path), **(given or {})}, name)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from evalkit.files import package_data, sha256_file, sha256_json, write_atomic
 
-# Drawing and publishing happen after a notebook has run; their code does not make its numbers old.
-_NOT_NUMBERS = {"reports", "publish.py", "publish", "cli.py", "run", "__main__.py"}
+# Code that no number of a notebook depends on: it makes the input, starts the notebook or draws its results.
+_NOT_NUMBERS = {"simulate", "run", "reports", "publish.py", "cli.py", "__main__.py"}
 _STACK = ("duckdb", "lifelines", "numpy", "pandas", "scipy", "statsmodels")
 
 

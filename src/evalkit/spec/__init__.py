@@ -5,7 +5,8 @@ from pathlib import Path
 from evalkit.errors import SpecError
 from evalkit.files import package_data
 from evalkit.profile import Profile
-from evalkit.spec.build import Range, Text, build, content_hash, nearest, read_yaml
+from evalkit.spec.build import Range, Text, build, nearest
+from evalkit.spec.reading import content_hash, read_yaml
 from evalkit.spec.site import PUBLIC_VARIABLE, Site, find, load_site
 from evalkit.spec.study import STUDIES
 

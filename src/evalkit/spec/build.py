@@ -14,10 +14,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import yaml
-
 from evalkit.errors import SpecError
-from evalkit.files import sha256_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +48,6 @@ class FrozenMapping(dict):
 
     def __reduce__(self):
         return FrozenMapping, (dict(self),)
-
-
-def read_yaml(path):
-    """Read a YAML mapping; duplicate keys and broken syntax are refused with their line.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    SpecError
-        If the file is missing, not UTF-8, not YAML, repeats a key, or holds no mapping.
-    """
-    path = Path(path)
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except OSError:
-        raise SpecError(f"{path.name}: no such file, or it cannot be read. Looked in {path.parent}") from None
-    except UnicodeDecodeError:
-        raise SpecError(f"{path.name}: not UTF-8 text. Save the file as UTF-8 and run again") from None
-    except yaml.YAMLError as error:
-        raise SpecError(f"{path.name}: {_yaml_fault(error)}") from None
-    if not isinstance(raw, dict):
-        raise SpecError(f"{path.name}: expected keys and values, found {_kind(raw)}")
-    return raw
 
 
 def build(cls, raw, *, where, computed=None):
@@ -127,35 +94,10 @@ def build(cls, raw, *, where, computed=None):
     return value
 
 
-def content_hash(raw):
-    """Return the sha256 of what a file says: comments, order of keys and layout do not matter."""
-    return sha256_json(_plain(raw))
-
-
 def nearest(name, valid):
     """Return ``; did you mean X?`` for the closest valid name, else the list of valid names."""
     close = difflib.get_close_matches(str(name), [str(item) for item in valid], n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else f"; valid are {', '.join(map(str, valid))}"
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a repeated key is an error: the last one would win without a word."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key} stands twice; keep one", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _yaml_fault(error):
-    mark = getattr(error, "problem_mark", None)
-    place = f"line {mark.line + 1}: " if mark else ""
-    return f"{place}{getattr(error, 'problem', None) or 'not valid YAML'}"
 
 
 def _dataclass(cls, raw, path, faults, computed=()):
@@ -304,14 +246,6 @@ def _frozen(raw):
     if isinstance(raw, Mapping):
         return FrozenMapping({key: _frozen(value) for key, value in raw.items()})
     return tuple(map(_frozen, raw)) if isinstance(raw, list) else raw
-
-
-def _plain(raw):
-    if isinstance(raw, Mapping):
-        return {str(key): _plain(value) for key, value in raw.items()}
-    if isinstance(raw, list | tuple):
-        return [_plain(value) for value in raw]
-    return raw.isoformat() if isinstance(raw, dt.date) else raw
 
 
 def _join(path, key):

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from evalkit.errors import SpecError
 from evalkit.files import package_data
-from evalkit.spec.build import Text, build, content_hash, read_yaml
+from evalkit.spec.build import Text, build
+from evalkit.spec.reading import content_hash, read_yaml
 
 Origin = Literal["simulated", "real", "source"]
 _STATBANK_NAME = re.compile(r"^[A-Z]+\d+[A-Z]*$")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from evalkit.files import package_data
-from evalkit.spec.build import Range, Text, build, read_yaml
+from evalkit.spec.build import Range, Text, build
+from evalkit.spec.reading import read_yaml
 
 Score = Annotated[int, Range(1, 5)]
 
