@@ -45,12 +45,26 @@ def occupancy(cohort, spells, *, n_weeks, sustain_weeks=4, income=None):
     frame = cohort.frame
     zero = frame["time_zero_week"].to_numpy(dtype=np.int64)
     # What lies after the horizon decides whether a gap at its end is long enough.
-    grid = _fold(_paint(frame, spells, zero, n_weeks + sustain_weeks - 1), sustain_weeks)[:, :n_weeks]
+    outcome = outcome_of(spells)
+    codes = np.array([_CODE[outcome[state]] for state in spells.frame["state"].cat.categories], dtype=np.int8)
+    grid = _fold(_paint(frame, spells, zero, n_weeks + sustain_weeks - 1, codes), sustain_weeks)[:, :n_weeks]
     if income is not None:
         _mark_employed(grid, frame, zero, income)
     week = zero[:, None] + np.arange(n_weeks)
     grid[week >= spells.end_week - (sustain_weeks - 1)] = -1
     return grid
+
+
+def register_states(cohort, spells, *, n_weeks):
+    """Return the register state of every cohort row in every week since time zero.
+
+    Returns
+    -------
+    ndarray of int8, shape (n_rows, n_weeks)
+        Index into the categories of ``spells.frame["state"]``; -1 is no benefit. Nothing is folded.
+    """
+    codes = np.arange(len(spells.frame["state"].cat.categories), dtype=np.int8)
+    return _paint(cohort.frame, spells, cohort.frame["time_zero_week"].to_numpy(dtype=np.int64), n_weeks, codes)
 
 
 def state_runs(cohort, spells, *, sustain_weeks=4, horizon_weeks=None, income=None):
@@ -105,8 +119,8 @@ def _is_paid(income):
     return (income["wage_dkk"].fillna(0) > 0) | (hours > 0)
 
 
-def _paint(frame, spells, first, n_weeks):
-    """Return outcome codes on the grid that begins in week ``first`` of each row; -1 is no benefit."""
+def _paint(frame, spells, first, n_weeks, codes):
+    """Return the code of each state on the grid that begins in week ``first`` of each row; -1 is no benefit."""
     held = spells.frame
     ids, at = np.unique(held["person_id"].to_numpy(dtype=object).astype(str), return_index=True)
     size = np.diff(np.r_[at, len(held)])
@@ -117,8 +131,6 @@ def _paint(frame, spells, first, n_weeks):
     start = np.clip(held["start_week"].to_numpy()[spell] - first[row], 0, n_weeks)
     stop = np.clip(held["end_week"].to_numpy()[spell] - first[row], 0, n_weeks)
     cell, run = expand(row * n_weeks + start, stop - start)
-    outcome = outcome_of(spells)
-    codes = np.array([_CODE[outcome[state]] for state in held["state"].cat.categories], dtype=np.int8)
     grid = np.full(len(frame) * n_weeks, -1, dtype=np.int8)
     grid[cell] = codes[held["state"].cat.codes.to_numpy()[spell]][run]
     return grid.reshape(len(frame), n_weeks)

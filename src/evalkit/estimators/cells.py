@@ -3,8 +3,8 @@
 A cell is a municipality in a period. Its mean moves for two reasons: other persons came (which the
 persons' own spread measures), and something happened in that municipality in that period that had nothing to
 do with the programme: a factory closed, a jobcentre moved. Persons of one cell share the second, so no number of
-persons makes it small, and an interval that counts persons only is too short. How large such shocks
-are is seen in the comparison municipalities, whose changes differ by more than their persons explain.
+persons makes it small. How large such shocks are is seen in the comparison municipalities, whose changes
+differ by more than their persons explain.
 """
 
 from dataclasses import dataclass
@@ -56,18 +56,14 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Contrast:
-    """An effect for each of K outcomes, with both errors.
+    """An effect for each of K outcomes, with both errors; every array has shape (K,).
 
     Attributes
     ----------
-    estimate, std_error, conf_low, conf_high, p_value : ndarray of float, shape (K,)
-        Errors count persons and shocks.
-    person_error, person_low, person_high : ndarray of float, shape (K,)
-        The error that counts persons only, shown to be too short.
-    shock_sd : ndarray of float, shape (K,)
-        Estimated standard deviation of a municipality's change apart from its persons.
-    rank : ndarray of int, shape (K,)
-        Rank of the treated municipality among all by size of the placebo effect; 1 is the largest.
+    estimate, std_error, conf_low, conf_high, p_value : errors count persons and shocks.
+    person_error, person_low, person_high : the error that counts persons only, shown to be too short.
+    shock_sd : estimated standard deviation of a municipality's change apart from its persons.
+    rank : of the treated municipality among all by size of the placebo effect; 1 is the largest.
     n_comparisons : int
     """
 
@@ -124,7 +120,8 @@ def cell_changes(values, *, unit, is_after, person, treated):
     mean = _sums(values, cell, 2 * len(names)) / np.maximum(n_cell, 1)[:, None]
     weight = np.where(after, 1.0, -1.0) / np.sqrt(n_cell * np.maximum(n_cell - 1.0, 1.0))[cell]
     influence = (values - mean[cell]) * weight[:, None]
-    variance = _sums(_sums_by_person(influence, codes, person) ** 2, _unit_of_person(codes, person), len(names))
+    whole, owner = _by_person(influence, codes, person)
+    variance = _sums(whole**2, owner, len(names))
     before, later = mean[::2][kept], mean[1::2][kept]
     return Changes(units=tuple(names[kept]), change=later - before, variance=variance[kept], before=before, after=later,
                    variance_after=_sums(influence[after] ** 2, codes[after], len(names))[kept],
@@ -189,8 +186,8 @@ def naive_contrasts(changes, *, conf_level=0.95):
     Returns
     -------
     dict of str to (estimate, std_error, conf_low, conf_high)
-        ``before_after`` and ``treated_against_others``; errors count persons only. Neither is an effect: the
-        first holds everything else that changed, the second every old difference.
+        Errors count persons only. ``before_after`` holds everything else that changed besides the effect,
+        ``treated_against_others`` every old difference.
     """
     n_others = len(changes.units) - 1
     found = {
@@ -257,19 +254,11 @@ def _sums(values, group, n_groups):
     return np.column_stack([np.bincount(group, weights=column, minlength=n_groups) for column in values.T])
 
 
-def _pairs(codes, person):
+def _by_person(influence, codes, person):
+    """Add up a person's influence within a unit; return it with the unit of each."""
     who = pd.factorize(np.asarray(person, dtype=object))[0]
-    return np.unique(codes.astype(np.int64) * (who.max(initial=0) + 1) + who, return_index=True, return_inverse=True)
-
-
-def _sums_by_person(values, codes, person):
-    _, first, pair = _pairs(codes, person)
-    return values if len(first) == len(values) else _sums(values, pair, len(first))
-
-
-def _unit_of_person(codes, person):
-    _, first, _ = _pairs(codes, person)
-    return codes if len(first) == len(codes) else codes[first]
+    _, first, pair = np.unique(codes.astype(np.int64) * (who.max(initial=0) + 1) + who, return_index=True, return_inverse=True)
+    return _sums(influence, pair, len(first)), codes[first]
 
 
 def _plausible_shocks(spread, sampled, j, n_nodes=200):

@@ -9,7 +9,7 @@ from evalkit.cohort import Cohort, follow
 from evalkit.errors import EstimationError
 from evalkit.estimators import cox, kaplan_meier
 from evalkit.estimators.cells import Changes, difference_of_changes, mean_contributions
-from evalkit.evaluations.effect import answer, effect_estimand, effect_rows
+from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
 from evalkit.result import tidy
 
 

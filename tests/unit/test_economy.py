@@ -1,0 +1,82 @@
+"""Saved weeks times price less investment, by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from effect_world import followed, study, world
+from test_gates import ledger, prices
+
+from evalkit.evaluations import economy, effect
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return followed(world(tables={"price": prices(), "ledger": ledger()}), study())
+
+
+def money(result):
+    return result.table.set_index(["term", "group"])["estimate"]
+
+
+def test_flat_price_makes_savings_the_effect_times_the_price(evidence):
+    """At 1,000 kr. a week and half of it refunded, 500 kr. are saved by each week less."""
+    weeks = effect.weeks_on_support(evidence).row("weeks_on_support", time_weeks=104)
+    saved = economy.net_result(evidence).row("saved", "total")
+    n = evidence.followed.n_treated_after
+    assert saved.estimate == pytest.approx(-weeks.estimate * 500 * n, rel=0.02)
+    assert saved.conf_high - saved.conf_low == pytest.approx((weeks.conf_high - weeks.conf_low) * 500 * n, rel=0.05)
+
+
+def test_years_add_up_and_investment_is_the_ledgers(evidence):
+    result = economy.net_result(evidence)
+    table = money(result)
+    years = [group for term, group in table.index if term == "saved" and group != "total"]
+    assert years == [str(year) for year in range(2015, 2020)]
+    for term in ("saved", "invested", "net"):
+        assert sum(table[term, year] for year in years) == pytest.approx(table[term, "total"])
+    assert table["invested", "2015"] == 1000
+    assert table["invested", "2017"] == 0
+    assert table["net", "total"] == pytest.approx(table["saved", "total"] - 3000)
+    assert result.diagnostics["prices_verified"] is False
+    assert result.diagnostics["goal_year"] == "2019"
+
+
+def test_interval_is_carried_through_to_the_net(evidence):
+    table = economy.net_result(evidence).table.set_index(["term", "group"])
+    saved, net = table.loc["saved", "total"], table.loc["net", "total"]
+    assert net.conf_high - net.conf_low == pytest.approx(saved.conf_high - saved.conf_low)
+    assert net.std_error == saved.std_error
+
+
+def test_refund_ladder_prices_a_week_by_seniority():
+    ladder = pd.DataFrame({
+        "state": ["A", "", "", ""], "valid_from": pd.to_datetime(["2010-01-01", "2010-01-01", "2016-01-01", "2016-01-01"]),
+        "valid_to": pd.to_datetime([None, "2016-01-01", None, None]), "seniority_from_weeks": [np.nan, np.nan, 0, 4],
+        "seniority_to_weeks": [np.nan, np.nan, 4, np.nan], "value": [1000.0, 0.3, 0.8, 0.2],
+        "unit": ["DKK_PER_WEEK", *["REFUND_SHARE"] * 3]})
+    net, edges = economy.week_prices(ladder, ["A", "B"], [2015, 2016])
+    assert edges.tolist() == [4]
+    assert net[:, 0].tolist() == [[700, 700], [pytest.approx(200), 800]]
+    assert np.isnan(net[:, 1]).all()
+
+
+def test_ladder_makes_late_weeks_dearer():
+    """The effect takes away weeks 30 to 40 of a spell; when only these cost anything it saves as much as without a ladder."""
+    late = prices().assign(seniority_from_weeks=np.nan, seniority_to_weeks=np.nan)
+    free = pd.DataFrame({"item": "refund", "state": "", "valid_from": pd.Timestamp("2010-01-01"), "valid_to": pd.NaT,
+                         "seniority_from_weeks": [0, 20], "seniority_to_weeks": [20, np.nan], "value": [1.0, 0.5],
+                         "unit": "REFUND_SHARE", "source": "the test", "is_verified": False})
+    ladder = pd.concat([late[late["unit"] == "DKK_PER_WEEK"], free])
+    saved = [economy.net_result(followed(world(tables={"price": price, "ledger": ledger()}), study())).row("saved", "total").estimate
+             for price in (prices(), ladder)]
+    assert saved[1] == pytest.approx(saved[0], rel=0.1)
+
+
+def test_missing_tables_and_prices_are_named():
+    without = economy.net_result(followed(world(), study()))
+    assert without.withheld == "missing_tables"
+    assert without.diagnostics["missing"] == ["price", "ledger"]
+    few = prices()[lambda price: price["state"] != "SICKNESS_BENEFIT"]
+    unpriced = economy.net_result(followed(world(tables={"price": few, "ledger": ledger()}), study()))
+    assert unpriced.withheld == "missing_prices"
+    assert unpriced.diagnostics["missing"] == ["sickness_benefit"]
