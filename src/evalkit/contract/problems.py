@@ -133,7 +133,7 @@ def raise_errors(problems):
     """Raise one ContractError that holds every error, if there is any."""
     errors = [item for item in problems if item.severity == "error"]
     if errors:
-        head = f"the delivery breaks the contract in {len(errors)} places"
+        head = f"the delivery breaks the contract in {len(errors)} place{'s' * (len(errors) > 1)}:"
         raise ContractError("\n- ".join([head, *map(str, errors)]))
 
 

@@ -157,7 +157,7 @@ def code_list(name, path=None):
     >>> code_list("dream").set_index("code").loc["881", "state"]
     'MATERNITY_BENEFIT'
     """
-    frame = _read_codes(package_data("data_schema", "codes", f"{name}.csv") if path is None else path)
+    frame = _own_codes(name).copy() if path is None else _read_codes(path)
     unknown = ~frame["state"].isin(states()["state"])
     if unknown.any():
         raise ContractError(f"code list {name}: {int(unknown.sum())} rows name a state that states.csv lacks")
@@ -240,6 +240,11 @@ def _field(raw, table):
 
 def _wording(raw):
     return {name: {"en": raw.get(name, ""), "da": raw.get(f"x-{name}-da", "")} for name in ("title", "description")}
+
+
+@cache
+def _own_codes(name):
+    return _read_codes(package_data("data_schema", "codes", f"{name}.csv"))
 
 
 def _read_codes(path):
