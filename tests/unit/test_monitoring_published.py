@@ -56,7 +56,7 @@ def test_syddjurs_current_offers(syddjurs, benefit, code):
 
 
 def test_horsens_months_and_the_claim_of_doubling(horsens):
-    shares = horsens.touched_share.table.set_index("group")["estimate"]
+    shares = horsens.touched_share.table.set_index("term")["estimate"]
     told = [round(100 * shares[f"2017M{month:02d}"], 1) for month in range(1, 11)]
     assert told == [21.8, 23.6, 23.5, 22.5, 23.6, 24.0, 18.3, 22.4, 27.8, 44.4]
     claim = horsens.claim

@@ -14,7 +14,7 @@ def told(town, folder, municipality="Syddjurs", **changes):
 
 def test_the_project_of_29_counts_states_and_no_forecast(tmp_path):
     table = told(towns.project(), tmp_path).projects.table.set_index("term")["n_persons"]
-    assert table.to_dict() == {"participants": 29, "self_supporting": 5, "closed_by_rule": 1,
+    assert table.to_dict() == {"total": 29, "self_supporting": 5, "closed_by_rule": 1,
                                "partly_self_supporting": 5, "left": 0, "ongoing": 18}
 
 
@@ -54,8 +54,8 @@ def test_rehabilitation_need_and_meetings_by_half_year(tmp_path):
     town.add("case_review", people[5], "2018-02-01", "CONTINUE")
     answers = told(town, tmp_path)
     need = answers.rehabilitation_need.table.set_index("term")["n_persons"]
-    assert need.to_dict() == {"referred": 2, "decided_at_review": 1, "in_need": 3}
-    meetings = answers.rehabilitation_meetings.table.set_index("group")["n_persons"]
+    assert need.to_dict() == {"referred": 2, "decided_at_review": 1, "total": 3}
+    meetings = answers.rehabilitation_meetings.table.set_index("term")["n_persons"]
     assert meetings.to_dict() == {"2017H2": 1, "2018H1": 1}
     assert answers.reviewed.row("reviewed", "CASH_BENEFIT")["n_events"] == 3
 

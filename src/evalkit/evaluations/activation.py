@@ -19,9 +19,8 @@ def touched_share(tables, study, site, *, census):
     Returns
     -------
     Result
-        Kind share, one row a month: ``group`` the month (2017M10), ``time_weeks`` its first day's weeks
-        since the programme start, ``n_persons`` persons on the benefit on at least one day of the month,
-        ``n_events`` those of them in an active offer on at least one day of it.
+        Kind share, one row a month: ``term`` the month (2017M10), ``n_persons`` persons on the benefit on at
+        least one day of the month, ``n_events`` those of them in an active offer on at least one day of it.
 
     Notes
     -----
@@ -32,8 +31,7 @@ def touched_share(tables, study, site, *, census):
     hit = touched_months(tables["activity"], study.efforts["active"], months)
     on = on.merge(hit.assign(is_touched=True), how="left", on=["person_id", "month"])
     by_month = on.groupby("month")["is_touched"].agg(["size", "count"])
-    start = week_of(site.programme_start)
-    rows = [("touched", month_name(month), int(row["count"]), int(row["size"]), week_of(month_start(month)) - start)
+    rows = [(month_name(month), "", int(row["count"]), int(row["size"]))
             for month, row in by_month.iterrows()]
     estimand = Estimand(name="touched_share", population="cash_benefit_activity_ready", outcome="touched", unit="share",
                         summary="counted")
@@ -60,7 +58,7 @@ def claim(touched, study, site):
     if touched.withheld:
         return unanswered("claim", touched.diagnostics["missing_tables"], study)
     start = month_number(site.programme_start)
-    table = touched.table.assign(month=touched.table["group"].map(parse_month))
+    table = touched.table.assign(month=touched.table["term"].map(parse_month))
     told = doubling(table.set_index("month")["estimate"], start + study.claim_month,
                     range(start + study.claim_base_months[0], start + study.claim_base_months[1]))
     estimand = Estimand(name="claim", population="cash_benefit_activity_ready", outcome="touched", summary="ratio",

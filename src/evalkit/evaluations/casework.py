@@ -5,7 +5,6 @@ import pandas as pd
 
 from evalkit.evaluations.facts import needs, origin
 from evalkit.result import Estimand, Result, tidy
-from evalkit.weeks import week_of
 
 
 @needs("case", "headcount")
@@ -15,8 +14,7 @@ def caseload(tables, study, site):
     Returns
     -------
     Result
-        Kind model, unit ratio: ``group`` the quarter, ``time_weeks`` weeks since the programme start,
-        ``n_persons`` persons with an open case, ``n_events`` caseworkers who had one.
+        Kind model, unit ratio: ``term`` the quarter, ``n_persons`` persons with an open case, ``n_events`` caseworkers who had one.
     """
     staff = tables["headcount"][tables["headcount"]["role"] == study.caseload_role].groupby("month")["fte"].sum()
     case, rows = tables["case"], []
@@ -25,7 +23,7 @@ def caseload(tables, study, site):
         day = month + pd.Timedelta(days=14)
         open_cases = case[(case["start"] <= day) & (case["end"] > day)]
         if staff.get(month, 0) > 0 and len(open_cases):
-            rows.append((str(quarter), _since(day, site), open_cases["person_id"].nunique() / staff[month],
+            rows.append((str(quarter), open_cases["person_id"].nunique() / staff[month],
                          open_cases["person_id"].nunique(), open_cases["caseworker_id"].nunique()))
     return _by_quarter("caseload", rows, tables, study, ("case", "headcount"), unit="ratio")
 
@@ -51,7 +49,7 @@ def contacts(tables, study, site):
         if len(exposure):
             rate = n.sum() / exposure.sum()
             error = np.sqrt(((n - rate * exposure) ** 2).sum()) / exposure.sum()
-            rows.append((str(quarter), _since(start + pd.Timedelta(days=45), site), rate, len(exposure), n.sum(), error))
+            rows.append((str(quarter), rate, len(exposure), n.sum(), error))
     return _by_quarter("contacts", rows, tables, study, ("case", "contact"), unit="ratio")
 
 
@@ -85,14 +83,10 @@ def _quarters(tables):
     return [quarter for quarter in every if quarter.start_time >= first and quarter.end_time < last]
 
 
-def _since(day, site):
-    return week_of(day.date()) - week_of(site.programme_start)
-
-
 def _by_quarter(name, rows, tables, study, used, *, unit):
-    columns = ("group", "time_weeks", "estimate", "n_persons", "n_events", "std_error")
-    values = dict(zip(columns, zip(*rows, strict=True), strict=False)) if rows else {"group": []}
-    table = tidy(term=name, **values)
+    columns = ("term", "estimate", "n_persons", "n_events", "std_error")
+    values = dict(zip(columns, zip(*rows, strict=True), strict=False)) if rows else {"term": []}
+    table = tidy(**values)
     table["conf_low"] = table["estimate"] - 1.96 * table["std_error"]
     table["conf_high"] = table["estimate"] + 1.96 * table["std_error"]
     return Result(kind="model", estimand=Estimand(name=name, population="own_cases", outcome=name, unit=unit),

@@ -63,7 +63,7 @@ def gate_times(tables, study, site):
     Returns
     -------
     Result
-        Kind share: ``term`` the gate, ``group`` ``within_<k>``, ``time_weeks`` k. The estimate is one minus
+        Kind share: ``term`` the gate, ``group`` ``within_<k>`` weeks. The estimate is one minus
         Kaplan-Meier, ``n_persons`` those who reached the gate before, ``n_events`` who passed by then.
     """
     curve = waits(tables, study, site)
@@ -72,9 +72,9 @@ def gate_times(tables, study, site):
         for weeks in study.gate_weeks:
             until = steps[steps["time_weeks"] <= weeks]
             last = until.iloc[-1]
-            rows.append((gate, f"within_{weeks}", weeks, 1 - last["estimate"], last["std_error"], 1 - last["conf_high"],
+            rows.append((gate, f"within_{weeks}", 1 - last["estimate"], last["std_error"], 1 - last["conf_high"],
                          1 - last["conf_low"], steps["n_persons"].iloc[0], until["n_events"].sum()))
-    columns = ("term", "group", "time_weeks", "estimate", "std_error", "conf_low", "conf_high", "n_persons", "n_events")
+    columns = ("term", "group", "estimate", "std_error", "conf_low", "conf_high", "n_persons", "n_events")
     table = tidy(**dict(zip(columns, zip(*rows, strict=True), strict=True)))
     estimand = Estimand(name="gate_times", population="screened_since_start", outcome="gates", unit="share",
                         summary="passed_within")

@@ -38,7 +38,7 @@ def project_status(tables, spells, study, date):
         people = enrolled.groupby("person_id")["start"].min()
         status = pd.Series(_status(tables, spells, study, people, date))
         rows += [(name, project, int((status == name).sum())) for name in STATUSES]
-        rows.append(("participants", project, len(people)))
+        rows.append(("total", project, len(people)))
     return rows
 
 

@@ -49,9 +49,7 @@ def published_offers(tables, study, site):
 def published_touched(tables, study, site):
     """Published monthly shares touched by activation, Horsens and the nation (S11), in per cent."""
     rows = _touched(tables)
-    start = rows["month"].min()
-    weeks = (rows["month"] - start) * 365.25 / 12 / 7
-    table = tidy(term=rows["municipality"], group=rows["period"], time_weeks=weeks.round(1), estimate=rows["value"])
+    table = tidy(term=rows["period"], group=rows["municipality"], estimate=rows["value"])
     return _published("published_touched", table, study, unit="percent")
 
 
@@ -116,7 +114,7 @@ def _figures(tables, pattern):
 def _touched(tables):
     frame = tables["municipality_period"]
     rows = frame[frame["measure"] == "s11_touched_percent"]
-    return rows.assign(month=rows["period"].map(parse_month)).sort_values(["municipality", "month"])
+    return rows.assign(month=rows["period"].map(parse_month)).sort_values(["month", "municipality"])
 
 
 def _published(name, table, study, *, unit, kind="aggregate", **diagnostics):

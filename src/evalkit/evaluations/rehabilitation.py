@@ -14,7 +14,7 @@ def rehabilitation_need(tables, study, site, *, census):
     referred = people["person_id"].isin(pending_rehabilitation(tables["rehabilitation"], census.date))
     reviewed = people["person_id"].isin(_decided_at_review(tables, census.date)) & ~referred
     rows = [("referred", "", int(referred.sum())), ("decided_at_review", "", int(reviewed.sum())),
-            ("in_need", "", int((referred | reviewed).sum()))]
+            ("total", "", int((referred | reviewed).sum()))]
     return counts("rehabilitation_need", rows, estimand=fact("rehabilitation_need", "cash_and_integration"),
                   provenance=fact_origin(tables, study, census, "benefit", "rehabilitation"), census=str(census.date))
 
@@ -26,7 +26,7 @@ def rehabilitation_meetings(tables, study, site, *, census):
     held = held[(held["step"] == "MEETING") & (held["date"] <= pd.Timestamp(tables.data_through))]
     half = held["date"].dt.year.astype(str) + "H" + ((held["date"].dt.month > 6) + 1).astype(str)
     by_half = held.groupby(half.to_numpy())["person_id"].agg(["size", "nunique"])
-    rows = [("meeting", name, int(row["nunique"])) for name, row in by_half.iterrows()]
+    rows = [(name, "", int(row["nunique"])) for name, row in by_half.iterrows()]
     return counts("rehabilitation_meetings", rows, estimand=fact("rehabilitation_meetings", "all_cases"),
                   provenance=fact_origin(tables, study, census, "rehabilitation"), n_meetings=len(held))
 

@@ -145,7 +145,7 @@ def reliability(tables, study, site, *, survey):
             rows += [(f"{name}.{scale.name}", str(wave), cronbach_alpha(part[columns]), len(part[columns].dropna()))
                      for wave, part in scored.groupby(level="wave")]
     terms, groups, alpha, n = zip(*rows, strict=True)
-    return Result(kind="model", estimand=_estimand("reliability", "ratio"), provenance=_origin(tables, study),
+    return Result(kind="counts", estimand=_estimand("reliability", "ratio"), provenance=_origin(tables, study),
                   table=tidy(term=terms, group=groups, estimate=alpha, n_persons=n))
 
 
@@ -252,7 +252,7 @@ def _change(name, means, tables, study, survey):
     changes = {(term, ""): means[term, second] - means[term, first] for term, wave in means
                if wave == second and (term, first) in means}
     if not changes:
-        return Result(kind="model", estimand=_estimand(name, "score"), table=tidy(), withheld="one_wave",
+        return Result(kind="counts", estimand=_estimand(name, "score"), table=tidy(), withheld="one_wave",
                       provenance=_origin(tables, study))
     return _means(name, changes, tables, study, **_linked(survey, study))
 
@@ -272,7 +272,8 @@ def _means(name, means, tables, study, **diagnostics):
     estimate, error = np.array([mean.value for mean in values]), np.array([mean.error for mean in values])
     table = tidy(term=terms, group=groups, estimate=estimate, std_error=error, conf_low=estimate - _Z * error,
                  conf_high=estimate + _Z * error, n_persons=[mean.n for mean in values])
-    return Result(kind="model", estimand=_estimand(name, "score"), table=table, diagnostics=diagnostics,
+    # Kind counts: measured means of persons in cells; the rule for a model's many terms is not about them.
+    return Result(kind="counts", estimand=_estimand(name, "score"), table=table, diagnostics=diagnostics,
                   provenance=_origin(tables, study, "post_stratified_mean", weighting=list(study.weighting)))
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from evalkit.reports.text import rows_of, unit_of
 
-_PERIOD = re.compile(r"^(\d{4})(?:([QM])(\d{1,2}))?$")
-_PER_YEAR = {None: 1, "Q": 4, "M": 12}
+_PERIOD = re.compile(r"^(\d{4})(?:([HQM])(\d{1,2}))?$")
+_PER_YEAR = {None: 1, "H": 2, "Q": 4, "M": 12}
 
 
 @dataclass(frozen=True, slots=True)

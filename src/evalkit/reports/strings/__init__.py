@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 LANGUAGES = ("da", "en")
 _LEVEL = re.compile(r"^(?P<name>[^\[\]]+)\[(?P<level>.+)\]$")
-_PERIOD = re.compile(r"^(?P<year>\d{4})(?P<unit>[QM])(?P<number>\d{1,2})$")
+_PERIOD = re.compile(r"^(?P<year>\d{4})(?P<unit>[HQM])(?P<number>\d{1,2})$")
 
 
 @dataclass(frozen=True)
