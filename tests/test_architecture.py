@@ -69,7 +69,7 @@ def test_the_face_is_what_it_says():
         evalkit.survival  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["cohort", "contract", "disclosure", "estimators", "evaluations", "reports", "run", "simulate",
+@pytest.mark.parametrize("package", ["cohort", "contract", "disclosure", "estimators", "reports", "run", "simulate",
                                      "spec"])
 def test_each_rooms_face_is_its_all(package):
     room = importlib.import_module(f"evalkit.{package}")
