@@ -30,7 +30,7 @@ def dictionary_tables(entries, language, strings):
 
 
 def _table(name, header, body):
-    return name, grid(name, header, body)
+    return name, grid(name, header, body, keys=True)
 
 
 def _title(payload, strings, language):

@@ -31,8 +31,8 @@ def table(payload, strings, language, *, caption):
                 numeric=[is_number for _, is_number, _ in columns])
 
 
-def grid(caption, header, body, *, numeric=None, note=""):
-    """Return any small table: first column as row headers.
+def grid(caption, header, body, *, numeric=None, note="", keys=False):
+    """Return any small table: first column as row headers, marked as code where they are ``keys``.
 
     Examples
     --------
@@ -42,16 +42,16 @@ def grid(caption, header, body, *, numeric=None, note=""):
     numeric = numeric or [False] * len(header)
     kind = ['class="num" ' if is_number else "" for is_number in numeric]
     head = "".join(f'<th {kind[k]}scope="col">{escape(name)}</th>' for k, name in enumerate(header))
-    lines = "".join(_line(cells, kind) for cells in body)
+    lines = "".join(_line(cells, kind, "<code>{}</code>" if keys else "{}") for cells in body)
     after = f'<p class="note">{escape(note)}</p>' if note else ""
     return (f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
             f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{lines}</tbody></table></div>{after}")
 
 
-def _line(cells, kind):
+def _line(cells, kind, first):
     rest = "".join(f"<td {kind[k]}".rstrip() + f">{escape(cell)}</td>" for k, cell in enumerate(cells[1:], 1))
-    return f'<tr><th scope="row">{escape(cells[0])}</th>{rest}</tr>'
+    return f'<tr><th scope="row">{first.format(escape(cells[0]))}</th>{rest}</tr>'
 
 
 def _columns(payload, rows, strings, language):

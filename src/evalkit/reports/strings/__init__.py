@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 LANGUAGES = ("da", "en")
 _LEVEL = re.compile(r"^(?P<name>[^\[\]]+)\[(?P<level>.+)\]$")
+_DATE = re.compile(r"^(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})$")
 _PERIOD = re.compile(r"^(?P<year>\d{4})(?P<unit>[HQM])(?P<number>\d{1,2})$")
 
 
@@ -49,16 +50,22 @@ class Strings:
         return self.results.get(name, {})
 
     def _composed(self, key, language):
-        level, period = _LEVEL.match(key), _PERIOD.match(key)
+        level, period, date = _LEVEL.match(key), _PERIOD.match(key), _DATE.match(key)
         if level:
             return f"{self.label(level['name'], language)}: {self.label(level['level'], language)}"
         if period:
             return self.say(f"period_{period['unit']}", language, year=period["year"],
-                            number=int(period["number"]))
+                            number=int(period["number"]), month=self._month(period["number"], language))
+        if date:
+            return self.say("date", language, day=int(date["day"]), month=self._month(date["month"], language),
+                            year=date["year"])
         if ", " in key:
             return ", ".join(self.label(part, language) for part in key.split(", "))
         self.missing.add(key)
         return key
+
+    def _month(self, number, language):
+        return self.labels[f"month_{int(number)}"][language] if f"month_{int(number)}" in self.labels else ""
 
 
 def load(notebook=""):
