@@ -1,6 +1,7 @@
 """Every way in which delivered files are known to be wrong: refused, counted, located, and no value shown."""
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -387,6 +388,32 @@ def test_truncated_last_line(site, name):
 def test_line_with_too_many_values(site, name, mark):
     site.edit(name, PERSONS[1], PERSONS[1] + mark + "x")
     expect(site, "row_shape", table={"dream": "benefit"}.get(name, name), count=1, first_rows=(3,))
+
+
+@pytest.mark.parametrize("name", ["person", "dream"])
+def test_file_that_may_not_be_read(site, name, monkeypatch):
+    read_bytes = Path.read_bytes
+
+    def refuse(path):
+        if path == site.path(name):
+            raise PermissionError(13, "Permission denied", str(path))
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    expect(site, "unreadable_file", table={"dream": "benefit"}.get(name, name), count=1)
+
+
+def test_line_that_the_reader_gives_up_on(site):
+    site.edit("person", PERSONS[3], "x" * 3_000_000)
+    report = site.report()
+    assert not report.ok
+    tells_no_value(report.problems.to_csv(), ["xxx"])
+
+
+def test_folder_whose_name_is_a_pattern(tmp_path):
+    folder = tmp_path / "år [2015] 'ny'"
+    folder.mkdir()
+    assert Site(folder).report().problems.empty
 
 
 def test_quote_that_is_not_closed(site):

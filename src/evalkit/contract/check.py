@@ -44,22 +44,21 @@ class CheckReport:
     def result(self):
         """Return the report as a Result of kind ``counts``: rows and persons by table, broken rows by rule.
 
-        Term ``rows`` has one row per table (``group``), estimate and ``n_events`` its rows, ``n_persons`` its persons;
-        term ``problem`` one row per broken rule (``group`` is ``table.rule``), its count in both.
+        Term ``rows`` has one row per table (``group``): ``estimate`` its rows, ``n_persons`` its persons; term
+        ``problem`` one per broken rule (``group`` is ``table[rule]``): ``estimate`` the rows that break it.
         """
         tables, problems = self.tables, self.problems
-        broken = problems.assign(key=problems["table"] + "." + problems["rule"]).groupby("key")["count"].sum()
+        broken = problems.assign(key=problems["table"] + "[" + problems["rule"] + "]").groupby("key")["count"].sum()
         rows = tidy(term="rows", group=tables["table"].to_numpy(), estimate=tables["n_rows"].to_numpy(dtype=float),
-                    n_persons=tables["n_persons"].to_numpy(dtype=float), n_events=tables["n_rows"].to_numpy(dtype=float))
-        found = tidy(term="problem", group=broken.index.to_numpy(), estimate=broken.to_numpy(dtype=float),
-                     n_persons=broken.to_numpy(dtype=float), n_events=broken.to_numpy(dtype=float))
+                    n_persons=tables["n_persons"].to_numpy(dtype=float))
+        found = tidy(term="problem", group=broken.index.to_numpy(), estimate=broken.to_numpy(dtype=float))
         through = "" if self.data_through is None else self.data_through.isoformat()
         return Result(
             kind="counts", estimand=Estimand(name="data_check", unit="rows"),
             table=pd.concat([rows, found], ignore_index=True),
             provenance=Provenance(method="contract.check", inputs=self.inputs, data_through=through,
                                   rests_on=tuple(sorted(set(tables["origin"])))),
-            diagnostics={"is_ok": self.ok, "n_tables": len(tables), "n_rules_broken": len(broken)})
+            diagnostics={"is_ok": self.ok, "n_tables": len(tables), "n_rules": len(broken)})
 
 
 def check(sources, *, as_of=None):

@@ -103,9 +103,9 @@ def _check_source(source):
 
 def _take(loaded, source):
     path = Path(source["path"])
-    if path.is_file():
-        loaded.inputs[_input_name(loaded, path)] = sha256_file(path)
     delivery = _deliver(path, source, loaded.con)
+    if delivery.tables:
+        loaded.inputs[_input_name(loaded, path)] = sha256_file(path)
     loaded.problems += delivery.problems
     window = _window(source, delivery)
     if window:

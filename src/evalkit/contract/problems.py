@@ -16,6 +16,7 @@ WARNINGS = frozenset({"byte_order_mark", "unknown_column", "duplicate_row", "no_
 _CORRECT = "Correct the rows where they come from."
 NEXT_STEP = {
     "missing_file": "Put the file in the data folder, or correct its name in the site file.",
+    "unreadable_file": "The file cannot be read. Is it open elsewhere, or is reading not allowed?",
     "empty_file": "The file holds nothing. Ask for the delivery again.",
     "no_rows": "The file has a header and no rows. Ask for the delivery again.",
     "no_rows_optional": "The file has a header and no rows. Correct if nothing of the kind happened.",

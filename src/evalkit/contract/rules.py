@@ -165,15 +165,16 @@ def _key_rules(schema, key):
              f"from typed_{schema.name} a where exists (select 1 from twice b where {same}) "
              f"window w as (partition by {names} order by _file, _row), k as (partition by {names})) "
              "select _file, _row from judged where nth > 1 and ")
-    column = ", ".join(key)
-    return [Rule(table=schema.name, column=column, name="primary_key", query=query + "differs"),
-            Rule(table=schema.name, column=column, name="duplicate_row", query=query + "not differs")]
+    shared = {"table": schema.name, "column": ", ".join(key)}
+    rules = [Rule(**shared, name="duplicate_row", query=query + "not differs")]
+    if set(key) == set(schema.columns):
+        return rules
+    return [Rule(**shared, name="primary_key", query=query + "differs"), *rules]
 
 
 def _overlap_rule(schema):
     """An interval begins before an earlier one of the same kind has ended; sorted first, never by file order."""
     names = ", ".join(map(quoted, schema.no_overlap))
-    # Equal rows delivered twice are another rule's business.
     query = (f"select _file, _row from (select _file, _row, start, max(coalesce(\"end\", date '9999-12-31')) over "
              f"(partition by {names} order by start, \"end\", _file, _row rows between unbounded preceding and 1 preceding) "
              f"as busy from typed_{schema.name}) where start < busy")

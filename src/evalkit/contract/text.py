@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from evalkit.contract.problems import N_ROWS_NAMED, Problem, file_name
 
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
@@ -59,7 +61,10 @@ def open_text(path, *, table, delimiter, required):
     report = _Reporter(file_name(path), table)
     if not path.is_file():
         return TextFile(path=path, delimiter=delimiter, problems=(report("missing_file"),))
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return TextFile(path=path, delimiter=delimiter, problems=(report("unreadable_file"),))
     problems = _byte_problems(data, report)
     data = data.removeprefix(codecs.BOM_UTF8)
     if any(item.severity == "error" for item in problems):
@@ -75,8 +80,8 @@ def split_line(line, delimiter):
     return [name.strip() for name in next(csv.reader(io.StringIO(line), delimiter=delimiter), [])]
 
 
-def load_rows(con, name, file):
-    """Read the rows of a looked-at file into DuckDB table ``name``, every value as text.
+def load_rows(con, name, file, *, table):
+    """Read the rows of a looked-at file into DuckDB's ``name``, every value as text.
 
     Row numbers stand in ``_row`` (the header is line 1). Lines that cannot be split are left out and
     reported by number; the reader's own message is never shown, because it prints the line.
@@ -85,15 +90,24 @@ def load_rows(con, name, file):
     -------
     list of Problem
     """
+    report = _Reporter(file_name(file.path), table)
     columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in file.header)
     con.execute("drop table if exists reject_errors")
     con.execute("drop table if exists reject_scans")
-    con.execute(
-        f"create or replace table {name} as select row_number() over () + 1 as _row, * from read_csv({literal(file.path)}, "
-        f"delim={literal(file.delimiter)}, quote='\"', escape='\"', header=false, skip=1, auto_detect=false, "
-        f"columns={{{columns}}}, strict_mode=true, store_rejects=true, ignore_errors=true, null_padding=false)")
+    rows = (f"read_csv({literal(_exactly(file.path))}, delim={literal(file.delimiter)}, columns={{{columns}}}, "
+            "quote='\"', escape='\"', header=false, skip=1, auto_detect=false, strict_mode=true, "
+            "store_rejects=true, ignore_errors=true, null_padding=false)")
+    try:
+        con.execute(f"create or replace table {name} as select row_number() over () + 1 as _row, * from {rows}")
+    except duckdb.Error:
+        return [report("unreadable_file")]
     lines = [line for (line,) in con.execute("select distinct line from reject_errors order by line").fetchall()]
-    return _Reporter(file_name(file.path), name).rows("row_shape", lines) if lines else []
+    return report.rows("row_shape", lines) if lines else []
+
+
+def _exactly(path):
+    """Write a path so that brackets and stars in the names of folders are not taken for a pattern."""
+    return re.sub(r"([*?\[])", r"[\1]", path.as_posix())
 
 
 def literal(value):

@@ -36,8 +36,10 @@ def read(path, *, table, delimiter=",", decimal=".", con=None):
         return Delivery(problems=tuple(problems))
     connection = duckdb.connect() if con is None else con
     raw = f"raw_{table}"
-    problems += [_named(item, table) for item in load_rows(connection, raw, file)]
-    problems += _extra_cpr(connection, raw, file, expected)
+    unread = load_rows(connection, raw, file, table=table)
+    problems += unread or _extra_cpr(connection, raw, file, expected)
+    if any(item.rule == "unreadable_file" for item in unread):
+        return Delivery(problems=tuple(problems))
     columns = ", ".join(_column(item, file.header, decimal) for item in expected.fields)
     relation = connection.sql(f"select _row, {columns} from {raw}")
     if con is None:
@@ -92,10 +94,6 @@ def _column(item, header, decimal):
         # A point would be taken for a decimal mark once the comma is one: spoil it, so that the type rule finds it.
         value = f"translate({value}, ',.', '.?')"
     return f"{value} as {name}"
-
-
-def _named(problem, table):
-    return Problem(file=problem.file, table=table, rule=problem.rule, count=problem.count, first_rows=problem.first_rows)
 
 
 def _unknown_columns(file, expected):

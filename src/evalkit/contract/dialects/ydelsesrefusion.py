@@ -51,8 +51,9 @@ def read(path, *, delimiter=";", date_format="%Y-%m-%d", con=None):
     if not file.is_readable:
         return Delivery(problems=file.problems)
     con = duckdb.connect() if con is None else con
-    problems = [*file.problems, *load_rows(con, _RAW, file)]
-    problems += _row_problems(con, file, date_format)
+    problems = [*file.problems, *load_rows(con, _RAW, file, table="benefit")]
+    if not any(item.rule == "unreadable_file" for item in problems):
+        problems += _row_problems(con, file, date_format)
     if any(item.severity == "error" for item in problems):
         return Delivery(problems=tuple(problems))
     frame = con.execute(_runs_sql(file, date_format)).df()
