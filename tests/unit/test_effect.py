@@ -100,7 +100,10 @@ def test_stock_is_another_population(evidence):
 def test_attrition_counts_both_periods(evidence):
     table = evidence.attrition.table
     assert set(table["group"]) == {"pre", "post"}
-    assert (table["n_persons"] > 0).all()
+    counts = table.set_index(["term", "group"])["n_persons"]
+    assert counts["in_programme_municipality", "post"] == 40
+    assert counts["in_comparison_municipalities", "pre"] == 400
+    assert counts["lives_here", "pre"] == 440
 
 
 @pytest.mark.parametrize(("data_from", "horizon", "pre"), [(-320, 104, (-208, -104)), (-230, 104, (-178, -104)),

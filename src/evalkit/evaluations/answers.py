@@ -4,7 +4,7 @@ import numpy as np
 
 from evalkit.result import Estimand, Result, tidy
 
-ASSUMPTIONS = ("parallel_trends", "no_anticipation", "no_spillover", "shocks_alike")
+ASSUMPTIONS = ("assumes_parallel_trends", "assumes_no_anticipation", "assumes_no_spillover", "assumes_shocks_alike")
 
 
 def effect_estimand(evidence, name, *, outcome, summary, unit, population="inflow", design="difference_in_differences"):

@@ -41,8 +41,9 @@ class Evidence:
     @property
     def attrition(self):
         """Persons left after each step of the cohort's definition."""
-        result = self.followed.people.attrition
-        return Result(kind=result.kind, estimand=result.estimand, table=result.table,
+        result, followed = self.followed.people.attrition, self.followed
+        table = pd.concat([result.table, _by_place(followed)], ignore_index=True)
+        return Result(kind=result.kind, estimand=result.estimand, table=table,
                       provenance=self.followed.provenance("attrition"),
                       diagnostics={"n_comparisons": len(self.followed.comparisons),
                                    "n_treated_after": self.followed.n_treated_after})
@@ -154,6 +155,18 @@ def stock(evidence):
     estimand = effect_estimand(evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks",
                          population="stock")
     return evidence.estimate(lambda followed: _stock(followed, estimand), kind="model", estimand=estimand)
+
+
+def _by_place(followed):
+    """Count the persons of the programme's municipality and of the comparisons in each period."""
+    frame = followed.people.frame
+    place = np.where(followed.is_treated, "in_programme_municipality", "elsewhere").astype(object)
+    place[frame["municipality"].isin(followed.comparisons).to_numpy()] = "in_comparison_municipalities"
+    counts = frame.groupby([frame["period"], place])["person_id"].nunique()
+    rows = [(place, period, float(counts.get((period, place), 0))) for period in dict.fromkeys(frame["period"])
+            for place in ("in_programme_municipality", "in_comparison_municipalities")]
+    term, group, n_persons = zip(*rows, strict=True)
+    return tidy(term=list(term), group=list(group), estimate=n_persons, n_persons=n_persons)
 
 
 def _weeks(followed, estimand):
