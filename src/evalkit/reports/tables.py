@@ -89,12 +89,12 @@ def _count_columns(payload, rows, strings, language):
 
     return [(strings.say(key, language), True, counted(name))
             for key, name in ((persons, "n_persons"), (events, "n_events"))
-            if _any(rows, name) and not (name == "n_persons" and _repeats(rows))]
+            if _any(rows, name) and not _repeats(rows, name)]
 
 
-def _repeats(rows):
-    """Return whether the count of persons only says again what the estimate says."""
-    return all(row["estimate"] == row["n_persons"] for row in rows)
+def _repeats(rows, name):
+    """Return whether a count only says again what the estimate says."""
+    return all(row["estimate"] == row[name] for row in rows)
 
 
 def _shows_estimate(payload, rows):

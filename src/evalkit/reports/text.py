@@ -10,7 +10,8 @@ _FIELD = re.compile(r"\{(?P<path>\w+(?:\.[^{}:]+)*)(?::(?P<code>[^{}]+))?\}")
 # Ratios are compared with 1, everything else with 0.
 _RATIOS = {"ratio", "hazard_ratio", "rate_ratio", "odds_ratio", "time_ratio"}
 # unit -> decimals of its values, and whether they are shown in per cent.
-_DECIMALS = {"share": 1, "percent": 1, "weeks": 1, "persons": 0, "rows": 0, "dkk": 0, "score": 2, "ratio": 2}
+_DECIMALS = {"share": 1, "percent": 1, "weeks": 1, "persons": 0, "rows": 0, "dkk": 0, "score": 2, "ratio": 2,
+             "rank": 0}
 
 
 def number(value, decimals, language, signed=False):
@@ -126,16 +127,16 @@ def find_row(payload, selector):
 def sentence(payload, strings, language):
     """Return the sentence that fits a released result, its numbers filled in.
 
-    The first sentence whose ``when`` holds for the first named row is used. A withheld or suppressed result
-    never falls to ``otherwise``: without a sentence of its own it gets the common one.
+    The first sentence whose ``when`` holds is used: ``positive negative unclear suppressed withheld`` judge
+    the first named row, ``d.key`` and ``not d.key`` a diagnostic (0 and missing are false). A withheld or
+    suppressed result never falls to ``otherwise``: without a sentence of its own it gets the common one.
     """
     entry = strings.result(payload["name"])
     rows = {name: find_row(payload, selector) for name, selector in (entry.get("rows") or {}).items()}
     first = next(iter(rows.values()), None)
     state = condition(payload, first, bool(rows))
-    allowed = {state} if state in ("withheld", "suppressed") else {state, "otherwise"}
     for choice in entry.get("sentences") or ():
-        if choice["when"] in allowed:
+        if _holds(choice["when"], state, payload["diagnostics"]):
             return fill(choice[language], payload, rows, strings, language)
     if state == "withheld":
         reason = strings.label(payload["withheld"], language)
@@ -143,6 +144,17 @@ def sentence(payload, strings, language):
     if state == "suppressed":
         return strings.say("sentence_suppressed", language, min_n=payload["profile"]["min_n"])
     return ""
+
+
+def _holds(when, state, diagnostics):
+    if when == state:
+        return True
+    if state in ("withheld", "suppressed"):
+        return False
+    turned, key = when.startswith("not "), when.removeprefix("not ")
+    if key.startswith("d."):
+        return turned != (diagnostics.get(key[2:]) not in (None, False, "", "0"))
+    return when == "otherwise"
 
 
 def condition(payload, row, asked=True):

@@ -31,7 +31,7 @@ class Strings:
     missing: set = field(default_factory=set)
 
     def label(self, key, language):
-        """Return the text of a key; ``sex[M]`` and ``F, young`` are put together from their parts.
+        """Return the text of a key; ``sex[M]``, ``F, young`` and ``person.type`` are put together.
 
         A mapping of language to text is its own label. A key without a label is returned as it is.
         """
@@ -61,6 +61,8 @@ class Strings:
                             year=date["year"])
         if ", " in key:
             return ", ".join(self.label(part, language) for part in key.split(", "))
+        if key.partition(".")[0] in self.labels and key.partition(".")[2]:
+            return f"{self.label(key.partition('.')[0], language)}: {self.label(key.partition('.')[2], language)}"
         self.missing.add(key)
         return key
 
