@@ -41,21 +41,22 @@ def evaluate(frame, study=STUDY, municipality="Hjørring", programme_start=START
 
 def test_every_design_finds_a_large_effect_and_ranks_it_first():
     results = evaluate({"municipality_period": towns(np.random.default_rng(1), effect=5.0)})
-    assert list(results) == ["panel_employees", "panel_employees_sensitivity", "panel_employees_series"]
-    main = results["panel_employees"]
+    assert list(results) == [f"panel_employees{part}" for part in ("", "_rates", "_placebos", "_sensitivity", "_series")]
+    persons, rates, placebos = (results[f"panel_employees{part}"] for part in ("", "_rates", "_placebos"))
     for design in panel.DESIGNS:
-        assert main.row("effect", design).estimate == pytest.approx(5.0, abs=0.5)
-        assert main.row("effect_rank", design).estimate == 1
-        assert main.row("effect", design).p_value == pytest.approx(1 / 14)
-        assert main.row("effect_persons", design).estimate == pytest.approx(main.row("effect", design).estimate * 200)
-        assert main.row("smallest_detectable_persons", design).estimate == pytest.approx(
-            main.row("smallest_detectable_effect", design).estimate * 200)
-    assert main.kind == "aggregate" and main.diagnostics["placebos_plus_one"] == 14
-    assert set(main.table["term"]) == set(main.estimand.unit)
+        effect = rates.row("effect", design)
+        assert effect.estimate == pytest.approx(5.0, abs=0.5) and effect.p_value == pytest.approx(1 / 14)
+        assert placebos.row("effect_rank", design).estimate == 1
+        for column in ("estimate", "std_error", "conf_low", "conf_high"):
+            assert persons.row("effect_persons", design)[column] == pytest.approx(effect[column] * 200)
+        assert persons.row("smallest_detectable_persons", design).estimate == pytest.approx(
+            rates.row("smallest_detectable_effect", design).estimate * 200)
+        assert persons.diagnostics[design]["effect_rank"] == 1
+    assert persons.kind == "aggregate" and persons.diagnostics["placebos_plus_one"] == 14
 
 
 def test_no_effect_is_found_where_there_is_none():
-    main = evaluate(towns(np.random.default_rng(2)))["panel_employees"]
+    main = evaluate(towns(np.random.default_rng(2)))["panel_employees_rates"]
     for design in panel.DESIGNS:
         row = main.row("effect", design)
         assert row.conf_low < 0 < row.conf_high
@@ -68,7 +69,7 @@ def test_series_lead_from_the_first_quarter_to_the_last_before_the_pandemic():
     assert len(observed) == 48 and observed["time_weeks"].min() == -366 and observed["time_weeks"].max() == 247
     expected = series[series["term"] == "synthetic_did"]
     gap = (observed["estimate"].to_numpy() - expected["estimate"].to_numpy())[28:].mean()
-    main = evaluate(towns(np.random.default_rng(3), effect=5.0))["panel_employees"]
+    main = evaluate(towns(np.random.default_rng(3), effect=5.0))["panel_employees_rates"]
     assert gap == pytest.approx(main.row("effect", "synthetic_did").estimate)
 
 
@@ -78,10 +79,10 @@ def test_doubtful_donors_are_left_out_and_let_in_for_sensitivity():
     assert results["panel_employees"].diagnostics["n_donors"] == 11
     sensitivity = results["panel_employees_sensitivity"]
     assert sensitivity.diagnostics["n_donors_all"] == 13
-    everybody = evaluate(frame)["panel_employees"]
+    everybody, main = evaluate(frame)["panel_employees_rates"], results["panel_employees_rates"]
     for design in panel.DESIGNS:
         assert sensitivity.row("all_donors", design).estimate == everybody.row("effect", design).estimate
-        assert sensitivity.row("main", design).estimate == results["panel_employees"].row("effect", design).estimate
+        assert sensitivity.row("main", design).estimate == main.row("effect", design).estimate
     assert set(sensitivity.table["term"]) == {"main", "all_donors", "without_small", "season_none", "season_year",
                                               "backdated", "leave_one_out_low", "leave_one_out_high"}
     assert sensitivity.diagnostics["backdated_start"] == "2011Q1"
@@ -90,11 +91,14 @@ def test_doubtful_donors_are_left_out_and_let_in_for_sensitivity():
 def test_a_bad_fit_withholds_the_design_and_says_which():
     rates = np.random.default_rng(5).standard_normal((14, len(QUARTERS))) * 0.1 + 40
     rates[0] += 30
-    main = evaluate(municipality_period(rates))["panel_employees"]
-    assert main.diagnostics["withheld_designs"] == ["synthetic_control"]
-    kept = main.table[main.table["group"] == "synthetic_control"]["term"]
+    results = evaluate(municipality_period(rates))
+    kept = pd.concat([result.table for result in results.values()]).query("group == 'synthetic_control'")["term"]
     assert set(kept) == {"rmspe_pre", "prefit_ratio"}
-    assert main.row("effect", "synthetic_did").estimate == pytest.approx(0, abs=0.2)
+    assert "synthetic_control" not in set(results["panel_employees_series"].table["term"])
+    for result in results.values():
+        assert result.diagnostics["withheld_designs"] == ["synthetic_control"]
+        assert "synthetic_control" not in result.diagnostics
+    assert results["panel_employees_rates"].row("effect", "synthetic_did").estimate == pytest.approx(0, abs=0.2)
     lax = evaluate(municipality_period(rates), replace(STUDY, max_prefit_ratio=1e9))["panel_employees"]
     assert lax.diagnostics["withheld_designs"] == [] and "synthetic_control" in set(lax.table["group"])
 
@@ -106,7 +110,7 @@ def test_a_pattern_of_quarters_of_its_own_changes_nothing():
     touched = frame.copy()
     rows = (touched["municipality"] == "Hjørring") & (touched["measure"] == "full_time_employees")
     touched.loc[rows, "value"] += touched.loc[rows, "period"].str[-1].map(pattern) * 500 - 500
-    plain, seasonal = (evaluate(one)["panel_employees"].table["estimate"] for one in (frame, touched))
+    plain, seasonal = (evaluate(one)["panel_employees_rates"].table["estimate"] for one in (frame, touched))
     np.testing.assert_allclose(plain, seasonal, rtol=1e-6)
 
 
@@ -154,7 +158,7 @@ def test_what_is_not_in_the_data_is_withheld():
     frame = towns(np.random.default_rng(11))
     results = evaluate(frame, PanelStudy())
     assert results["panel_employees"].withheld == ""
-    for part in ("", "_sensitivity", "_series"):
+    for part in ("", "_rates", "_placebos", "_sensitivity", "_series"):
         assert results[f"panel_assistance{part}"].withheld == "missing_tables"
         assert len(results[f"panel_assistance{part}"].table) == 0
 

@@ -15,6 +15,7 @@ from evalkit.result import Estimand, Provenance, Result, tidy
 
 DESIGNS = {"difference_in_differences": difference_in_differences, "synthetic_control": synthetic_control,
            "synthetic_did": synthetic_did}
+_PARTS = ("", "_rates", "_placebos", "_sensitivity", "_series")
 _ASSUMPTIONS = ("same_shocks_given_weights", "no_anticipation", "no_spillover_between_municipalities",
                 "comparisons_without_a_programme", "inhabitants_interpolated")
 
@@ -37,13 +38,13 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
     Returns
     -------
     dict of str to Result
-        For each measure ``m`` of the study, all of kind ``aggregate``:
-        ``panel_m``: for each design (``group``) the terms ``effect`` (per so many inhabitants), ``effect_persons``
-        (the same in persons of the municipality), ``effect_rank`` and ``rmspe_ratio_rank`` (of
-        ``placebos_plus_one``), ``rmspe_pre``, ``prefit_ratio``, ``smallest_detectable_effect``,
-        ``smallest_detectable_persons``; of a design that fails the gate on the fit only the fit.
-        ``panel_m_sensitivity``: the effect under other choices (``term``) by design.
-        ``panel_m_series``: ``observed`` and what each design expects, by weeks since the start.
+        For each measure ``m`` of the study, all of kind ``aggregate``, ``group`` the design:
+        ``panel_m``: ``effect_persons`` and ``smallest_detectable_persons``, in persons of the municipality.
+        ``panel_m_rates``: ``effect``, ``smallest_detectable_effect`` and ``rmspe_pre``, per so many inhabitants.
+        ``panel_m_placebos``: ``effect_rank`` and ``rmspe_ratio_rank`` of ``placebos_plus_one``, ``prefit_ratio``.
+        ``panel_m_sensitivity``: the effect per so many inhabitants under other choices (``term``).
+        ``panel_m_series``: ``observed`` and what each design expects (``term``), by weeks since the start.
+        A design that fails the gate on the fit has its fit only, and is named in ``withheld_designs``.
         A measure that the data do not hold is withheld by the gate ``missing_tables``.
 
     Raises
@@ -56,15 +57,17 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
     for name, measure in study.measures.items():
         own = frame[frame["measure"].isin([measure.measure, study.inhabitants])]
         if own["measure"].nunique() < 2:
-            results |= {f"panel_{name}{part}": _withheld(name) for part in ("", "_sensitivity", "_series")}
+            results |= {f"panel_{name}{part}": _withheld(name) for part in _PARTS}
             continue
         case = _Case(own, study, measure, municipality, programme_start, tuple(doubtful_donors))
         answers = {design: estimate(case.panel, conf_level=study.conf_level, power=study.power)
                    for design, estimate in DESIGNS.items()}
         fitting = {design: answer for design, answer in answers.items() if case.fits(answer)}
-        results[f"panel_{name}"] = _effects(case, name, answers, fitting)
-        results[f"panel_{name}_sensitivity"] = _sensitivity(case, name, fitting)
-        results[f"panel_{name}_series"] = _series(case, name, fitting)
+        parts = (_persons(case, name, fitting), _rates(case, name, answers, fitting),
+                 _placebos(case, name, answers, fitting), _sensitivity(case, name, fitting), _series(case, name, fitting))
+        verdict = _verdict(case, answers, fitting)
+        results |= {f"panel_{name}{part}": result.with_diagnostics(**verdict)
+                    for part, result in zip(_PARTS, parts, strict=True)}
     return results
 
 
@@ -112,33 +115,39 @@ class _Case:
         return round((first - pd.Timestamp(self.programme_start)).days / 7)
 
 
-def _effects(case, name, answers, fitting):
-    rows = []
-    for design, answer in answers.items():
-        found = answer.diagnostics
-        rows += [{"term": term, "group": design, "estimate": found[term]} for term in ("rmspe_pre", "prefit_ratio")]
-        if design in fitting:
-            rows += _effect_rows(answer, design, case.persons)
-    rows = sorted(rows, key=lambda row: (_TERMS.index(row["term"]), list(answers).index(row["group"])))
-    withheld = [design for design in answers if design not in fitting]
-    return _result(case, name, rows, withheld_designs=withheld, placebos_plus_one=len(case.panel.units))
+def _verdict(case, answers, fitting):
+    """What sentences read: which designs are withheld, and each one's rank and smallest detectable effect."""
+    told = {design: {name: answer.diagnostics[name] for name in ("effect_rank", "rmspe_ratio_rank", "prefit_ratio",
+                                                                "smallest_detectable_effect")}
+            | {"smallest_detectable_persons": answer.diagnostics["smallest_detectable_effect"] * case.persons}
+            for design, answer in fitting.items()}
+    return {"withheld_designs": [design for design in answers if design not in fitting],
+            "placebos_plus_one": len(case.panel.units), **told}
 
 
-_TERMS = ("effect", "effect_persons", "effect_rank", "rmspe_ratio_rank", "rmspe_pre", "prefit_ratio",
-          "smallest_detectable_effect", "smallest_detectable_persons")
+def _persons(case, name, fitting):
+    rows = [{"term": "effect_persons", "group": design,
+             **(answer.table.iloc[0][_NUMBERS[:-1]] * case.persons).to_dict(), "p_value": answer.table["p_value"].iloc[0]}
+            for design, answer in fitting.items()]
+    rows += [{"term": "smallest_detectable_persons", "group": design,
+              "estimate": answer.diagnostics["smallest_detectable_effect"] * case.persons}
+             for design, answer in fitting.items()]
+    return _result(case, name, rows)
 
 
-def _effect_rows(answer, design, persons):
-    row, found = answer.table.iloc[0], answer.diagnostics
-    values = {name: float(row[name]) for name in ("estimate", "std_error", "conf_low", "conf_high")}
-    return [
-        {"term": "effect", "group": design, **values, "p_value": float(row["p_value"])},
-        {"term": "effect_persons", "group": design, **{key: value * persons for key, value in values.items()},
-         "p_value": float(row["p_value"])},
-        *({"term": term, "group": design, "estimate": found[term]}
-          for term in ("effect_rank", "rmspe_ratio_rank", "smallest_detectable_effect")),
-        {"term": "smallest_detectable_persons", "group": design,
-         "estimate": found["smallest_detectable_effect"] * persons}]
+def _rates(case, name, answers, fitting):
+    rows = [{"term": "effect", "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()}
+            for design, answer in fitting.items()]
+    return _result(case, name, rows + _told("smallest_detectable_effect", fitting) + _told("rmspe_pre", answers))
+
+
+def _placebos(case, name, answers, fitting):
+    return _result(case, name, _told("effect_rank", fitting) + _told("rmspe_ratio_rank", fitting)
+                   + _told("prefit_ratio", answers))
+
+
+def _told(term, answers):
+    return [{"term": term, "group": design, "estimate": answer.diagnostics[term]} for design, answer in answers.items()]
 
 
 def _sensitivity(case, name, fitting):
@@ -197,9 +206,8 @@ def _result(case, name, rows, **diagnostics):
 
 def _estimand(name, per_inhabitants=1):
     rate = f"per_{per_inhabitants}_inhabitants"
-    units = {"effect_persons": "persons", "smallest_detectable_persons": "persons", "effect_rank": "rank",
-             "rmspe_ratio_rank": "rank", "prefit_ratio": "ratio", "effect": rate, "rmspe_pre": rate,
-             "smallest_detectable_effect": rate}
+    units = {"": rate, "effect_persons": "persons", "smallest_detectable_persons": "persons", "effect_rank": "rank",
+             "rmspe_ratio_rank": "rank", "prefit_ratio": "ratio"}
     return Estimand(
         name=f"panel_{name}", population="inhabitants_of_the_municipality", exposure="programme_in_the_municipality",
         outcome=f"outcome_{name}", summary="mean_over_quarters_after_start", unit=units,
