@@ -112,8 +112,8 @@ def test_report_as_a_result_counts_rows_persons_and_broken_rules(tmp_path):
     result = report.result()
     assert result.kind == "counts"
     assert result.row(term="rows", group="screening")[["estimate", "n_persons"]].tolist() == [3, 2]
-    assert result.row(term="problem", group="screening.enum")["estimate"] == 2
-    assert result.row(term="problem", group="screening.foreign_key")["estimate"] == 1
+    assert result.row(term="problem", group="screening[enum]")["estimate"] == 2
+    assert result.row(term="problem", group="screening[foreign_key]")["estimate"] == 1
     assert result.diagnostics["is_ok"] is False
     assert set(result.provenance.inputs) == {"person.csv", "screening.csv"}
     assert result.provenance.rests_on == ("simulated",)
