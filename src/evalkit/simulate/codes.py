@@ -26,6 +26,11 @@ def dream_codes(register):
     return np.ascontiguousarray(codes.T)
 
 
+def dream_code(state):
+    """Return the code of a state's plain case."""
+    return int(_dream_lookup()[NUMBER[state], 0])
+
+
 def benefit_names():
     """Return the name that Ydelsesrefusion gives each state, empty where it pays nothing."""
     names = {}

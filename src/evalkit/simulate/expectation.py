@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def stored(scenario="base", site="hjoerring"):
     return content["sites"][site] | {key: content[key] for key in kept}
 
 
+@cache
 def fingerprint(scenario):
     """Return the hash of a scenario's parameters and of what the process makes of a few persons with them."""
     params = parameters(scenario)

@@ -72,19 +72,21 @@ def income_month(register):
     return table.iloc[np.lexsort((at, who))].reset_index(drop=True)
 
 
-def monthly_work(register):
-    """Return months, employment degree and industry, (persons, months): missing where not employed."""
-    month = weeks.month_of(register.weeks)
-    first = np.flatnonzero(np.r_[True, month[1:] != month[:-1]])
+def employment_degree(register):
+    """Return the share of full time, (persons, months): missing where not employed."""
     table = income_month(register)
-    grad = np.full((register.n_persons, len(first)), np.nan)
-    who = np.searchsorted(np.sort(register.person_id), table["person_id"])
-    who = np.argsort(register.person_id)[who]
-    at = weeks.month_number(table["month"]) - month[0]
-    grad[who, at] = np.round(table["hours"] / FULL_TIME_HOURS, 2)
-    industry = register.rng("industry").choice(INDUSTRIES, register.n_persons)
-    branch = np.where(np.isnan(grad), 0, industry[:, None])
-    return month[first], grad, branch
+    months = np.unique(weeks.month_of(register.weeks))
+    degree = np.full((register.n_persons, len(months)), np.nan)
+    order = np.argsort(register.person_id)
+    who = order[np.searchsorted(register.person_id[order], table["person_id"])]
+    degree[who, weeks.month_number(table["month"]) - months[0]] = np.round(table["hours"] / FULL_TIME_HOURS, 2)
+    return degree
+
+
+def industry(register, degree):
+    """Return a six-digit industry where there is work, else 0, (persons, months)."""
+    own = register.rng("industry").choice(INDUSTRIES, register.n_persons)
+    return np.where(np.isnan(degree), 0, own[:, None])
 
 
 def benefit(register, codes):

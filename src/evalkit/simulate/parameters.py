@@ -1,8 +1,6 @@
 """What the simulated world is made of: every number of the process, by scenario, in one frozen record."""
 
-from dataclasses import asdict, dataclass, replace
-
-from evalkit.files import sha256_json
+from dataclasses import dataclass, replace
 
 GROUPS = ("cash", "sickness", "integration", "insured")
 SLOTS = ("job", "course", "health", "mentor")
@@ -50,6 +48,7 @@ class Parameters:
     slow_start: tuple = (-0.70, -0.10, 0.70, 0.60)
     frailty_start: tuple = (0.60, 0.10, -0.30, -0.40)
 
+    is_effective: bool = True
     phase_start: float = 0.35
     phase_weeks: int = 104
     direct_mover: float = 0.38
@@ -87,14 +86,9 @@ def parameters(scenario="base"):
     base = Parameters()
     scenarios = {
         "base": base,
-        "null": replace(base, direct_mover=0.0, direct_slow=0.0, more_starts=0.0, course_share=0.0),
+        "null": replace(base, is_effective=False),
         "no_shocks": replace(base, shock_sd=0.0, level_sd=0.0),
     }
     if scenario not in scenarios:
         raise ValueError(f"unknown scenario {scenario!r}; there are {', '.join(scenarios)}")
     return scenarios[scenario]
-
-
-def fingerprint(params):
-    """Return the hash of the parameters: a stored truth with another hash is stale."""
-    return sha256_json(asdict(params))

@@ -62,7 +62,7 @@ class Process:
         self.activities.step(self.people, week, exposed, phase, u[7:13])
 
     def _exposed(self, week):
-        if week < self.clock.programme_start:
+        if week < self.clock.programme_start or not self.params.is_effective:
             return np.zeros(self.people.n, dtype=bool)
         exposed = self.people.municipality == 0
         return exposed if self.off_from is None else exposed & (week < self.off_from)

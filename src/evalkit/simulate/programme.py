@@ -15,7 +15,8 @@ _TRACK_SHARE = (0.20, 0.34, 0.08, 0.08, 0.04, 0.02, 0.10, 0.14)
 _INDICATORS = ("HEALTH_COPING", "EVERYDAY_COPING", "JOB_BELIEF", "COOPERATION", "JOB_SEARCH", "SELF_EFFICACY")
 _PROJECT = "Vejen til job"
 _PROJECT_START, _PROJECT_STATUS, _PROJECT_END = "2017-11-01", "2018-06-30", "2019-01-01"
-_PROJECT_OUTCOMES = ("SELF_SUPPORT",) * 5 + ("CLOSED_BY_RULE",) + ("PARTLY",) * 5 + ("ONGOING",) * 18
+_LEFT_OUTCOMES = ("SELF_SUPPORT",) * 5 + ("CLOSED_BY_RULE",)
+_STAYED_OUTCOMES = ("PARTLY",) * 5 + ("ONGOING",) * 18
 
 
 def activity(own):
@@ -90,9 +91,9 @@ def enrolment(own):
     on = np.flatnonzero(own.on[first] & newcomer)
     left = on[own.register.state[status, on] < FIRST_SUPPORT]
     stayed = np.setdiff1d(on, left)
-    chosen = np.r_[left[:6], stayed][: len(_PROJECT_OUTCOMES)]
-    outcome = np.array(_PROJECT_OUTCOMES[: len(chosen)])
-    out = np.isin(outcome, ("SELF_SUPPORT", "CLOSED_BY_RULE"))
+    left, stayed = left[:len(_LEFT_OUTCOMES)], stayed[:len(_STAYED_OUTCOMES)]
+    chosen, out = np.r_[left, stayed], np.arange(len(left) + len(stayed)) < len(left)
+    outcome = np.array([*_LEFT_OUTCOMES[:len(left)], *_STAYED_OUTCOMES[:len(stayed)]], dtype=object)
     gone = first + (own.register.state[first:status + 1, chosen] >= FIRST_SUPPORT).argmin(axis=0)
     end = np.where(out, own.date(gone), np.datetime64(_PROJECT_END))
     return pd.DataFrame({"person_id": own.name(chosen), "project": _PROJECT, "start": np.datetime64(_PROJECT_START),

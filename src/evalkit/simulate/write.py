@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from evalkit import weeks
@@ -11,7 +12,9 @@ from evalkit.contract import Tables
 from evalkit.contract.dialects import csv as csv_dialect
 from evalkit.contract.dialects import dream, statbank, ydelsesrefusion
 from evalkit.files import package_data, write_atomic
-from evalkit.simulate import caseload, codes, delivered, observe, panel, payments, programme, rights, survey
+from evalkit.simulate import (
+    caseload, codes, delivered, dirt, observe, panel, payments, planting, programme, rights, survey, traps,
+)
 from evalkit.simulate.own import Own
 
 _OWN_TABLES = {
@@ -37,16 +40,30 @@ def write(register, folder):
     list of str
         Names of the files written.
     """
-    folder = Path(folder)
-    made = frames(register)
-    for name, frame in made.items():
+    folder, delivery = Path(folder), _delivery(register)
+    for name, frame in delivery.tables.items():
         csv_dialect.write(folder / f"{name}.csv", frame, table=name)
-    written = [f"{name}.csv" for name in made]
-    written.append(_write_benefits(register, folder))
+    written = [f"{name}.csv" for name in delivery.tables]
+    written.append(_write_benefits(register, delivery, folder))
     written += _write_panel(register, folder)
+    if register.is_dirty:
+        write_atomic(folder / "planted.json", _json(delivery.entries))
+        written.append("planted.json")
     # Last: a folder with a truth in it is a whole simulated delivery.
     write_atomic(folder / "truth.json", _json(delivered.truth(register)))
     return sorted([*written, "truth.json"])
+
+
+def _delivery(register):
+    """Return what is written, spoilt where the register is dirty."""
+    matrix, degree = None, None
+    if register.site.dialect == "dream":
+        matrix, degree = codes.dream_codes(register), observe.employment_degree(register)
+    delivery = planting.Planting(register, frames(register), matrix, degree)
+    if register.is_dirty:
+        traps.plant(delivery)
+        dirt.plant(delivery)
+    return delivery
 
 
 def _json(content):
@@ -89,11 +106,11 @@ def _given(site):
     return given
 
 
-def _write_benefits(register, folder):
+def _write_benefits(register, delivery, folder):
     if register.site.dialect == "dream":
-        months, grad, branch = observe.monthly_work(register)
-        dream.write(folder / "dream.csv", register.person_id, register.weeks, codes.dream_codes(register),
-                    months, branch, grad)
+        months = np.unique(weeks.month_of(register.weeks))
+        dream.write(folder / "dream.csv", register.person_id, register.weeks, delivery.codes, months,
+                    observe.industry(register, delivery.degree), delivery.degree)
         return "dream.csv"
     ydelsesrefusion.write(folder / "ydelsesrefusion.csv", payments.refund_weeks(register))
     return "ydelsesrefusion.csv"
