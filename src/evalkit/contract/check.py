@@ -58,7 +58,7 @@ class CheckReport:
             table=pd.concat([rows, found], ignore_index=True),
             provenance=Provenance(method="contract.check", inputs=self.inputs, data_through=through,
                                   rests_on=tuple(sorted(set(tables["origin"])))),
-            diagnostics={"is_ok": self.ok, "n_tables": len(tables), "n_rules": len(broken)})
+            diagnostics={"is_ok": self.ok, "n_tables": len(tables), "n_rules_broken": len(broken)})
 
 
 def check(sources, *, as_of=None):
