@@ -23,7 +23,7 @@ _PATTERNS = {
         r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+|\x1b\[[0-9;]*m|\\u001b\["),
     "machine_path": re.compile(
         r"(?<![\w<.])/(?:home|Users|root|tmp|var|mnt|opt|srv|work|private|usr|media|data)/[\w.]"
-        r"|(?<!\w)[A-Za-z]:\\{1,2}[\w. ]|(?<![\\\w])\\\\[\w.-]+\\\w|file://"),
+        r"|(?<!\w)[A-Za-z]:\\{1,2}[\w. ]|(?<![\\\w])\\{2,4}[\w.-]+\\{1,2}\w|file://"),
     "network_address": re.compile(
         r"(?:src|href|srcset|action|poster|data|cite|background)\s*=\s*[\"']?\s*(?:https?:)?//"
         r"|url\(\s*[\"']?\s*(?:https?:)?//|@import|\bimport\s*\(?\s*[\"']https?:"

@@ -15,7 +15,7 @@ def describe(payload, strings, language, form):
     entry = strings.result(payload["name"])
     title = strings.label(entry["title"], language) if "title" in entry else payload["name"]
     kind = {"curve": "alt_curve", "series": "alt_series"}.get(form, "alt_points")
-    return strings.say(kind, language, title=title.rstrip("."), series=shown)
+    return strings.say(kind, language, title=title if title[-1:] in ".?!" else f"{title}.", series=shown)
 
 
 def _curve(payload, strings, language):

@@ -4,6 +4,7 @@ import html
 import re
 
 _FONT = re.compile(r"font:\s*(?:italic |normal )?(?P<weight>(?:bold |\d+ )?)(?P<size>[\d.]+)px [^;\"]+")
+_FAMILY = re.compile(r"font-family:\s*[^;\"]+;?\s*")
 _ID = re.compile(r'\bid="([^"]+)"')
 
 
@@ -27,7 +28,8 @@ def embed(drawing, *, prefix, title, description):
     body = drawing[drawing.index("<svg"):]
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.S)
     body = _own_ids(body, prefix)
-    body = _FONT.sub(lambda m: f"font-size:{m['size']}px{_weight(m['weight'])}", body)
+    # Older matplotlib writes one font property, newer ones each by itself; the family is the page's.
+    body = _FAMILY.sub("", _FONT.sub(lambda m: f"font-size:{m['size']}px{_weight(m['weight'])}", body))
     box = re.search(r'viewBox="([^"]+)"', body)[1]
     inner = body[body.index(">", body.index("<svg")) + 1:]
     head = (f'<svg role="img" viewBox="{box}" aria-labelledby="{prefix}-title {prefix}-desc">'

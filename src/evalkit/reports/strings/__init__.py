@@ -81,7 +81,8 @@ def load(notebook=""):
     labels, results = {}, {}
     for name in order:
         labels |= catalogues[name].get("labels") or {}
-        results |= catalogues[name].get("results") or {}
+        if name in ("common", *own):
+            results |= catalogues[name].get("results") or {}
     return Strings(MappingProxyType(labels), MappingProxyType(results))
 
 
