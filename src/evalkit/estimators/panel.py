@@ -46,7 +46,7 @@ def difference_in_differences(panel, *, errors="auto", conf_level=0.95, power=0.
     Result
         One row ``term == "effect"``, kind ``model``. ``model`` holds ``units, periods, unit_weights,
         period_weights, gap`` (treated less weighted comparisons, by period), ``placebos``,
-        ``placebo_units``. Diagnostics: see `synthetic_control`.
+        ``placebo_units``, ``placebo_gaps`` (one row for each). Diagnostics: see `synthetic_control`.
 
     Raises
     ------
@@ -159,7 +159,8 @@ def _estimate(panel, design, conf_level, power, rng, n_draws, inference):
     df = len(donors) - 1
     answer = placebo_inference(fit.effect, placebos, std_error=error, df=df, conf_level=conf_level)
     result = replace(result, table=tidy(term=["effect"], estimate=fit.effect, **answer),
-                     model={**result.model, "placebos": placebos, "placebo_units": names})
+                     model={**result.model, "placebos": placebos, "placebo_units": names,
+                            "placebo_gaps": np.array([one.gap for one in fits])})
     detectable = smallest_detectable_effect(answer["std_error"], df=df, conf_level=conf_level, power=power)
     return result.with_diagnostics(smallest_detectable_effect=detectable, **_ranks(fit, fits, placebos),
                                    **_leave_one_out(donors, treated, panel.n_pre, design, noise, fit))
