@@ -15,13 +15,13 @@ def evidence():
 
 
 def money(result):
-    return result.table.set_index(["term", "group"])["estimate"]
+    return result.table.set_index(["group", "term"])["estimate"]
 
 
 def test_flat_price_makes_savings_the_effect_times_the_price(evidence):
     """At 1,000 kr. a week and half of it refunded, 500 kr. are saved by each week less."""
     weeks = effect.weeks_on_support(evidence).row("weeks_on_support", time_weeks=104)
-    saved = economy.net_result(evidence).row("saved", "total")
+    saved = economy.net_result(evidence).row("total", "saved")
     n = evidence.followed.n_treated_after
     assert saved.estimate == pytest.approx(-weeks.estimate * 500 * n, rel=0.02)
     assert saved.conf_high - saved.conf_low == pytest.approx((weeks.conf_high - weeks.conf_low) * 500 * n, rel=0.05)
@@ -42,7 +42,7 @@ def test_years_add_up_and_investment_is_the_ledgers(evidence):
 
 
 def test_interval_is_carried_through_to_the_net(evidence):
-    table = economy.net_result(evidence).table.set_index(["term", "group"])
+    table = economy.net_result(evidence).table.set_index(["group", "term"])
     saved, net = table.loc["saved", "total"], table.loc["net", "total"]
     assert net.conf_high - net.conf_low == pytest.approx(saved.conf_high - saved.conf_low)
     assert net.std_error == saved.std_error
@@ -67,7 +67,7 @@ def test_ladder_makes_late_weeks_dearer():
                          "seniority_from_weeks": [0, 20], "seniority_to_weeks": [20, np.nan], "value": [1.0, 0.5],
                          "unit": "REFUND_SHARE", "source": "the test", "is_verified": False})
     ladder = pd.concat([late[late["unit"] == "DKK_PER_WEEK"], free])
-    saved = [economy.net_result(followed(world(tables={"price": price, "ledger": ledger()}), study())).row("saved", "total").estimate
+    saved = [economy.net_result(followed(world(tables={"price": price, "ledger": ledger()}), study())).row("total", "saved").estimate
              for price in (prices(), ladder)]
     assert saved[1] == pytest.approx(saved[0], rel=0.1)
 

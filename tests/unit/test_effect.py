@@ -43,7 +43,7 @@ def test_person_interval_stands_beside_and_is_shorter(evidence):
 
 def test_curve_lies_inside_what_is_possible(evidence):
     table = effect.curve(evidence).table
-    found = table[table["term"] == "effect"].set_index("time_weeks")
+    found = table[table["term"] == "weeks_difference"].set_index("time_weeks")
     possible = table[table["term"] == "largest_possible"].set_index("time_weeks")["estimate"]
     assert found["estimate"].index.tolist() == list(range(1, 105))
     assert (found["estimate"] >= possible - 1e-9).all()

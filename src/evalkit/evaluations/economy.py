@@ -32,8 +32,8 @@ def net_result(evidence):
     Returns
     -------
     Result
-        Kind ``money``, DKK, one row per term and year (``group``): ``saved`` (with the effect's interval),
-        ``invested`` and ``net``; group ``total`` over all years. Withheld when a gate failed, or with
+        Kind ``money``, DKK, one row per year (``term``) and group: ``saved`` (with the effect's interval),
+        ``invested`` and ``net``; term ``total`` over all years. Withheld when a gate failed, or with
         ``missing_tables`` when prices or the ledger were not delivered, or ``missing_prices``.
 
     Notes
@@ -155,14 +155,14 @@ def _invested(followed, years):
     return by_year.reindex(years, fill_value=0.0).to_numpy(dtype=float)
 
 
-def _table(contrast, n_persons, groups, invested):
+def _table(contrast, n_persons, years, invested):
     saved, low, high = (-n_persons * value for value in (contrast.estimate, contrast.conf_high, contrast.conf_low))
     error = n_persons * contrast.std_error
     # A year that the persons do not reach saves nothing and knows it for sure.
     return pd.concat([
-        tidy(term="saved", group=groups, estimate=saved, std_error=error, conf_low=low, conf_high=high),
-        tidy(term="invested", group=groups, estimate=invested),
-        tidy(term="net", group=groups, estimate=saved - invested, std_error=error, conf_low=low - invested,
+        tidy(term=years, group="saved", estimate=saved, std_error=error, conf_low=low, conf_high=high),
+        tidy(term=years, group="invested", estimate=invested),
+        tidy(term=years, group="net", estimate=saved - invested, std_error=error, conf_low=low - invested,
              conf_high=high - invested)], ignore_index=True)
 
 
@@ -172,13 +172,13 @@ def _provenance(followed):
 
 
 def _facts(followed, table, goal_year):
-    net = table[table["term"] == "net"].set_index("group")
+    net = table[table["group"] == "net"].set_index("term")
     price, ledger = followed.tables["price"], followed.tables["ledger"]
     reached = str(goal_year) in net.index
     return {
         "goal_dkk": followed.study.goals.net_dkk_a_year, "goal_year": str(goal_year),
         "goal_year_net": float(net.loc[str(goal_year), "estimate"]) if reached else None,
-        "invested_total": float(table[(table["term"] == "invested") & (table["group"] == "total")]["estimate"].iloc[0]),
+        "invested_total": float(_invested(followed, sorted(ledger["year"].unique())).sum()),
         "prices_verified": bool(price["is_verified"].all()), "unverified_price_share": float(1 - price["is_verified"].mean()),
         "ledger_basis": sorted(ledger["basis"].unique()),
     }

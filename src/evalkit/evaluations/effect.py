@@ -122,7 +122,7 @@ def curve(evidence):
     Returns
     -------
     Result
-        Kind ``curve``: term ``effect``, and ``largest_possible``: all weeks that the comparison would have
+        Kind ``curve``: term ``weeks_difference``, and ``largest_possible``: all weeks that the comparison would have
         had on support, the most that any programme could take away.
     """
     estimand = effect_estimand(evidence, "weeks_on_support_curve", outcome="weeks_in_support", summary="mean_difference",
@@ -187,7 +187,7 @@ def _curve(followed, estimand):
     horizons = np.arange(1, followed.plan.horizon + 1)
     without = changes.after[0] - contrast.estimate
     largest = tidy(term="largest_possible", time_weeks=horizons, estimate=-without, n_persons=float(changes.n_persons))
-    table = pd.concat([effect_rows("effect", horizons, contrast, changes), largest], ignore_index=True)
+    table = pd.concat([effect_rows("weeks_difference", horizons, contrast, changes), largest], ignore_index=True)
     return answer(followed, table, estimand, contrast, changes)
 
 

@@ -179,18 +179,15 @@ def _result(gates, followed):
             for side, value in (("passes" if gate.passes else "fails", gate.size), ("limit", gate.limit))]
     term, group, value = zip(*rows, strict=True)
     finite = np.where(np.isfinite(value), value, np.nan)
-    n_persons, n_failed = followed.people.frame["person_id"].nunique(), sum(not gate.passes for gate in gates)
-    # The count is its own interval, so that a sentence can tell some from none.
-    failed = tidy(term="failed_gates", estimate=n_failed, conf_low=n_failed, conf_high=n_failed, n_persons=n_persons)
-    table = tidy(term=list(term), group=list(group), estimate=finite, n_persons=float(n_persons))
+    n_persons = followed.people.frame["person_id"].nunique()
     return Result(
-        kind="model", table=pd.concat([failed, table], ignore_index=True),
+        kind="model", table=tidy(term=list(term), group=list(group), estimate=finite, n_persons=float(n_persons)),
         estimand=Estimand(name="gates", outcome="gates", summary="size_and_limit", unit=_UNITS),
         provenance=followed.provenance("gates"),
-        diagnostics={"n_gates": len(gates), "all_pass": not n_failed, "n_persons": n_persons,
+        diagnostics={"n_gates": len(gates), "all_pass": all(gate.passes for gate in gates), "n_persons": n_persons,
                      "failed": [gate.name for gate in gates if not gate.passes]})
 
 
-_UNITS = {"failed_gates": "gates", "gate_pre_period": "weeks", "gate_persons": "persons", "gate_comparisons": "municipalities",
-          "gate_lost_weeks": "share", "gate_balance": "standard_deviations", "gate_pre_level": "standard_deviations",
+_UNITS = {"gate_pre_period": "weeks", "gate_persons": "persons", "gate_comparisons": "municipalities", "gate_lost_weeks": "share",
+          "gate_balance": "standard_deviations", "gate_pre_level": "standard_deviations",
           "gate_parallel_trends": "weeks"}
