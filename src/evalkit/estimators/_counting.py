@@ -74,7 +74,7 @@ def grid_of(label, rows, cause, n_causes=1):
     died = np.flatnonzero(cause)
     weight, number = rows.row_weights, row_counts(rows)
     cell = (last[died] - 1) * n_causes + cause[died] - 1
-    events, n_events = (_total(cell, value[died], len(times) * n_causes).reshape(len(times), n_causes)
+    events, n_events = (total(cell, value[died], len(times) * n_causes).reshape(len(times), n_causes)
                         for value in (weight, number))
     return Grid(label=label, rows=rows, times=times, cause=cause, first=first, last=last, events=events,
                 n_events=n_events, at_risk=running(first, last, weight, len(times)),
@@ -83,7 +83,7 @@ def grid_of(label, rows, cause, n_causes=1):
 
 def running(first, last, value, n_times):
     """Sum a value over the rows at risk at each time."""
-    change = _total(first, value, n_times + 1) - _total(last, value, n_times + 1)
+    change = total(first, value, n_times + 1) - total(last, value, n_times + 1)
     return np.cumsum(change)[:-1]
 
 
@@ -143,8 +143,9 @@ def divide(top, bottom):
     return np.divide(top, bottom, out=np.zeros(np.broadcast(top, bottom).shape), where=bottom > 0)
 
 
-def _total(index, value, size):
-    return np.bincount(index, weights=value, minlength=size)
+def total(index, value, size):
+    """Sum values by index, as floats even where there is nothing to sum."""
+    return np.bincount(index, weights=value, minlength=size).astype(float, copy=False)
 
 
 def _union(person, entry, exit, number):

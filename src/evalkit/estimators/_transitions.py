@@ -11,6 +11,7 @@ import numpy as np
 
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
+from evalkit.estimators._counting import total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,8 +99,7 @@ def row_influence(chain, found):
     gain = value[at + 1, chain.target[moved]] - value[at + 1, state[moved]]
     influence[moved] += share[at, state[moved]][:, None] * gain
     start = chain.rows.entry == 0
-    total = chain.rows.row_weights[start].sum()
-    influence[start] += (value[0, state[start]] - found.estimate) / total
+    influence[start] += (value[0, state[start]] - found.estimate) / chain.rows.row_weights[start].sum()
     return influence
 
 
@@ -120,15 +120,15 @@ def _holds(ends, weeks):
 
 def _at_risk(first, last, state, weight, n_times, size):
     shape = (n_times + 1, size)
-    change = (np.bincount(first * size + state, weights=weight, minlength=shape[0] * size)
-              - np.bincount(last * size + state, weights=weight, minlength=shape[0] * size))
+    change = (total(first * size + state, weight, shape[0] * size)
+              - total(last * size + state, weight, shape[0] * size))
     return np.cumsum(change.reshape(shape), axis=0)[:-1]
 
 
 def _steps(last, state, target, weight, moved, at_risk):
     n_times, size = at_risk.shape
     cell = ((last[moved] - 1) * size + state[moved]) * size + target[moved]
-    step = np.bincount(cell, weights=weight[moved], minlength=n_times * size * size).reshape(n_times, size, size)
+    step = total(cell, weight[moved], n_times * size * size).reshape(n_times, size, size)
     step = np.divide(step, at_risk[:, :, None], out=np.zeros_like(step), where=at_risk[:, :, None] > 0)
     diagonal = np.arange(size)
     step[:, diagonal, diagonal] = 1 - step.sum(axis=2)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, row_counts, running
+from evalkit.estimators._counting import event_codes, row_counts, running, total
 from evalkit.estimators._limits import chi_square
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -88,10 +88,12 @@ def _observed_expected(at_risk, events, within):
     """Sum observed and expected events and their covariance over the event times of each block."""
     times = np.unique(at_risk.exit[events > 0])
     width = len(times) + 1
-    first, last = (within * width + np.searchsorted(times, moment, side="right") for moment in (at_risk.entry, at_risk.exit))
+    first, last = (within * width + np.searchsorted(times, moment, side="right")
+                   for moment in (at_risk.entry, at_risk.exit))
     size, groups, number = (within.max() + 1) * width, len(at_risk.strata_labels), row_counts(at_risk)
-    at_times = np.column_stack([running(first, last, number * (at_risk.strata == k), size) for k in range(groups)])
-    died = np.bincount(last - 1, weights=number * (events > 0), minlength=size)[:size]
+    at_times = np.column_stack([running(first, last, number * (at_risk.strata == k), size)
+                                for k in range(groups)])
+    died = total(last[events > 0] - 1, number[events > 0], size)
     keep = died > 0
     at_times, died, n = at_times[keep], died[keep], at_times[keep].sum(axis=1)
     observed = np.bincount(at_risk.strata, weights=number * (events > 0), minlength=groups)

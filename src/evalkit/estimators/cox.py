@@ -143,27 +143,19 @@ def _require_variation(information, n_died, terms):
 
 
 def _maximise(plan, null, terms):
+    root = np.linalg.inv(np.linalg.cholesky(null.information))
     beta, fit = np.zeros(len(terms)), null
     for step in range(1, MAX_STEPS + 1):
-        change = _solve(fit, null, terms)
+        change = np.linalg.solve(fit.information, fit.gradient)
         gain = fit.gradient @ change
         beta, fit = _ascend(plan, beta, change, fit)
+        # Before the next step: on a flat likelihood it would be a step into rounding errors.
+        _require_maximum(fit, root, terms)
         if gain < ENOUGH:
-            break
-    _require_maximum(fit, null, terms)
-    if gain >= ENOUGH:
-        last = ", ".join(f"{term} {value:.3g}" for term, value in zip(terms, fit.gradient, strict=True))
-        raise EstimationError(f"cox: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): {last}. "
-                              "Look for extreme covariate values, or leave covariates out")
-    return beta, fit, step
-
-
-def _solve(fit, null, terms):
-    try:
-        return np.linalg.solve(fit.information, fit.gradient)
-    except np.linalg.LinAlgError:
-        _require_maximum(fit, null, terms)
-        raise EstimationError("cox: the information matrix became singular; leave covariates out") from None
+            return beta, fit, step
+    last = ", ".join(f"{term} {value:.3g}" for term, value in zip(terms, fit.gradient, strict=True))
+    raise EstimationError(f"cox: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): {last}. "
+                          "Look for extreme covariate values, or leave covariates out")
 
 
 def _ascend(plan, beta, change, fit):
@@ -178,13 +170,15 @@ def _ascend(plan, beta, change, fit):
     return beta, fit
 
 
-def _require_maximum(fit, null, terms):
-    """Refuse a likelihood that has flattened out: some combination of covariates separates the events."""
-    root = np.linalg.inv(np.linalg.cholesky(null.information))
+def _require_maximum(fit, root, terms):
+    """Refuse a likelihood that has flattened out: some combination of covariates separates the events.
+
+    ``root`` turns the information at zero into the identity, so that the smallest eigenvalue is what is left of it.
+    """
     left, direction = np.linalg.eigh(root @ fit.information @ root.T)
     if left[0] >= FLAT:
         return
-    loading = np.abs(root.T @ direction[:, 0]) * np.sqrt(np.diag(null.information))
+    loading = np.abs(root.T @ direction[:, 0]) / np.sqrt(np.diag(root.T @ root))
     names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.1 * loading.max())
     raise EstimationError(
         f"cox: {names}: separates those with the event from those without, so the likelihood has no maximum and the "
