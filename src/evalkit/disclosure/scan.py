@@ -15,6 +15,8 @@ _SHA256 = re.compile(r"(?<![0-9a-fA-F])[0-9a-f]{64}(?![0-9a-fA-F])")
 _CPR = re.compile(r"(?<![\d.,])(\d{2})(\d{2})(\d{2})[-\u2010-\u2015 ]?(\d{4})(?!\d)")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _TAG = re.compile(r"<[^>]*>")
+# Cells, paragraphs and labels stand apart for a reader: their numbers are never one number.
+_APART = re.compile(r"</?(?:t[dhr]|tbody|thead|table|caption|p|div|li|[uod]l|d[td]|h[1-6]|figcaption|summary|text|title|desc)\b[^>]*>", re.I)
 _WORD = re.compile(r"[\w-]+")
 # Digits alone, this short, cannot be told from a count; other signs not from a part of a word.
 _SHORTEST_DIGITS, _SHORTEST = 7, 5
@@ -119,7 +121,7 @@ def _is_birthday(match):
 def _layers(text, depth=0):
     """Yield the text and every text hidden in it, with how deep it lay."""
     shown = {text, _undone(text)}
-    shown |= {_TAG.sub("", one) for one in set(shown)}
+    shown |= {_TAG.sub("", _APART.sub("\n", one)) for one in set(shown)}
     for one in sorted(shown):
         yield depth, one
     if depth < _MAX_DEPTH:

@@ -76,7 +76,7 @@ def reach(tables, study, questions):
                   table=tidy(term=terms, group=groups, estimate=found),
                   provenance=Provenance(study=study.name, study_sha256=study.sha256),
                   diagnostics={"missing_tables": lacking, "questions": len(questions),
-                               "unanswered": len(without)})
+                               "answered": len(questions) - len(without)})
 
 
 def counts(name, rows, *, estimand=None, provenance=None, **diagnostics):

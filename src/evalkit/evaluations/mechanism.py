@@ -1,7 +1,8 @@
 """What works for whom? Described along the programme theory; who got what was chosen, so nothing here is an effect."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from evalkit import spec
 from evalkit.cohort import spells as cohort_spells
 from evalkit.errors import CohortError
 from evalkit.evaluations.casework import caseload, contacts
@@ -10,6 +11,7 @@ from evalkit.evaluations.funnel import funnel, gate_times, waits
 from evalkit.evaluations.hazards import course, efforts, followed, interplay, parallel
 from evalkit.evaluations.progression import progression, progression_change
 from evalkit.evaluations.published import investment
+from evalkit.evaluations.user import both_sides, read_survey
 from evalkit.result import Result
 
 
@@ -28,6 +30,7 @@ class Description:
     parallel: Result
     course: Result
     interplay: Result
+    ratings: Result
     progression: Result
     progression_change: Result
     reach: Result
@@ -69,5 +72,13 @@ def attrition(tables, study, site, *, spells=None):
         return unanswered("attrition", [], study)
 
 
-STEPS = (investment, caseload, contacts, funnel, waits, gate_times, progression, progression_change)
+@needs("survey_response", "survey_frame")
+def ratings(tables, study, site):
+    """Mean of what citizens and caseworkers both are asked about their cooperation, by side, in the latest wave."""
+    asked = replace(spec.load_study(study.survey), shared_items=study.rating_items)
+    return both_sides(tables, asked, site, survey=read_survey(tables, asked)).with_estimand(name="ratings", outcome="ratings")
+
+
+STEPS = (investment, caseload, contacts, funnel, waits, gate_times, ratings, progression,
+         progression_change)
 HAZARDS = (efforts, parallel, course, interplay)

@@ -11,6 +11,7 @@ from evalkit.evaluations.durations import bounded, run_weeks
 from evalkit.evaluations.facts import counts, needs, reach, shares
 from evalkit.evaluations.offers import current_offer, exempt, reasons, touched
 from evalkit.evaluations.projects import project_status, recorded_outcomes
+from evalkit.evaluations.published import published_cases, published_claim, published_offers, published_touched
 from evalkit.evaluations.rehabilitation import rehabilitation_meetings, rehabilitation_need, reviewed
 from evalkit.result import Result
 from evalkit.weeks import week_of
@@ -38,6 +39,10 @@ class Answers:
     touched_share: Result
     claim: Result
     reach: Result
+    published_cases: Result
+    published_offers: Result
+    published_touched: Result
+    published_claim: Result
 
 
 def answers(tables, study, site, *, spells=None):
@@ -58,6 +63,7 @@ def answers(tables, study, site, *, spells=None):
     """
     now = census(tables, study, site, spells=spells)
     told = {question.__name__: question(tables, study, site, census=now) for question in QUESTIONS}
+    told |= {figures.__name__: figures(tables, study, site) for figures in PUBLISHED}
     return Answers(**told, claim=claim(told["touched_share"], study, site), reach=reach(tables, study, QUESTIONS))
 
 
@@ -237,3 +243,4 @@ def _with_and_without_exempt(tables, person_id, date):
 QUESTIONS = (long_stock, long_cases, gap_sensitivity, offers_last_year, current_offers, no_offer_reasons, passive,
              no_effort, rehabilitation_need, rehabilitation_meetings, reviewed, projects, project_outcomes,
              touched_share)
+PUBLISHED = (published_cases, published_offers, published_touched, published_claim)

@@ -22,6 +22,8 @@ def published_cases(tables, study, site):
         Kind aggregate: figures that the municipalities published themselves.
     """
     figures = _figures(tables, "s0[124]_")
+    if figures.empty:
+        return unanswered("published_cases", ["municipality_period"], study)
     rows = [("long_cases", benefit, figures[f"s04_long_cases_{benefit.lower()}"], figures[f"s04_cases_{benefit.lower()}"])
             for benefit in ("CASH_BENEFIT", "EDUCATION_BENEFIT", "INTEGRATION_BENEFIT")]
     stock = figures["s01_long_stock"]
@@ -39,6 +41,8 @@ def published_offers(tables, study, site):
     Kind counts: the profile treats them as it would treat our own, so that a page shows what it would remove.
     """
     figures = _figures(tables, "s0[567]_offer_")
+    if figures.empty:
+        return unanswered("published_offers", ["municipality_period"], study)
     split = figures.index.str.extract(r"^s0\d_offer_(?P<offer>.+)_(?P<benefit>(?:cash|education|integration)_benefit)$")
     table = tidy(term=split["offer"].str.upper().to_numpy(), group=split["benefit"].str.upper().to_numpy(),
                  estimate=figures.to_numpy(), n_persons=figures.to_numpy())
@@ -49,6 +53,8 @@ def published_offers(tables, study, site):
 def published_touched(tables, study, site):
     """Published monthly shares touched by activation, Horsens and the nation (S11), in per cent."""
     rows = _touched(tables)
+    if rows.empty:
+        return unanswered("published_touched", ["municipality_period"], study)
     table = tidy(term=rows["period"], group=rows["municipality"], estimate=rows["value"])
     return _published("published_touched", table, study, unit="percent")
 
@@ -87,7 +93,7 @@ def investment(tables, study, site):
     Returns
     -------
     Result
-        Kind money: ``term`` is the category, ``total`` over all; ``group`` is ``<basis>`` or ``<basis> <year>``.
+        Kind money: ``term`` is the category, ``total`` over all; ``group`` is ``<basis>`` or ``<basis>, <year>``.
     """
     ledger = tables["ledger"]
     whole = ledger.assign(category="total")
@@ -95,7 +101,7 @@ def investment(tables, study, site):
     for frame in (ledger, whole):
         for basis, part in frame.groupby("basis"):
             by_year = part.groupby(["category", part["year"].astype(str)])["amount_dkk"].sum()
-            rows += [(category, f"{basis} {year}", amount) for (category, year), amount in by_year.items()]
+            rows += [(category, f"{basis}, {year}", amount) for (category, year), amount in by_year.items()]
             rows += [(category, basis, amount) for category, amount in part.groupby("category")["amount_dkk"].sum().items()]
     terms, groups, amounts = zip(*rows, strict=True)
     return Result(kind="money", estimand=Estimand(name="investment", unit="dkk", summary="sum"),

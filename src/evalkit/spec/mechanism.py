@@ -48,6 +48,10 @@ class MechanismStudy:
         Weeks after a change of caseworker in which it counts as recent.
     contact_weeks : int
         Length of the look-back in which contacts are counted.
+    survey : str
+        The user study whose survey tells how both sides see their cooperation.
+    rating_items : tuple of str
+        Items of it that both sides are asked.
     caseload_role : str
         Role of the head count that the case load is divided by.
     progress_weeks : tuple of int
@@ -72,5 +76,7 @@ class MechanismStudy:
     course: Course
     recent_change_weeks: Annotated[int, Range(1, 260)]
     contact_weeks: Annotated[int, Range(1, 104)]
+    survey: str
+    rating_items: tuple[str, ...]
     caseload_role: str
     progress_weeks: tuple[int, ...]
