@@ -69,10 +69,10 @@ def fitted(frame, study, measure, site):
 
 def level_free(found):
     """Take the constant gap before the start, which the design allows, out of the gaps."""
-    before = len(found.model["period_weights"])
-    gap, placebos = found.model["gap"], found.model["placebo_gaps"]
-    level = placebos[:, :before].mean(axis=1, keepdims=True)
-    return gap - found.model["period_weights"] @ gap[:before], placebos - level
+    weights = found.model["period_weights"]
+    gaps_of_all = np.vstack([found.model["gap"], found.model["placebo_gaps"]])
+    gaps_of_all = gaps_of_all - gaps_of_all[:, : len(weights)] @ weights[:, None]
+    return gaps_of_all[0], gaps_of_all[1:]
 
 
 def series(axis, years, observed, expected, title):
