@@ -1,4 +1,4 @@
-"""What a written file holds, reading gives back; and a second, slower reading of DREAM agrees with the fast one."""
+"""What a written file holds, reading gives back; a second, slower reading of DREAM agrees with the fast one."""
 
 import datetime as dt
 import time
@@ -21,14 +21,30 @@ LAST = weeks.week_of("2025-06-02")
 def registers(draw):
     """A few persons over some weeks and months, 53-week years and the turn of the century within reach."""
     n_persons, n_weeks, n_months = draw(st.integers(1, 4)), draw(st.integers(1, 60)), draw(st.integers(0, 5))
-    first = draw(st.sampled_from([weeks.week_of("1999-11-01"), weeks.week_of("2009-12-07"), weeks.week_of("2015-11-30")])
-                 | st.integers(weeks.week_of("1991-08-05"), LAST))
-    codes = draw(arrays(np.uint16, (n_persons, n_weeks), elements=st.sampled_from([0, 0, 111, 730, 733, 999, 65535])))
-    industry = draw(arrays(np.int64, (n_persons, n_months), elements=st.sampled_from([0, 11100, 841100, 999999])))
-    degree = draw(arrays(float, (n_persons, n_months), elements=st.sampled_from([np.nan, 0.0, 0.01, 0.75, 1.0, 1.37])))
+    first = draw(
+        st.sampled_from(
+            [weeks.week_of("1999-11-01"), weeks.week_of("2009-12-07"), weeks.week_of("2015-11-30")]
+        )
+        | st.integers(weeks.week_of("1991-08-05"), LAST)
+    )
+    codes = draw(
+        arrays(np.uint16, (n_persons, n_weeks), elements=st.sampled_from([0, 0, 111, 730, 733, 999, 65535]))
+    )
+    industry = draw(
+        arrays(np.int64, (n_persons, n_months), elements=st.sampled_from([0, 11100, 841100, 999999]))
+    )
+    degree = draw(
+        arrays(float, (n_persons, n_months), elements=st.sampled_from([np.nan, 0.0, 0.01, 0.75, 1.0, 1.37]))
+    )
     month = draw(st.integers(weeks.month_number("1999-10-01"), weeks.month_number("2020-01-01")))
-    return {"ids": [f"p-{k}" for k in range(n_persons)], "weeks": first + np.arange(n_weeks), "codes": codes,
-            "months": month + np.arange(n_months), "industry": industry, "degree": degree}
+    return {
+        "ids": [f"p-{k}" for k in range(n_persons)],
+        "weeks": first + np.arange(n_weeks),
+        "codes": codes,
+        "months": month + np.arange(n_months),
+        "industry": industry,
+        "degree": degree,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +55,21 @@ def path(tmp_path_factory):
 @given(register=registers())
 @settings(max_examples=60, deadline=None)
 def test_dream_gives_back_every_week_and_month(register, path):
-    dream.write(path, register["ids"], register["weeks"], register["codes"], register["months"], register["industry"], register["degree"])
+    dream.write(
+        path,
+        register["ids"],
+        register["weeks"],
+        register["codes"],
+        register["months"],
+        register["industry"],
+        register["degree"],
+    )
     delivery = dream.read(path)
     assert delivery.problems == ()
-    assert delivery.window == (weeks.monday(register["weeks"][0]), weeks.monday(register["weeks"][-1] + 1) - dt.timedelta(days=1))
+    assert delivery.window == (
+        weeks.monday(register["weeks"][0]),
+        weeks.monday(register["weeks"][-1] + 1) - dt.timedelta(days=1),
+    )
     np.testing.assert_array_equal(weekly(delivery.tables["benefit"], register), register["codes"])
     if len(register["months"]):
         industry, degree = monthly(delivery.tables["income_month"], register)
@@ -54,7 +81,9 @@ def weekly(runs, register):
     codes = np.zeros_like(register["codes"])
     for run in runs.itertuples():
         first = weeks.week_of(run.start) - register["weeks"][0]
-        codes[register["ids"].index(run.person_id), first:weeks.week_of(run.end) - register["weeks"][0]] = int(run.code)
+        codes[register["ids"].index(run.person_id), first : weeks.week_of(run.end) - register["weeks"][0]] = (
+            int(run.code)
+        )
     return codes
 
 
@@ -76,7 +105,9 @@ def test_runs_are_as_long_as_they_can_be_and_never_overlap(register, path):
     before = runs.shift()
     assert (runs["start"] < runs["end"]).all()
     assert (runs["start"] >= before["end"])[same].all()
-    joined = same & (runs["start"] == before["end"]) & (runs["code"].astype(str) == before["code"].astype(str))
+    joined = (
+        same & (runs["start"] == before["end"]) & (runs["code"].astype(str) == before["code"].astype(str))
+    )
     assert not joined.any()
 
 
@@ -85,7 +116,9 @@ def slow_dream(path, columns):
     wide = pd.read_csv(path, sep=";", dtype=str, keep_default_na=False, encoding="utf-8")
     long = wide.melt(id_vars="PNR", value_vars=columns, var_name="column", value_name="code")
     long["week"] = long["column"].map({name: weeks.parse_dream_column(name) for name in columns})
-    return {(row.PNR, row.week): row.code for row in long[~long["code"].isin(["", "0", "000", "."])].itertuples()}
+    return {
+        (row.PNR, row.week): row.code for row in long[~long["code"].isin(["", "0", "000", "."])].itertuples()
+    }
 
 
 def test_dream_as_other_systems_write_it(path):
@@ -100,8 +133,11 @@ def test_dream_as_other_systems_write_it(path):
     delivery = dream.read(path)
     assert [problem.rule for problem in delivery.problems] == ["byte_order_mark"]
     path.write_text(path.read_text(encoding="utf-8-sig"), encoding="utf-8")
-    expanded = {(run.person_id, week): run.code for run in delivery.tables["benefit"].itertuples()
-                for week in range(weeks.week_of(run.start), weeks.week_of(run.end))}
+    expanded = {
+        (run.person_id, week): run.code
+        for run in delivery.tables["benefit"].itertuples()
+        for week in range(weeks.week_of(run.start), weeks.week_of(run.end))
+    }
     assert expanded == slow_dream(path, columns)
 
 
@@ -120,8 +156,15 @@ def test_dream_of_a_large_municipality_takes_seconds(path):
     rng = np.random.default_rng(7)
     codes = np.repeat(rng.choice([0, 730, 890], (2000, 87)), 6, axis=1).astype(np.uint16)
     degree = np.where(rng.random((2000, 120)) < 0.6, np.nan, 0.5)
-    dream.write(path, [f"p-{k}" for k in range(2000)], weeks.week_of("2010-01-04") + np.arange(522), codes,
-                240 + np.arange(120), np.where(np.isnan(degree), 0, 841100), degree)
+    dream.write(
+        path,
+        [f"p-{k}" for k in range(2000)],
+        weeks.week_of("2010-01-04") + np.arange(522),
+        codes,
+        240 + np.arange(120),
+        np.where(np.isnan(degree), 0, 841100),
+        degree,
+    )
     began = time.process_time()
     dream.read(path)
     assert time.process_time() - began < 1.5
@@ -130,9 +173,14 @@ def test_dream_of_a_large_municipality_takes_seconds(path):
 @st.composite
 def payments(draw):
     """Payments of a few persons; several rows a week happen, and so do rows of nothing."""
-    row = st.fixed_dictionaries({
-        "person_id": st.sampled_from(["p-a", "p-b"]), "week": st.integers(1350, 1365),
-        "code": st.sampled_from(["Kontanthjælp", "Sygedagpenge"]), "amount_dkk": st.sampled_from([0.0, 0.01, 1234.5, 99999.99])})
+    row = st.fixed_dictionaries(
+        {
+            "person_id": st.sampled_from(["p-a", "p-b"]),
+            "week": st.integers(1350, 1365),
+            "code": st.sampled_from(["Kontanthjælp", "Sygedagpenge"]),
+            "amount_dkk": st.sampled_from([0.0, 0.01, 1234.5, 99999.99]),
+        }
+    )
     rows = draw(st.lists(row, min_size=1, max_size=25))
     frame = pd.DataFrame(rows).drop_duplicates()
     return frame.assign(refund_share=np.where(frame["week"] < 1357, 0.8, 0.2), municipality="Frederikshavn")
@@ -157,13 +205,29 @@ def test_ydelsesrefusion_gives_back_every_week_summed(frame, path):
 
 
 def test_ydelsesrefusion_row_delivered_twice_is_paid_once(path):
-    frame = pd.DataFrame({"person_id": "p-a", "week": [1357, 1357], "code": "Kontanthjælp", "amount_dkk": 100.0, "refund_share": 0.8})
+    frame = pd.DataFrame(
+        {
+            "person_id": "p-a",
+            "week": [1357, 1357],
+            "code": "Kontanthjælp",
+            "amount_dkk": 100.0,
+            "refund_share": 0.8,
+        }
+    )
     ydelsesrefusion.write(path, frame)
     assert ydelsesrefusion.read(path).tables["benefit"]["amount_dkk"].tolist() == [100.0]
 
 
 def test_ydelsesrefusion_week_of_nothing_is_a_gap(path):
-    frame = pd.DataFrame({"person_id": "p-a", "week": [1357, 1358, 1359], "code": "Kontanthjælp", "amount_dkk": [100.0, 0, 100.0], "refund_share": 0.8})
+    frame = pd.DataFrame(
+        {
+            "person_id": "p-a",
+            "week": [1357, 1358, 1359],
+            "code": "Kontanthjælp",
+            "amount_dkk": [100.0, 0, 100.0],
+            "refund_share": 0.8,
+        }
+    )
     ydelsesrefusion.write(path, frame)
     runs = ydelsesrefusion.read(path).tables["benefit"]
     assert weeks.week_of(runs["start"]).tolist() == [1357, 1359]
@@ -171,7 +235,10 @@ def test_ydelsesrefusion_week_of_nothing_is_a_gap(path):
 
 
 def test_ydelsesrefusion_with_danish_dates_and_few_columns(path):
-    path.write_text("Uge;CPR nummer;Ydelse;Beregnet udbetalingsbeløb\n04-01-2016;p-a;Kontanthjælp;100,5\n", encoding="utf-8")
+    path.write_text(
+        "Uge;CPR nummer;Ydelse;Beregnet udbetalingsbeløb\n04-01-2016;p-a;Kontanthjælp;100,5\n",
+        encoding="utf-8",
+    )
     assert "type" in [problem.rule for problem in ydelsesrefusion.read(path).problems]
     runs = ydelsesrefusion.read(path, date_format="%d-%m-%Y").tables["benefit"]
     assert runs[["start", "amount_dkk"]].to_numpy().tolist() == [[pd.Timestamp("2016-01-04"), 100.5]]
@@ -179,7 +246,15 @@ def test_ydelsesrefusion_with_danish_dates_and_few_columns(path):
 
 
 def test_tables_keep_amounts_of_ydelsesrefusion(path):
-    frame = pd.DataFrame({"person_id": "p-a", "week": [1357, 1358], "code": "Kontanthjælp", "amount_dkk": 100.5, "refund_share": 0.8})
+    frame = pd.DataFrame(
+        {
+            "person_id": "p-a",
+            "week": [1357, 1358],
+            "code": "Kontanthjælp",
+            "amount_dkk": 100.5,
+            "refund_share": 0.8,
+        }
+    )
     ydelsesrefusion.write(path, frame)
     tables = contract.read([{"path": path, "dialect": "ydelsesrefusion", "origin": "simulated"}])
     row = tables["benefit"].iloc[0]

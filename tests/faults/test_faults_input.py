@@ -26,8 +26,18 @@ class Site:
     def __init__(self, folder):
         self.folder = folder
         ids = pd.Series(PERSONS)
-        self.put("person", pd.DataFrame({"person_id": ids, "birth_year": 1971 + ids.index, "sex": "F", "ancestry": "western"}))
-        self.put("residence", pd.DataFrame({"person_id": ids, "municipality": "Hjørring", "start": "2010-02-03", "end": "2016-02-01"}))
+        self.put(
+            "person",
+            pd.DataFrame(
+                {"person_id": ids, "birth_year": 1971 + ids.index, "sex": "F", "ancestry": "western"}
+            ),
+        )
+        self.put(
+            "residence",
+            pd.DataFrame(
+                {"person_id": ids, "municipality": "Hjørring", "start": "2010-02-03", "end": "2016-02-01"}
+            ),
+        )
         codes = np.full((len(ids), len(WEEKS)), 733, dtype=np.uint16)
         codes[:, 4:6] = 0
         months = weeks.month_number("2015-12-01") + np.arange(2)
@@ -48,8 +58,10 @@ class Site:
     @property
     def sources(self):
         others = {"dream": "dream", "ydelsesrefusion": "ydelsesrefusion"}
-        return [{"path": path, "dialect": others.get(path.stem, "csv"), "table": path.stem, "origin": "simulated"}
-                for path in sorted(self.folder.glob("*.csv"))]
+        return [
+            {"path": path, "dialect": others.get(path.stem, "csv"), "table": path.stem, "origin": "simulated"}
+            for path in sorted(self.folder.glob("*.csv"))
+        ]
 
     def report(self, *more):
         return contract.check([*self.sources, *more], as_of=AS_OF)
@@ -116,9 +128,13 @@ def test_dream_without_persons(site):
     expect(site, "no_rows", table="benefit", count=1)
 
 
-@pytest.mark.parametrize(("name", "table", "old", "new"), [("residence", "residence", ",", ";"), ("dream", "benefit", ";", "\t")])
+@pytest.mark.parametrize(
+    ("name", "table", "old", "new"), [("residence", "residence", ",", ";"), ("dream", "benefit", ";", "\t")]
+)
 def test_wrong_delimiter_names_the_one_that_fits(site, name, table, old, new):
-    site.path(name).write_text(site.path(name).read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    site.path(name).write_text(
+        site.path(name).read_text(encoding="utf-8").replace(old, new), encoding="utf-8"
+    )
     row = expect(site, "wrong_delimiter", table=table, count=1)
     assert {";": "a semicolon", "\t": "a tab"}[new] in row["next_step"]
 
@@ -165,21 +181,36 @@ def test_decimal_point_for_comma_in_dream(site):
 
 
 def test_decimal_comma_for_point_in_csv(site):
-    site.put("income_month", pd.DataFrame({"person_id": PERSONS[:2], "month": "2015-12-01", "wage_dkk": [1234.75, 5], "hours": [1, 2]}))
+    site.put(
+        "income_month",
+        pd.DataFrame(
+            {"person_id": PERSONS[:2], "month": "2015-12-01", "wage_dkk": [1234.75, 5], "hours": [1, 2]}
+        ),
+    )
     site.edit("income_month", "1234.75", '"1234,75"')
     expect(site, "type", table="income_month", count=1, first_rows=(2,), column="wage_dkk", secrets=["1234"])
 
 
 def refund(site, **columns):
     site.path("dream").unlink()
-    frame = pd.DataFrame({"person_id": PERSONS, "week": WEEKS[0] + 4, "code": "Kontanthjælp", "amount_dkk": 1234.5, "refund_share": 0.2})
+    frame = pd.DataFrame(
+        {
+            "person_id": PERSONS,
+            "week": WEEKS[0] + 4,
+            "code": "Kontanthjælp",
+            "amount_dkk": 1234.5,
+            "refund_share": 0.2,
+        }
+    )
     ydelsesrefusion.write(site.path("ydelsesrefusion"), frame.assign(**columns))
 
 
 def test_decimal_point_for_comma_in_ydelsesrefusion(site):
     refund(site)
     site.edit("ydelsesrefusion", "1234,50", "1234.50")
-    expect(site, "decimal_mark", table="benefit", count=1, first_rows=(2,), column="Beregnet", secrets=["1234"])
+    expect(
+        site, "decimal_mark", table="benefit", count=1, first_rows=(2,), column="Beregnet", secrets=["1234"]
+    )
 
 
 def test_thousands_mark_is_not_guessed(site):
@@ -193,13 +224,20 @@ def test_paying_back_is_added_up_and_said(site):
     site.edit("ydelsesrefusion", "1234,50", "-1234,50")
     report = site.report()
     assert report.ok
-    assert report.problems[["rule", "count", "first_rows"]].to_numpy().tolist() == [["negative_amount", 1, (2,)]]
+    assert report.problems[["rule", "count", "first_rows"]].to_numpy().tolist() == [
+        ["negative_amount", 1, (2,)]
+    ]
     assert len(contract.read(site.sources, as_of=AS_OF)["benefit"]) == len(PERSONS) - 1
 
 
 def test_file_that_is_no_table_of_the_statbank(site):
     (site.folder / "panel.txt").write_text("a;b\n1;2\n", encoding="utf-8")
-    panel = {"path": site.folder / "panel.txt", "dialect": "statbank", "table": "municipality_period", "origin": "real"}
+    panel = {
+        "path": site.folder / "panel.txt",
+        "dialect": "statbank",
+        "table": "municipality_period",
+        "origin": "real",
+    }
     expect(site, "statbank", table="municipality_period", count=1, sources=[panel])
 
 
@@ -225,7 +263,9 @@ def test_cpr_numbers_in_ydelsesrefusion_also_without_leading_zero(site):
 def test_cpr_numbers_in_a_column_that_nobody_asked_for(site):
     frame = pd.read_csv(site.path("person"), dtype=str, encoding="utf-8")
     frame.assign(gammelt_nr=cpr(len(PERSONS))).to_csv(site.path("person"), index=False, encoding="utf-8")
-    expect(site, "cpr_shaped", table="person", count=len(PERSONS), column="gammelt_nr", secrets=cpr(len(PERSONS)))
+    expect(
+        site, "cpr_shaped", table="person", count=len(PERSONS), column="gammelt_nr", secrets=cpr(len(PERSONS))
+    )
 
 
 def test_few_pseudonyms_that_look_like_cpr_by_chance_pass(site):
@@ -239,7 +279,14 @@ def test_leading_zero_lost(site):
     for name in ("person", "residence", "dream"):
         for pseudonym, number in zip(PERSONS, padded, strict=True):
             site.edit(name, pseudonym, number.lstrip("0") if name == "dream" else number)
-    expect(site, "leading_zero_lost", table="benefit", count=2 * len(PERSONS), column="person_id", secrets=["70000"])
+    expect(
+        site,
+        "leading_zero_lost",
+        table="benefit",
+        count=2 * len(PERSONS),
+        column="person_id",
+        secrets=["70000"],
+    )
 
 
 def test_leading_zero_of_an_industry_is_kept(site):
@@ -253,7 +300,9 @@ def test_person_unknown_to_the_person_table(site):
 
 def test_unknown_benefit_code(site):
     site.edit("dream", "733", "595")
-    row = expect(site, "unknown_code", table="benefit", count=1, first_rows=(2,), column="code", secrets=["595"])
+    row = expect(
+        site, "unknown_code", table="benefit", count=1, first_rows=(2,), column="code", secrets=["595"]
+    )
     assert "code list" in row["next_step"]
 
 
@@ -264,7 +313,10 @@ def test_unknown_benefit_name(site):
 
 def test_code_before_it_existed(site, tmp_path):
     site.path("dream").unlink()
-    site.put("benefit", pd.DataFrame({"person_id": PERSONS[:1], "code": "160", "start": "2013-01-07", "end": "2013-01-14"}))
+    site.put(
+        "benefit",
+        pd.DataFrame({"person_id": PERSONS[:1], "code": "160", "start": "2013-01-07", "end": "2013-01-14"}),
+    )
     expect(site, "code_not_valid_then", table="benefit", count=1)
 
 
@@ -274,7 +326,10 @@ def test_own_code_list_takes_the_place_of_ours(site):
     row = "{},1991-08-05,,CASH_BENEFIT_ACTIVITY,,egen kode,1,egen liste\n"
     (site.folder / "own").mkdir()
     (site.folder / "own" / "codes.csv").write_text(head + row.format(595) + row.format(733), encoding="utf-8")
-    sources = [{**source, "codes": "own/codes.csv"} if source["dialect"] == "dream" else source for source in site.sources]
+    sources = [
+        {**source, "codes": "own/codes.csv"} if source["dialect"] == "dream" else source
+        for source in site.sources
+    ]
     assert contract.check(sources, as_of=AS_OF).ok
 
 
@@ -319,7 +374,9 @@ def test_duplicate_week_column(site):
 
 
 def test_file_without_week_columns(site):
-    site.path("dream").write_text("PNR;uge\n" + "".join(f"{person};733\n" for person in PERSONS), encoding="utf-8")
+    site.path("dream").write_text(
+        "PNR;uge\n" + "".join(f"{person};733\n" for person in PERSONS), encoding="utf-8"
+    )
     expect(site, "no_weeks", table="benefit", count=1)
 
 
@@ -362,7 +419,9 @@ def test_end_not_after_start(site, end):
     expect(site, "end_after_start", table="residence", count=1, first_rows=(2,), secrets=[end])
 
 
-@pytest.mark.parametrize(("day", "is_future"), [("2016-06-30", False), ("2016-07-01", True), ("2106-02-01", True)])
+@pytest.mark.parametrize(
+    ("day", "is_future"), [("2016-06-30", False), ("2016-07-01", True), ("2106-02-01", True)]
+)
 def test_future_date(site, day, is_future):
     site.put("screening", pd.DataFrame({"person_id": PERSONS[:1], "date": [day], "risk": "LOW"}))
     if is_future:
@@ -373,7 +432,7 @@ def test_future_date(site, day, is_future):
 
 def test_weeks_filled_after_the_extract(site):
     report = contract.check(site.sources, as_of=dt.date(2016, 1, 3))
-    assert report.problems["rule"].tolist() == ["future_date", "future_date"][:len(report.problems)]
+    assert report.problems["rule"].tolist() == ["future_date", "future_date"][: len(report.problems)]
     assert report.problems.set_index("table").loc["benefit", "count"] == len(PERSONS)
 
 
@@ -381,7 +440,9 @@ def test_weeks_filled_after_the_extract(site):
 def test_truncated_last_line(site, name):
     data = site.path(name).read_bytes()
     site.path(name).write_bytes(data[:-4])
-    expect(site, "truncated", table={"dream": "benefit"}.get(name, name), count=1, first_rows=(len(PERSONS) + 1,))
+    expect(
+        site, "truncated", table={"dream": "benefit"}.get(name, name), count=1, first_rows=(len(PERSONS) + 1,)
+    )
 
 
 @pytest.mark.parametrize(("name", "mark"), [("person", ","), ("dream", ";")])
@@ -459,9 +520,15 @@ def test_everything_wrong_is_told_at_once(site):
     tells_no_value(str(caught.value))
 
 
-@pytest.mark.parametrize(("change", "word"), [
-    ({"dialect": "excel"}, "dialects are"), ({"origin": "guess"}, "origins are"), ({"table": "persons"}, "tables are"),
-    ({"delimeter": ";"}, "options are")])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"dialect": "excel"}, "dialects are"),
+        ({"origin": "guess"}, "origins are"),
+        ({"table": "persons"}, "tables are"),
+        ({"delimeter": ";"}, "options are"),
+    ],
+)
 def test_source_that_names_what_does_not_exist(site, change, word):
     source = next(source for source in site.sources if source["table"] == "person")
     with pytest.raises(ContractError, match=word):

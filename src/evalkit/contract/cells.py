@@ -34,14 +34,16 @@ class Block:
 def split_blocks(body, delimiter, n_columns):
     """Yield the lines after the header in blocks, each split into cells.
 
-    Quotes are taken away: the cells of such a file are codes, and a delimiter inside quotes shows as a ragged line.
+    Quotes are taken away: the cells of such a file are codes, and a delimiter inside quotes shows as a
+    ragged line.
     """
     body = body.replace(b'"', b"") if b'"' in body else body
     body = body.rstrip(b"\r\n") + b"\n"
     line, begin = 2, 0
     while begin < len(body) and len(body) > 1:
         cut = body.find(b"\n", min(begin + _BLOCK_BYTES, len(body) - 1)) + 1
-        block = _split(np.frombuffer(body, dtype=np.uint8, count=cut - begin, offset=begin), ord(delimiter), n_columns, line)
+        data = np.frombuffer(body, dtype=np.uint8, count=cut - begin, offset=begin)
+        block = _split(data, ord(delimiter), n_columns, line)
         yield block
         line += len(block.lines) + len(block.ragged_lines)
         begin = cut

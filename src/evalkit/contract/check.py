@@ -1,4 +1,4 @@
-"""Hold a delivery against the contract: every broken rule at once, counted, with row numbers, never a value."""
+"""Hold a delivery against the contract: every broken rule at once, with count and rows, never a value."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from evalkit.contract import schema as contract
-from evalkit.contract.deliver import Loaded, load
+from evalkit.contract.deliver import load
 from evalkit.contract.problems import N_ROWS_NAMED, Problem, raise_errors, to_frame
 from evalkit.contract.rules import row_rules, set_rules, typed_columns
 from evalkit.contract.text import quoted
@@ -44,13 +44,15 @@ class CheckReport:
     def result(self):
         """Return the report as a Result of kind ``counts``: rows and persons by table, broken rows by rule.
 
-        Term ``rows`` has one row per table (``group``): ``estimate`` its rows, ``n_persons`` its persons; term
-        ``problem`` one per broken rule (``group`` is ``table[rule]``): ``estimate`` the rows that break it.
+        Term ``rows`` has one row per table (``group``): ``estimate`` its rows, ``n_persons`` its persons.
+        Term ``problem`` has one per broken rule (``group`` is ``table[rule]``): ``estimate`` the rows that
+        break it.
         """
         tables, problems = self.tables, self.problems
-        broken = problems.assign(key=problems["table"] + "[" + problems["rule"] + "]").groupby("key")["count"].sum()
-        rows = tidy(term="rows", group=tables["table"].to_numpy(), estimate=tables["n_rows"].to_numpy(dtype=float),
-                    n_persons=tables["n_persons"].to_numpy(dtype=float))
+        keys = problems["table"] + "[" + problems["rule"] + "]"
+        broken = problems.groupby(keys)["count"].sum()
+        sizes = tables[["n_rows", "n_persons"]].to_numpy(dtype=float).T
+        rows = tidy(term="rows", group=tables["table"].to_numpy(), estimate=sizes[0], n_persons=sizes[1])
         found = tidy(term="problem", group=broken.index.to_numpy(), estimate=broken.to_numpy(dtype=float))
         through = "" if self.data_through is None else self.data_through.isoformat()
         return Result(
@@ -79,7 +81,7 @@ def check(sources, *, as_of=None):
 
 
 def inspect(sources, *, as_of=None):
-    """Load and check every source; the tables come back typed as ``typed_<table>`` with all problems found."""
+    """Load and check every source: ``typed_<table>`` in DuckDB, and all problems found."""
     as_of = dt.date.today() if as_of is None else as_of
     loaded = load(sources)
     for part in loaded.parts:
@@ -98,8 +100,8 @@ def window(loaded):
     """
     if loaded.windows:
         firsts, lasts = zip(*loaded.windows, strict=True)
-        # Weeks that only one of several files covers would look like weeks without benefit for the others' persons;
-        # files that follow one another (one a year) have no week in common and cover the whole together.
+        # Weeks that only one of several files covers would look like weeks without benefit for the others'
+        # persons; files that follow one another (one a year) share no week and cover the whole together.
         common = max(firsts), min(lasts)
         return common if common[0] < common[1] else (min(firsts), max(lasts))
     if "benefit" not in loaded.tables:
@@ -158,7 +160,8 @@ def _make_typed(loaded, table):
     selects = []
     for number, part in enumerate(loaded.parts):
         if part.table == table:
-            columns = ", ".join(f"{sql} as {quoted(name)}" for name, sql in typed_columns(schema, part.text_columns).items())
+            typed = typed_columns(schema, part.text_columns)
+            columns = ", ".join(f"{sql} as {quoted(name)}" for name, sql in typed.items())
             selects.append(f"select {number} as _file, _row, {columns} from {part.relation}")
     loaded.con.execute(f"create table typed_{table} as {' union all '.join(selects)}")
     _drop_derived(loaded, schema)
@@ -186,8 +189,8 @@ def _set_problems(loaded, table):
         query = (f"select _file, count(*), list(_row order by _row)[1:{N_ROWS_NAMED}] from ({rule.query}) "
                  "group by _file order by _file")
         problems += [
-            Problem(file=loaded.parts[file].file, table=table, column=rule.column, rule=rule.name, count=count,
-                    first_rows=tuple(rows))
+            Problem(file=loaded.parts[file].file, table=table, column=rule.column, rule=rule.name,
+                    count=count, first_rows=tuple(rows))
             for file, count, rows in loaded.con.execute(query).fetchall()
         ]
     return problems

@@ -1,4 +1,4 @@
-"""From a site's list of sources to parts in DuckDB: one part a source and table, each row with its line number."""
+"""From a site's list of sources to parts in DuckDB: one a source and table, each row with its line number."""
 
 import contextlib
 import importlib
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(slots=True, kw_only=True)
 class Loaded:
-    """Everything that a list of sources holds: parts, problems so far, windows, hashes, origins and code lists."""
+    """All that a list of sources holds: parts, problems so far, windows, hashes, origins and code lists."""
 
     con: duckdb.DuckDBPyConnection
     parts: list = field(default_factory=list)
@@ -68,8 +68,8 @@ def load(sources):
     ----------
     sources : sequence of mapping
         ``path``, ``dialect``, ``origin``, for csv ``table``; other keys are options of the dialect.
-        ``codes`` names a code list, beside the file, in the place of evalkit's own; ``data_from`` and ``data_through``
-        (ISO dates) say what the file covers where the format does not.
+        ``codes`` names a code list, beside the file, in the place of evalkit's own; ``data_from`` and
+        ``data_through`` (ISO dates) say what the file covers where the format does not.
 
     Returns
     -------
@@ -81,7 +81,8 @@ def load(sources):
         If a source names no known dialect, origin or table.
     """
     con = duckdb.connect()
-    with contextlib.suppress(duckdb.InvalidInputException):  # a kernel without ipywidgets has no bar to switch off
+    # A kernel without ipywidgets has no bar to switch off.
+    with contextlib.suppress(duckdb.InvalidInputException):
         con.execute("set enable_progress_bar = false")
     loaded = Loaded(con=con, states=contract.states(), codes=_codes(sources))
     _register_lists(loaded)
@@ -98,7 +99,8 @@ def _check_source(source):
     if source.get("origin") not in ORIGINS:
         raise ContractError(f"{name}: no such origin; origins are {', '.join(ORIGINS)}")
     if source["dialect"] == "csv" and source.get("table") not in contract.names():
-        raise ContractError(f"{name}: the contract has no such table; tables are {', '.join(contract.names())}")
+        tables = ", ".join(contract.names())
+        raise ContractError(f"{name}: the contract has no such table; tables are {tables}")
 
 
 def _take(loaded, source):
@@ -130,8 +132,8 @@ def _deliver(path, source, con):
     try:
         delivery = module.read(path, **options)
     except ContractError as error:
-        found = Problem(file=path.name, table="municipality_period", rule="statbank", count=1, hint=str(error))
-        return Delivery(problems=(found,))
+        shared = {"file": path.name, "table": "municipality_period"}
+        return Delivery(problems=(Problem(**shared, rule="statbank", count=1, hint=str(error)),))
     return delivery if isinstance(delivery, Delivery) else Delivery(tables={"municipality_period": delivery})
 
 
@@ -149,7 +151,7 @@ def _window(source, delivery):
 
 
 def _origin(known, new):
-    """Name the origin of a table of several files: one simulated file makes it simulated, never the reverse."""
+    """Name the origin of a table of several files: one simulated file makes the whole simulated."""
     if known in (None, new):
         return new
     return "simulated" if "simulated" in (known, new) else "real"
@@ -161,10 +163,11 @@ def _part(loaded, table, rows, file, is_trusted):
         con.register("incoming_frame", rows)
     source = rows if isinstance(rows, str) else "incoming_frame"
     kinds = {name: kind for name, kind, *_ in con.execute(f"describe {source}").fetchall()}
-    columns = [_column(item, kinds) for item in contract.load(table).fields]
+    schema = contract.load(table)
+    columns = ", ".join(_column(item, kinds) for item in schema.fields)
     number = "_row" if "_row" in kinds else "row_number() over () + 1"
-    con.execute(f"create table {relation} as select {number}::bigint as _row, {', '.join(columns)} from {source}")
-    text = frozenset(item.name for item in contract.load(table).fields if _is_text(kinds.get(item.name, "VARCHAR")))
+    con.execute(f"create table {relation} as select {number}::bigint as _row, {columns} from {source}")
+    text = frozenset(name for name in schema.columns if _is_text(kinds.get(name, "VARCHAR")))
     return Part(table=table, file=file, relation=relation, text_columns=text, is_trusted=is_trusted)
 
 
@@ -174,7 +177,9 @@ def _column(item, kinds):
         return f'null::varchar as "{item.name}"'
     if _is_text(kind):
         return f'nullif(cast("{item.name}" as varchar), \'\') as "{item.name}"'
-    return f'cast("{item.name}" as date) as "{item.name}"' if kind.startswith("TIMESTAMP") else f'"{item.name}"'
+    if kind.startswith("TIMESTAMP"):
+        return f'cast("{item.name}" as date) as "{item.name}"'
+    return f'"{item.name}"'
 
 
 def _is_text(kind):
@@ -182,18 +187,19 @@ def _is_text(kind):
 
 
 def _codes(sources):
-    own = {source["dialect"]: Path(source["path"]).parent / source["codes"] for source in sources if source.get("codes")}
+    own = {source["dialect"]: Path(source["path"]).parent / source["codes"]
+           for source in sources if source.get("codes")}
     paths = {"dream": own.get("dream", own.get("csv")), "ydelse": own.get("ydelsesrefusion")}
     lists = [contract.code_list(name, path).assign(list=name) for name, path in paths.items()]
     return pd.concat(lists, ignore_index=True)
 
 
 def _register_lists(loaded):
-    items = [(sheet["name"], item["name"]) for sheet in contract.questionnaires().values() for item in sheet["items"]]
-    dated = loaded.codes[["code", "valid_from", "valid_to"]]
-    loaded.con.register("codes_frame", dated)
-    loaded.con.execute("create table codes as select code, valid_from::date as valid_from, valid_to::date as valid_to from codes_frame")
-    loaded.con.register("states_frame", loaded.states[["state"]])
-    loaded.con.execute("create table states as select state from states_frame")
-    loaded.con.register("items_frame", pd.DataFrame(items, columns=["questionnaire", "item"]))
-    loaded.con.execute("create table items as select questionnaire, item from items_frame")
+    items = [(sheet["name"], item["name"])
+             for sheet in contract.questionnaires().values() for item in sheet["items"]]
+    frames = {"codes": loaded.codes[["code", "valid_from", "valid_to"]], "states": loaded.states[["state"]],
+              "items": pd.DataFrame(items, columns=["questionnaire", "item"])}
+    for name, frame in frames.items():
+        loaded.con.register("list_frame", frame)
+        loaded.con.execute(f"create table {name} as select * from list_frame")
+        loaded.con.unregister("list_frame")

@@ -1,4 +1,4 @@
-"""What is wrong with a delivery: where, which rule, how many rows, which row numbers, what to do. Never a value."""
+"""What is wrong with a delivery: where, which rule, how many rows, which rows, what to do. Never a value."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,8 @@ COLUMNS = ("file", "table", "column", "rule", "count", "first_rows", "severity",
 N_ROWS_NAMED = 5
 
 # Rules that do not stop a run: reading deals with them as the next step says.
-WARNINGS = frozenset({"byte_order_mark", "unknown_column", "duplicate_row", "no_rows_optional", "negative_amount"})
+WARNINGS = frozenset({
+    "byte_order_mark", "unknown_column", "duplicate_row", "no_rows_optional", "negative_amount"})
 
 _CORRECT = "Correct the rows where they come from."
 NEXT_STEP = {
@@ -21,17 +22,17 @@ NEXT_STEP = {
     "no_rows": "The file has a header and no rows. Ask for the delivery again.",
     "no_rows_optional": "The file has a header and no rows. Correct if nothing of the kind happened.",
     "encoding": "The bytes are not UTF-8 but read as Windows-1252 (latin-1). Save the file as UTF-8.",
-    "encoding_unknown": "The bytes are neither UTF-8 nor Windows-1252 text. Export the file again as UTF-8 text.",
+    "encoding_unknown": "The bytes are neither UTF-8 nor Windows-1252. Export the file again as UTF-8 text.",
     "byte_order_mark": "The file begins with a byte order mark. It was skipped; nothing to do.",
     "nul_bytes": "The file holds zero bytes, as after a broken copy. Fetch it again.",
     "truncated": "The last line does not end: the file was cut off. Fetch it again and compare its size.",
-    "row_shape": "These lines do not have as many values as the header, or a quote is not closed. Export again.",
-    "wrong_delimiter": "Another delimiter fits the header. Export with the right one or name it in the site file.",
+    "row_shape": "These lines have more or fewer values than the header, or a quote is open. Export again.",
+    "wrong_delimiter": "Another delimiter fits. Export with the right one or name it in the site file.",
     "missing_column": "Add the column, or correct its name in the header.",
     "unknown_column": "The contract does not know this column; it was not read. Is its name misspelt?",
     "duplicate_column": "Two columns have the same name. Export again with one of them.",
     "type": "Write whole numbers as 12, numbers as 12.5, dates as 2015-01-31 and yes/no as 1/0.",
-    "decimal_mark": "Write numbers with the decimal mark that the format asks for, and no mark between thousands.",
+    "decimal_mark": "Write numbers with the decimal mark of the format, and no mark between thousands.",
     "required": "The value may not be missing.",
     "enum": "Use only the values that the schema of the table lists.",
     "minimum": "The value is smaller than the schema of the table allows.",
@@ -40,8 +41,8 @@ NEXT_STEP = {
     "monday": "Weeks begin and end on Mondays.",
     "first_of_month": "A month is written as its first day, such as 2015-02-01.",
     "future_date": "The date lies after the day of the extract. Look for swapped digits or planned dates.",
-    "unknown_code": "Add the code, with dates and state, to the code list in data_schema/codes or the site's own.",
-    "code_not_valid_then": "The code list says that the code did not exist in that week. Correct its dates or the data.",
+    "unknown_code": "Add the code, with dates and state, to the code list in data_schema/codes or your own.",
+    "code_not_valid_then": "The code list has no such code in that week. Correct the list or the data.",
     "unknown_state": "Use the states of data_schema/codes/states.csv.",
     "unknown_item": "Use the items of data_schema/questionnaires.",
     "primary_key": "Rows with the same key say different things. Keep the right one.",
@@ -58,7 +59,7 @@ NEXT_STEP = {
     "no_weeks": "No week column (y_YYWW) was found. Is this a DREAM file?",
     "duplicate_person": "A person may have one row only.",
     "statbank": "Read the table from Statistics Denmark again.",
-    "negative_amount": "Amounts below zero were added to the same week and benefit; a sum of zero or less is a gap.",
+    "negative_amount": "Amounts below zero were added to their week and benefit; a sum below zero is a gap.",
 }
 
 
@@ -97,7 +98,8 @@ class Problem:
         return f"{self.hint} {NEXT_STEP.get(self.rule, _CORRECT)}".strip()
 
     def __str__(self):
-        where = ", ".join(part for part in (self.file, f"table {self.table}", self.column and f"column {self.column}") if part)
+        parts = [self.file, f"table {self.table}", self.column and f"column {self.column}"]
+        where = ", ".join(part for part in parts if part)
         lines = f" (first: {', '.join(map(str, self.first_rows))})" if self.first_rows else ""
         return f"{where}: rule {self.rule}, {self.count} found{lines}. {self.next_step}"
 

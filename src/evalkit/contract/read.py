@@ -20,9 +20,9 @@ _NUMERIC = {"integer": np.int64, "number": np.float64}
 class Tables:
     """The canonical tables of a site.
 
-    Every table has all columns of its schema, in order. Texts are text and a missing text is ``""``; dates are
-    ``datetime64[s]``, a missing date is ``NaT``; integers that may be missing and numbers are float64 with NaN;
-    yes/no is bool. An interval that is still going on ends the day after ``data_through``.
+    Every table has all columns of its schema, in order. Texts are text and a missing text is ``""``; dates
+    are ``datetime64[s]``, a missing date is ``NaT``; integers that may be missing and numbers are float64
+    with NaN; yes/no is bool. An interval that is still going on ends the day after ``data_through``.
 
     Attributes
     ----------
@@ -50,7 +50,8 @@ class Tables:
     def __getitem__(self, table):
         """Return one table; a ContractError names what was delivered if it is not there."""
         if table not in self.frames:
-            raise ContractError(f"table {table} was not delivered; this site has {', '.join(self.frames) or 'no tables'}")
+            here = ", ".join(self.frames) or "no tables"
+            raise ContractError(f"table {table} was not delivered; this site has {here}")
         return self.frames[table]
 
     def __iter__(self):
@@ -68,7 +69,8 @@ class Tables:
         return all(name in self.frames for name in tables)
 
     @classmethod
-    def from_frames(cls, frames, *, data_from=None, data_through=None, codes=None, states=None, origin="simulated"):
+    def from_frames(cls, frames, *, data_from=None, data_through=None, codes=None, states=None,
+                    origin="simulated"):
         """Build tables in memory; columns get their types, optional columns that are not given are missing.
 
         Rows are not checked against the contract: write them and `read` them for that.
@@ -89,7 +91,8 @@ class Tables:
 
         Examples
         --------
-        >>> person = pd.DataFrame({"person_id": ["p-1"], "birth_year": [1980], "sex": ["F"], "ancestry": ["danish"]})
+        >>> facts = {"birth_year": 1980, "sex": "F", "ancestry": "danish"}
+        >>> person = pd.DataFrame({"person_id": ["p-1"], **facts})
         >>> Tables.from_frames({"person": person}, data_from="2015-01-05", data_through="2015-03-01")
         Tables(2015-01-05 to 2015-03-01: person 1)
         """
@@ -148,8 +151,8 @@ def _distinct(con, schema, columns):
     if not schema.keys:
         return f"typed_{schema.name}"
     names = ", ".join(map(quoted, schema.keys[0]))
-    twice = con.execute(f"select 1 from typed_{schema.name} group by {names} having count(*) > 1 limit 1").fetchall()
-    if not twice:
+    twice = f"select 1 from typed_{schema.name} group by {names} having count(*) > 1 limit 1"
+    if not con.execute(twice).fetchall():
         return f"typed_{schema.name}"
     return (f"(select _file, _row, {columns} from typed_{schema.name} "
             f"qualify row_number() over (partition by {columns} order by _file, _row) = 1)")
@@ -159,7 +162,8 @@ def _in_memory(name, frame, data_through):
     schema = contract.load(name)
     missing = [column for column in schema.required if column not in frame.columns]
     if missing:
-        raise ContractError(f"table {name}: no column {', '.join(missing)}; required are {', '.join(schema.required)}")
+        required = ", ".join(schema.required)
+        raise ContractError(f"table {name}: no column {', '.join(missing)}; required are {required}")
     given = {column: frame[column] for column in schema.columns if column in frame.columns}
     return _typed_frame(schema, given, data_through, n_rows=len(frame))
 
@@ -178,7 +182,8 @@ def _closed(frame, name, data_through):
     """End what is still going on the day after the data, or a day after it began if that is later."""
     after = np.datetime64(data_through, "s") + np.timedelta64(1, "D")
     latest = np.maximum(frame["start"].to_numpy() + np.timedelta64(1, "D"), after)
-    return frame[name].where(frame[name].notna(), pd.Series(latest, index=frame.index)).astype("datetime64[s]")
+    ends = pd.Series(latest, index=frame.index)
+    return frame[name].where(frame[name].notna(), ends).astype("datetime64[s]")
 
 
 def _typed(item, values, n_rows):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from evalkit.contract.text import literal, quoted
 
-# Ten digits that begin with a day and a month; nine when the leading zero is lost; a hyphen or space before the
-# last four; days above 60 are substitute numbers. The control digit is not used: since 2007 it need not hold.
+# Ten digits that begin with a day and a month; nine when the leading zero is lost; a hyphen or space before
+# the last four; days above 60 are substitute numbers. The control digit is not used: since 2007 it may fail.
 CPR_FORM = r"(0?[1-9]|[12][0-9]|3[01]|6[1-9]|[78][0-9]|9[01])(0[1-9]|1[0-2])[0-9]{2}[- ]?[0-9]{4}"
 
 _FORM = {
@@ -46,7 +46,7 @@ class Rule:
 
 
 def row_rules(schema, *, as_of):
-    """Return the rules that one row can break, as conditions over raw (``x``) and typed (``x:typed``) columns.
+    """Return the rules that one row can break, as conditions over raw ``x`` and typed ``x:typed`` columns.
 
     Parameters
     ----------
@@ -126,7 +126,8 @@ def _field_rules(table, item, as_of):
     conditions |= _calendar_rules(item, typed, as_of)
     rules = [Rule(table=table, column=item.name, name=name, bad=bad) for name, bad in conditions.items()]
     if item.role == "identifier":
-        rules.append(Rule(table=table, column=item.name, name="cpr_shaped", bad=cpr_shaped(raw), is_majority=True))
+        bad = cpr_shaped(raw)
+        rules.append(Rule(table=table, column=item.name, name="cpr_shaped", bad=bad, is_majority=True))
     return rules
 
 
@@ -173,12 +174,15 @@ def _key_rules(schema, key):
 
 
 def _overlap_rule(schema):
-    """An interval begins before an earlier one of the same kind has ended; sorted first, never by file order."""
+    """An interval begins before an earlier one of the same kind has ended; sorted, never by file order."""
     names = ", ".join(map(quoted, schema.no_overlap))
-    query = (f"select _file, _row from (select _file, _row, start, max(coalesce(\"end\", date '9999-12-31')) over "
-             f"(partition by {names} order by start, \"end\", _file, _row rows between unbounded preceding and 1 preceding) "
-             f"as busy from typed_{schema.name}) where start < busy")
-    return Rule(table=schema.name, column=f"{', '.join(schema.no_overlap)}, start, end", name="no_overlap", query=query)
+    columns = f"{', '.join(schema.no_overlap)}, start, end"
+    query = ("select _file, _row from (select _file, _row, start, "
+             "max(coalesce(\"end\", date '9999-12-31')) over "
+             f"(partition by {names} order by start, \"end\", _file, _row "
+             "rows between unbounded preceding and 1 preceding) as busy "
+             f"from typed_{schema.name}) where start < busy")
+    return Rule(table=schema.name, column=columns, name="no_overlap", query=query)
 
 
 def _foreign_rules(schema, columns, other, other_columns):
@@ -202,9 +206,10 @@ def _list_rules(table, item):
     name, rows = quoted(item.name), f"select _file, _row from typed_{table} a where "
     found = []
     if "code-list" in item.flags:
+        valid = (f"select 1 from codes b where b.code = a.{name} and a.start + 6 >= b.valid_from "
+                 "and (b.valid_to is null or a.start < b.valid_to)")
         found = [("unknown_code", f"{name} not in (select code from codes)"),
-                 ("code_not_valid_then", f"{name} in (select code from codes) and not exists (select 1 from codes b where "
-                  f"b.code = a.{name} and a.start + 6 >= b.valid_from and (b.valid_to is null or a.start < b.valid_to))")]
+                 ("code_not_valid_then", f"{name} in (select code from codes) and not exists ({valid})")]
     if "state-list" in item.flags:
         found = [("unknown_state", f"{name} not in (select state from states)")]
     if "questionnaire-item" in item.flags:

@@ -10,7 +10,8 @@ import yaml
 from evalkit.errors import ContractError
 from evalkit.files import package_data
 
-CODE_COLUMNS = ("code", "valid_from", "valid_to", "state", "activity_type", "title_da", "is_verified", "source")
+CODE_COLUMNS = (
+    "code", "valid_from", "valid_to", "state", "activity_type", "title_da", "is_verified", "source")
 CODE_LISTS = ("dream", "ydelse")
 
 
@@ -34,7 +35,8 @@ class Field:
     sdc : str
         Class for disclosure control: identifier, sensitive, quasi or ordinary.
     flags : mapping
-        evalkit's own rules: monday, first-of-month, not-future, open-end, code-list, state-list, questionnaire-item.
+        evalkit's own rules: monday, first-of-month, not-future, open-end, code-list, state-list,
+        questionnaire-item.
     """
 
     name: str
@@ -172,13 +174,19 @@ def _states():
 
 
 def states():
-    """Return the symbolic states: ``state, is_support, role, priority, title_da, title_en``; priority 1 wins a week."""
+    """Return the symbolic states; of two in one week, the one with the lower ``priority`` counts.
+
+    Returns
+    -------
+    DataFrame
+        ``state, is_support, role, priority, title_da, title_en``.
+    """
     return _states().copy()
 
 
 @cache
 def questionnaires():
-    """Return the questionnaires by name: scales, items with wording in Danish and English, reversed items marked.
+    """Return the questionnaires by name: scales, items worded in Danish and English, reversed items marked.
 
     Examples
     --------
@@ -221,25 +229,29 @@ def _allowed(constraints):
 def _schema(raw):
     keys = [raw["primaryKey"]] if "primaryKey" in raw else []
     keys += raw.get("uniqueKeys", [])
+    references = [(key["fields"], key["reference"]) for key in raw.get("foreignKeys", [])]
     return Schema(
-        name=raw["name"], fields=tuple(_field(item, raw) for item in raw["fields"]), keys=tuple(map(tuple, keys)),
-        foreign_keys=tuple((tuple(key["fields"]), key["reference"]["resource"], tuple(key["reference"]["fields"]))
-                           for key in raw.get("foreignKeys", [])),
-        no_overlap=tuple(raw.get("x-no-overlap", [])), rows=tuple(raw.get("x-rows", [])), level=raw["x-level"],
-        facts=tuple(raw["x-facts"]), is_empty_allowed=not raw.get("x-not-empty", False), **_wording(raw))
+        name=raw["name"], fields=tuple(_field(item, raw) for item in raw["fields"]),
+        keys=tuple(map(tuple, keys)),
+        foreign_keys=tuple((tuple(fields), other["resource"], tuple(other["fields"]))
+                           for fields, other in references),
+        no_overlap=tuple(raw.get("x-no-overlap", [])), rows=tuple(raw.get("x-rows", [])),
+        level=raw["x-level"], facts=tuple(raw["x-facts"]), is_empty_allowed=not raw.get("x-not-empty", False),
+        **_wording(raw))
 
 
 def _field(raw, table):
     flags = {name.removeprefix("x-"): value for name, value in raw.items()
              if name.startswith("x-") and name not in ("x-title-da", "x-description-da", "x-role", "x-sdc")}
     return Field(
-        name=raw["name"], type=raw["type"], constraints=raw.get("constraints", {}), example=raw.get("example"),
-        missing_values=tuple(raw.get("missingValues", table["missingValues"])), role=raw["x-role"], sdc=raw["x-sdc"],
-        flags=flags, **_wording(raw))
+        name=raw["name"], type=raw["type"], constraints=raw.get("constraints", {}),
+        missing_values=tuple(raw.get("missingValues", table["missingValues"])), example=raw.get("example"),
+        role=raw["x-role"], sdc=raw["x-sdc"], flags=flags, **_wording(raw))
 
 
 def _wording(raw):
-    return {name: {"en": raw.get(name, ""), "da": raw.get(f"x-{name}-da", "")} for name in ("title", "description")}
+    return {name: {"en": raw.get(name, ""), "da": raw.get(f"x-{name}-da", "")}
+            for name in ("title", "description")}
 
 
 @cache
@@ -251,7 +263,8 @@ def _read_codes(path):
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     missing = [name for name in CODE_COLUMNS if name not in frame.columns]
     if missing:
-        raise ContractError(f"code list: no column {', '.join(missing)}; columns are {', '.join(CODE_COLUMNS)}")
+        expected = ", ".join(CODE_COLUMNS)
+        raise ContractError(f"code list: no column {', '.join(missing)}; columns are {expected}")
     dates = {name: pd.to_datetime(frame[name], format="%Y-%m-%d").astype("datetime64[s]")
              for name in ("valid_from", "valid_to")}
     return frame[list(CODE_COLUMNS)].assign(**dates, is_verified=frame["is_verified"] == "1")

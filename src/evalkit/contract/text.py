@@ -1,4 +1,4 @@
-"""Delimited text at the door: is the file there, whole, UTF-8, and does its header fit? Then its rows as text."""
+"""Delimited text at the door: is the file there, whole, UTF-8, does its header fit? Then its rows as text."""
 
 import codecs
 import csv
@@ -94,14 +94,17 @@ def load_rows(con, name, file, *, table):
     columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in file.header)
     con.execute("drop table if exists reject_errors")
     con.execute("drop table if exists reject_scans")
-    rows = (f"read_csv({literal(_exactly(file.path))}, delim={literal(file.delimiter)}, columns={{{columns}}}, "
+    rows = (f"read_csv({literal(_exactly(file.path))}, columns={{{columns}}}, "
+            f"delim={literal(file.delimiter)}, "
             "quote='\"', escape='\"', header=false, skip=1, auto_detect=false, strict_mode=true, "
             "store_rejects=true, ignore_errors=true, null_padding=false)")
     try:
-        con.execute(f"create or replace table {name} as select row_number() over () + 1 as _row, * from {rows}")
+        con.execute(f"create or replace table {name} as "
+                    f"select row_number() over () + 1 as _row, * from {rows}")
     except duckdb.Error:
         return [report("unreadable_file")]
-    lines = [line for (line,) in con.execute("select distinct line from reject_errors order by line").fetchall()]
+    rejected = con.execute("select distinct line from reject_errors order by line").fetchall()
+    lines = [line for (line,) in rejected]
     return report.rows("row_shape", lines) if lines else []
 
 
@@ -151,7 +154,8 @@ def _encoding_problems(data, report):
         data.decode("utf-8")
         return []
     except UnicodeDecodeError:
-        lines = [number for number, line in enumerate(data.split(b"\n"), start=1) if not _decodes(line, "utf-8")]
+        numbered = enumerate(data.split(b"\n"), start=1)
+        lines = [number for number, line in numbered if not _decodes(line, "utf-8")]
     rule = "encoding" if _decodes(data, "cp1252") else "encoding_unknown"
     return report.rows(rule, lines)
 
@@ -167,7 +171,8 @@ def _decodes(data, encoding):
 def header_problems(header, line, report, delimiter, required):
     """Judge a header: the right delimiter, nothing required missing, nothing twice."""
     missing = [name for name in required if name not in header]
-    fits = [other for other in _DELIMITERS if other != delimiter and set(required) <= set(split_line(line, other))]
+    fits = [other for other in _DELIMITERS
+            if other != delimiter and set(required) <= set(split_line(line, other))]
     if missing and fits:
         hint = f"Expected {_DELIMITERS.get(delimiter, 'the named delimiter')}, found {_DELIMITERS[fits[0]]}."
         return [report("wrong_delimiter", hint=hint)]
@@ -177,5 +182,5 @@ def header_problems(header, line, report, delimiter, required):
 
 
 def shown(name):
-    """Name a column of a file in a message; a name that holds many digits could be a value and is not repeated."""
+    """Name a column of a file in a message; a name with many digits could be a value and is not repeated."""
     return "(unnamed)" if not name or re.search(r"\d{5,}", name) else name[:40]

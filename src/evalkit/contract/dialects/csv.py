@@ -6,8 +6,8 @@ import duckdb
 
 from evalkit.contract import schema as contract
 from evalkit.contract.problems import Delivery, Problem, file_name
-from evalkit.contract.text import load_rows, literal, open_text, quoted, shown
 from evalkit.contract.rules import cpr_shaped
+from evalkit.contract.text import literal, load_rows, open_text, quoted, shown
 from evalkit.files import write_atomic
 
 
@@ -62,7 +62,8 @@ def write(path, frame, *, table):
     --------
     >>> import pandas as pd, tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "screening.csv"
-    >>> write(path, pd.DataFrame({"person_id": ["p-1"], "date": ["2015-02-02"], "risk": ["LOW"]}), table="screening")
+    >>> frame = pd.DataFrame({"person_id": ["p-1"], "date": ["2015-02-02"], "risk": ["LOW"]})
+    >>> write(path, frame, table="screening")
     >>> path.read_text(encoding="utf-8").splitlines()
     ['person_id,date,risk', 'p-1,2015-02-02,LOW']
     """
@@ -91,7 +92,7 @@ def _column(item, header, decimal):
     missing = ", ".join(literal(text) for text in item.missing_values)
     value = f"case when {name} in ({missing}) then null else {name} end"
     if item.type == "number" and decimal == ",":
-        # A point would be taken for a decimal mark once the comma is one: spoil it, so that the type rule finds it.
+        # A point would pass for a decimal mark once the comma is one: spoil it for the type rule to find.
         value = f"translate({value}, ',.', '.?')"
     return f"{value} as {name}"
 
@@ -111,8 +112,10 @@ def _extra_cpr(con, raw, file, expected):
     extra = [name for name in file.header if name not in expected.columns]
     problems = []
     for name in extra:
-        column = quoted(name)
-        shaped, total = con.execute(f"select count(*) filter (where {cpr_shaped(column)}), count({column}) from {raw}").fetchall()[0]
-        if total and 2 * shaped > total:
-            problems.append(Problem(file=file_name(file.path), table=expected.name, column=shown(name), rule="cpr_shaped", count=shaped))
+        shape = cpr_shaped(quoted(name))
+        query = f"select count(*) filter (where {shape}), count({quoted(name)}) from {raw}"
+        shaped, total = con.execute(query).fetchall()[0]
+        if 2 * shaped > total:
+            problems.append(Problem(file=file_name(file.path), table=expected.name, column=shown(name),
+                                    rule="cpr_shaped", count=shaped))
     return problems

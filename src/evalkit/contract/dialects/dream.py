@@ -1,4 +1,4 @@
-"""DREAM as a wide text file: one row a person, ``y_YYWW`` week columns, ``branche_`` and ``grad_YYYY_MM`` month columns.
+"""DREAM as a wide text file: a row a person, weeks in ``y_YYWW``, months in ``branche_`` and ``grad_``.
 
 Read as bytes, block by block: the cells are found by their delimiters and turned into numbers all at once, so
 that no cell becomes a Python object and the wide table never exists as columns. Weeks are put in order by
@@ -7,6 +7,7 @@ their date, never by name or place: ``y_0001`` sorts before ``y_9132`` and is ni
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,6 @@ class _Layout:
     week_columns: np.ndarray
     months: dict
     month_columns: dict
-    names: tuple
 
 
 def read(path, *, id_column="PNR", delimiter=";", decimal=","):
@@ -59,8 +59,8 @@ def read(path, *, id_column="PNR", delimiter=";", decimal=","):
 
     Notes
     -----
-    A blank week (also ``0``, ``000`` or a lone point, as SAS writes it) is a week without benefit. A year with two
-    digits below 90 is of this century. The employment degree is taken as a share of full time.
+    A blank week (also ``0``, ``000`` or a lone point, as SAS writes it) is a week without benefit. A year
+    with two digits below 90 is of this century. The employment degree is taken as a share of full time.
     """
     file = open_text(path, table="benefit", delimiter=delimiter, required=(id_column,))
     if not file.is_readable:
@@ -104,7 +104,8 @@ def write(path, person_ids, weeks_, codes, months=(), industry=None, degree=None
     --------
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "dream.csv"
-    >>> write(path, ["p-1"], weeks.week_of("2015-12-28") + np.arange(2), np.array([[730, 0]], dtype=np.uint16))
+    >>> two_weeks = weeks.week_of("2015-12-28") + np.arange(2)
+    >>> write(path, ["p-1"], two_weeks, np.array([[730, 0]], dtype=np.uint16))
     >>> path.read_text(encoding="utf-8").splitlines()
     ['PNR;y_1553;y_1601', 'p-1;730;']
     """
@@ -112,7 +113,7 @@ def write(path, person_ids, weeks_, codes, months=(), industry=None, degree=None
     parts = [(np.asarray(codes, dtype=np.int64), _texts(range(int(np.max(codes, initial=0)) + 1), "{}"))]
     for name, values in (("branche", _whole(industry, 1)), ("grad", _whole(degree, 100))):
         if values is not None:
-            header += [f"{name}_{day:%Y_%m}" for day in map(weeks.month_start, months)]
+            header += [_month_column(name, month) for month in months]
             parts.append(_ranked(values, name))
     lines = [";".join(header)]
     for begin in range(0, len(person_ids), _ROWS_AT_ONCE):
@@ -120,6 +121,10 @@ def write(path, person_ids, weeks_, codes, months=(), industry=None, degree=None
         cells = np.concatenate([table[values[rows]] for values, table in parts], axis=1).tolist()
         lines += [";".join([person, *row]) for person, row in zip(person_ids[rows], cells, strict=True)]
     write_atomic(path, "\n".join(lines) + "\n")
+
+
+def _month_column(family, month):
+    return f"{family}_{weeks.month_start(month):%Y_%m}"
 
 
 def _whole(values, scale):
@@ -153,18 +158,23 @@ def _layout(file, id_column):
             _note_month(file, name, match, position, months, problems)
     problems += _holes(file, found, weeks.dream_column, "missing_week")
     for family, columns in months.items():
-        problems += _holes(file, columns, lambda month, family=family: f"{family}_{weeks.month_start(month):%Y_%m}", "missing_month")
+        problems += _holes(file, columns, partial(_month_column, family), "missing_month")
     if not found:
         problems.append(_problem(file, "no_weeks", 1))
     if any(item.severity == "error" for item in problems):
         return None, problems
-    order = sorted(found)
+    week_numbers, week_columns = _in_order(found)
+    ordered = {family: _in_order(columns) for family, columns in months.items() if columns}
     layout = _Layout(
-        person=file.header.index(id_column), weeks=np.array(order), week_columns=np.array([found[week] for week in order]),
-        months={family: np.array(sorted(columns)) for family, columns in months.items() if columns},
-        month_columns={family: np.array([columns[month] for month in sorted(columns)])
-                       for family, columns in months.items() if columns}, names=file.header)
+        person=file.header.index(id_column), weeks=week_numbers, week_columns=week_columns,
+        months={family: numbers_ for family, (numbers_, _) in ordered.items()},
+        month_columns={family: columns for family, (_, columns) in ordered.items()})
     return layout, problems
+
+
+def _in_order(found):
+    order = sorted(found)
+    return np.array(order), np.array([found[number] for number in order])
 
 
 def _note_week(file, name, position, found, problems):
@@ -185,32 +195,37 @@ def _holes(file, found, name_of, rule):
     missing = sorted(set(range(min(found), max(found) + 1)) - set(found)) if found else []
     if not missing:
         return []
-    return [_problem(file, rule, len(missing), column=", ".join(name_of(number) for number in missing[:N_ROWS_NAMED]))]
+    names = ", ".join(name_of(number) for number in missing[:N_ROWS_NAMED])
+    return [_problem(file, rule, len(missing), column=names)]
 
 
 def _problem(file, rule, count, **more):
     return Problem(file=file_name(file.path), table="benefit", rule=rule, count=count, **more)
 
 
+def _line_problem(file, rule, lines, column=""):
+    first = tuple(int(line) for line in lines[:N_ROWS_NAMED])
+    return [_problem(file, rule, len(lines), column=column, first_rows=first)] if len(lines) else []
+
+
 def _cells(file, layout, decimal):
-    """Read all cells: pseudonyms, line numbers, and one number matrix a family (blank is 0, a degree's blank NaN)."""
-    families = {"weeks": (layout.week_columns, "")}
-    families |= {name: (columns, decimal if name == "grad" else "") for name, columns in layout.month_columns.items()}
+    """Read all cells: pseudonyms, line numbers, one number matrix a family (blank is 0, of a degree NaN)."""
+    families = {"weeks": layout.week_columns, **layout.month_columns}
+    marks = {"grad": decimal}
     persons, lines, blocks, ragged = [], [], {name: [] for name in families}, []
     unreadable = {name: [] for name in families}
     for block in split_blocks(file.body, file.delimiter, len(file.header)):
         ragged += block.ragged_lines.tolist()
         persons += cell_texts(block, layout.person)
         lines.append(block.lines)
-        for name, (columns, mark) in families.items():
-            values, bad = numbers(block, columns, decimal=mark)
+        for name, columns in families.items():
+            values, bad = numbers(block, columns, decimal=marks.get(name, ""))
             blocks[name].append(values)
             unreadable[name] += block.lines[bad.any(axis=1)].tolist()
-    problems = [_problem(file, "row_shape", len(ragged), first_rows=tuple(ragged[:N_ROWS_NAMED]))] if ragged else []
+    problems = _line_problem(file, "row_shape", ragged)
     for name, bad in unreadable.items():
-        if bad:
-            problems.append(_problem(file, "decimal_mark" if name == "grad" else "type", len(bad),
-                                     column="y_YYWW" if name == "weeks" else f"{name}_YYYY_MM", first_rows=tuple(bad[:N_ROWS_NAMED])))
+        column = "y_YYWW" if name == "weeks" else f"{name}_YYYY_MM"
+        problems += _line_problem(file, "decimal_mark" if name == "grad" else "type", bad, column)
     if not persons and not problems:
         problems.append(_problem(file, "no_rows", 1))
     values = {name: np.concatenate(parts) if parts else np.zeros((0, 0)) for name, parts in blocks.items()}
@@ -224,8 +239,8 @@ def _person_problems(file, id_column, persons, lines):
     shaped = np.array([bool(_CPR.fullmatch(person.strip())) for person in persons], dtype=bool)
     judged = {"duplicate_person": twice & ~missing, "required": missing,
               "cpr_shaped": shaped & (2 * shaped.sum() > len(persons))}
-    return [_problem(file, rule, int(bad.sum()), column=shown(id_column), first_rows=tuple(lines[bad][:N_ROWS_NAMED].tolist()))
-            for rule, bad in judged.items() if bad.any()]
+    return [problem for rule, bad in judged.items()
+            for problem in _line_problem(file, rule, lines[bad], shown(id_column))]
 
 
 def _runs(codes, columns, who, lines):
@@ -238,10 +253,8 @@ def _runs(codes, columns, who, lines):
     paid = code > 0
     row, first = np.divmod(at[paid], codes.shape[1])
     start = columns[0] + first
-    names, rank = np.unique(code[paid], return_inverse=True)
     return pd.DataFrame({
-        "_row": lines[row], "person_id": who[row],
-        "code": pd.Categorical.from_codes(rank, categories=pd.Index([str(name) for name in names], dtype=object)),
+        "_row": lines[row], "person_id": who[row], "code": _labels(code[paid], "{}"),
         "start": weeks.monday(start), "end": weeks.monday(start + length[paid])})
 
 
@@ -256,10 +269,11 @@ def _work(values, layout, who, lines):
     row, month = np.nonzero((industry > 0) | ~np.isnan(degree))
     return pd.DataFrame({
         "_row": lines[row], "person_id": who[row], "month": weeks.month_start(months[month]),
-        "hours": np.round(degree[row, month] * FULL_TIME_HOURS, 2), "industry": _industries(industry[row, month])})
+        "hours": np.round(degree[row, month] * FULL_TIME_HOURS, 2),
+        "industry": _labels(industry[row, month].astype(np.int64), "{:06d}")})
 
 
-def _industries(values):
-    distinct, rank = np.unique(values.astype(np.int64), return_inverse=True)
-    texts = ["" if value == 0 else f"{value:06d}" for value in distinct.tolist()]
+def _labels(values, form):
+    distinct, rank = np.unique(values, return_inverse=True)
+    texts = ["" if value == 0 else form.format(value) for value in distinct.tolist()]
     return pd.Categorical.from_codes(rank, categories=pd.Index(texts, dtype=object))

@@ -1,7 +1,7 @@
-"""Ydelsesrefusion, the weekly benefit payments that every municipality has: semicolon, decimal comma, Danish names.
+"""Ydelsesrefusion, the weekly payments that every municipality has: semicolon, decimal comma, Danish names.
 
-One row per week, person and benefit. Rows are summed; a sum of nothing is a gap, as is a week without a row: a
-week wholly lost to a sanction looks like both.
+One row per week, person and benefit. Rows are summed; a sum of nothing is a gap, as is a week without a row:
+a week wholly lost to a sanction looks like both.
 """
 
 import duckdb
@@ -39,9 +39,9 @@ def read(path, *, delimiter=";", date_format="%Y-%m-%d", con=None):
     Returns
     -------
     Delivery
-        ``benefit`` (person_id, code, start, end, amount_dkk, refund_share): consecutive weeks with the same benefit,
-        amount and refund are one run, ``amount_dkk`` is the amount of each of its weeks. The window runs from the
-        first to the last week of the file.
+        ``benefit`` (person_id, code, start, end, amount_dkk, refund_share): consecutive weeks with the same
+        benefit, amount and refund are one run, ``amount_dkk`` is the amount of each of its weeks. The window
+        runs from the first to the last week of the file.
 
     Notes
     -----
@@ -57,8 +57,10 @@ def read(path, *, delimiter=";", date_format="%Y-%m-%d", con=None):
     if any(item.severity == "error" for item in problems):
         return Delivery(problems=tuple(problems))
     frame = con.execute(_runs_sql(file, date_format)).df()
-    first, last = con.execute(f"select min({_week(date_format)}), max({_week(date_format)}) + 6 from {_RAW}").fetchall()[0]
-    return Delivery(tables={"benefit": frame}, problems=tuple(problems), window=(first, last), trusted=frozenset({"benefit"}))
+    week = _week(date_format)
+    window = con.execute(f"select min({week}), max({week}) + 6 from {_RAW}").fetchall()[0]
+    return Delivery(tables={"benefit": frame}, problems=tuple(problems), window=window,
+                    trusted=frozenset({"benefit"}))
 
 
 def write(path, frame):
@@ -69,22 +71,23 @@ def write(path, frame):
     path : path-like
     frame : DataFrame
         ``person_id``, ``week`` (week number of `evalkit.weeks` or Monday), ``code`` (name of the benefit),
-        ``amount_dkk``, ``refund_share`` and, if wanted, ``municipality``. One row per week, person and benefit.
+        ``amount_dkk``, ``refund_share`` and, if wanted, ``municipality``. One row per week, person and
+        benefit.
 
     Examples
     --------
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "refusion.csv"
-    >>> write(path, pd.DataFrame({"person_id": ["p-1"], "week": [1357], "code": ["Kontanthjælp"],
-    ...                           "amount_dkk": [2500.5], "refund_share": [0.8], "municipality": ["Frederikshavn"]}))
+    >>> paid = {"amount_dkk": 2500.5, "refund_share": 0.8, "municipality": "Frederikshavn"}
+    >>> write(path, pd.DataFrame({"person_id": ["p-1"], "week": [1357], "code": "Kontanthjælp", **paid}))
     >>> path.read_text(encoding="utf-8").splitlines()[1]
     '2016-01-04;p-1;Kontanthjælp;Frederikshavn;2500,50;0,80;2000,40;0,20;500,10'
     """
     paid, share = frame["amount_dkk"].to_numpy(dtype=float), frame["refund_share"].to_numpy(dtype=float)
     refund = np.round(paid * share, 2)
     municipality = frame["municipality"] if "municipality" in frame.columns else ""
-    columns = [_monday(frame["week"]), frame["person_id"], frame["code"], municipality, _comma(paid), _comma(share),
-               _comma(refund), _comma(1 - share), _comma(paid - refund)]
+    columns = [_monday(frame["week"]), frame["person_id"], frame["code"], municipality, _comma(paid),
+               _comma(share), _comma(refund), _comma(1 - share), _comma(paid - refund)]
     table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=frame.index)
     write_atomic(path, table.to_csv(index=False, sep=";", lineterminator="\n"))
 
@@ -111,11 +114,11 @@ def _number(name):
 
 
 def _row_problems(con, file, date_format):
-    """Judge every value in one pass: dates in their one form, amounts with a comma, nothing missing, no CPR numbers."""
-    numeric = [name for name in COLUMNS[4:] if name in file.header]
-    rules = [(name, "required", f"coalesce({quoted(name)}, '') = ''") for name in (WEEK, PERSON, BENEFIT, PAID)]
-    rules += [(name, "decimal_mark", f"{quoted(name)} <> '' and not regexp_full_match({quoted(name)}, {literal(_NUMBER)})")
-              for name in numeric]
+    """Judge every value in one pass: dates in their one form, amounts with a comma, no CPR numbers."""
+    needed, numeric = (WEEK, PERSON, BENEFIT, PAID), [name for name in COLUMNS[4:] if name in file.header]
+    is_number = "{0} <> '' and not regexp_full_match({0}, " + literal(_NUMBER) + ")"
+    rules = [(name, "required", f"coalesce({quoted(name)}, '') = ''") for name in needed]
+    rules += [(name, "decimal_mark", is_number.format(quoted(name))) for name in numeric]
     week = _week(date_format)
     rules += [(WEEK, "type", f"{quoted(WEEK)} <> '' and ({week} is null or not regexp_full_match("
                f"{quoted(WEEK)}, {literal(_DATE_FORMS[date_format])}))"),
@@ -147,12 +150,14 @@ def _runs_sql(file, date_format):
     return f"""
         with delivered as (select min(_row) as _row, {content} from {_RAW} group by {content}),
         summed as (
-            select min(_row) as _row, {quoted(PERSON)} as person_id, {quoted(BENEFIT)} as code, {_week(date_format)} as week,
-                   round(sum({_number(PAID)}), 2) as amount_dkk, {share} as refund_share
+            select min(_row) as _row, {quoted(PERSON)} as person_id, {quoted(BENEFIT)} as code,
+                   {_week(date_format)} as week, round(sum({_number(PAID)}), 2) as amount_dkk,
+                   {share} as refund_share
             from delivered group by {quoted(PERSON)}, {quoted(BENEFIT)}, {_week(date_format)}),
         numbered as (
             select *, week - 7 * (row_number() over ({same} order by week))::integer as run
             from summed where amount_dkk > 0)
-        select min(_row) as _row, person_id, code, min(week) as start, max(week) + 7 as "end", amount_dkk, refund_share
+        select min(_row) as _row, person_id, code, min(week) as start, max(week) + 7 as "end",
+               amount_dkk, refund_share
         from numbered group by person_id, code, amount_dkk, refund_share, run
         order by person_id, start, code"""
