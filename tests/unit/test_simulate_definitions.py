@@ -7,7 +7,9 @@ from evalkit.simulate.product_limit import restricted_mean
 from evalkit.simulate.states import NUMBER
 from evalkit.simulate.worlds import World, weeks_by_cell
 
-CASH, JOB, STUDENT, PENSION = (NUMBER[name] for name in ("CASH_BENEFIT_READY", "EMPLOYED", "EDUCATION", "DISABILITY_PENSION"))
+CASH, JOB, STUDENT, PENSION = (
+    NUMBER[name] for name in ("CASH_BENEFIT_READY", "EMPLOYED", "EDUCATION", "DISABILITY_PENSION")
+)
 
 
 def _column(*parts):
@@ -26,7 +28,9 @@ def test_inflow_needs_a_year_without_support_and_takes_the_first():
 
 def test_inflow_begins_in_a_target_state():
     state = _column((JOB, 60), (PENSION, 10), (CASH, 10))
-    zero = definitions.first_inflow(state, definitions.on_support(state), eligible=lambda row: np.ones(1, bool), first=52, last=80)
+    zero = definitions.first_inflow(
+        state, definitions.on_support(state), eligible=lambda row: np.ones(1, bool), first=52, last=80
+    )
     assert zero.tolist() == [-1]
 
 

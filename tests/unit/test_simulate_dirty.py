@@ -11,7 +11,9 @@ from evalkit import contract, simulate, spec
 def dirty(request, tmp_path_factory):
     """A dirty delivery: site, book of what was planted, what the contract found."""
     folder = tmp_path_factory.mktemp(request.param)
-    made = simulate.register(site=request.param, n_persons=1500, n_comparisons=4, persons_per_comparison=50, dirty=True)
+    made = simulate.register(
+        site=request.param, n_persons=1500, n_comparisons=4, persons_per_comparison=50, dirty=True
+    )
     simulate.write(made, folder)
     sources = []
     for source in spec.load_site(f"analysis/municipalities/{request.param}.yaml").sources:

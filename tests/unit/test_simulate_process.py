@@ -1,4 +1,4 @@
-"""The process behaves as the domain sheet (5.3) says people on support do."""
+"""The process behaves as Danish figures say people on support do, and the law when it says."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,11 @@ from evalkit.simulate.parameters import parameters
 from evalkit.simulate.register import simulate as live
 from evalkit.simulate.sites import example_site
 from evalkit.simulate.states import (
-    EDUCATION_BENEFIT_FROM, FIRST_SUPPORT, INTEGRATION_ALL_FROM, INTEGRATION_NEWCOMERS_FROM, NUMBER,
+    EDUCATION_BENEFIT_FROM,
+    FIRST_SUPPORT,
+    INTEGRATION_ALL_FROM,
+    INTEGRATION_NEWCOMERS_FROM,
+    NUMBER,
     SOCIAL_ASSISTANCE,
 )
 
@@ -55,7 +59,8 @@ def test_nobody_is_on_a_benefit_before_it_exists(register):
     before = {
         EDUCATION_BENEFIT_FROM: ("EDUCATION_BENEFIT_READY", "EDUCATION_BENEFIT_ACTIVITY"),
         INTEGRATION_NEWCOMERS_FROM: ("INTEGRATION_BENEFIT",),
-        weeks.week_of("2013-01-07"): ("RESOURCE_COURSE",), weeks.week_of("2014-07-07"): ("JOB_CLARIFICATION",),
+        weeks.week_of("2013-01-07"): ("RESOURCE_COURSE",),
+        weeks.week_of("2014-07-07"): ("JOB_CLARIFICATION",),
     }
     for week, names in before.items():
         numbers = [NUMBER[name] for name in names]
@@ -122,7 +127,10 @@ def test_activities_run_in_parallel(register):
 
 def test_shocks_have_the_stated_spread():
     params = parameters("base")
-    clocks = [Clock(params, programme_start=0, n_municipalities=25, rng=np.random.default_rng(seed)) for seed in range(40)]
+    clocks = [
+        Clock(params, programme_start=0, n_municipalities=25, rng=np.random.default_rng(seed))
+        for seed in range(40)
+    ]
     assert np.std([clock.shock for clock in clocks]) == pytest.approx(params.shock_sd, rel=0.02)
     assert np.std([clock.level[1:] for clock in clocks]) == pytest.approx(params.level_sd, rel=0.1)
     assert not Clock(parameters("no_shocks"), programme_start=0, n_municipalities=9,

@@ -38,8 +38,12 @@ def test_only_those_asked_answer_and_items_are_the_questionnaires(tables):
 
 def test_response_depends_on_age_and_sex(tables):
     citizens = tables["survey_frame"].query("role == 'CITIZEN'")
-    answered = set(zip(tables["survey_response"]["wave"], tables["survey_response"]["respondent_id"], strict=True))
-    rate = citizens.assign(answered=[key in answered for key in zip(citizens["wave"], citizens["respondent_id"], strict=True)])
+    answered = set(
+        zip(tables["survey_response"]["wave"], tables["survey_response"]["respondent_id"], strict=True)
+    )
+    rate = citizens.assign(
+        answered=[key in answered for key in zip(citizens["wave"], citizens["respondent_id"], strict=True)]
+    )
     by_age = rate.groupby("age_group")["answered"].mean()
     by_sex = rate.groupby("sex")["answered"].mean()
     assert by_age["60+"] - by_age["18-24"] > 0.25

@@ -67,7 +67,9 @@ def test_dream_gives_back_the_latent_weeks(register, tables):
     assert held.first_week == register.first_week
     grid = np.full(register.state.shape, "", dtype=object)
     at = {name: number for number, name in enumerate(register.person_id)}
-    for person, state, start, end in held.frame[["person_id", "state", "start_week", "end_week"]].itertuples(index=False):
+    for person, state, start, end in held.frame[["person_id", "state", "start_week", "end_week"]].itertuples(
+        index=False
+    ):
         grid[start - held.first_week:end - held.first_week, at[person]] = state
     latent = np.array([*("", ""), *STATES[2:]], dtype=object)[register.state]
     # Outside the municipality nobody tells why a week is blank: those sanctions stay holes.
@@ -93,6 +95,7 @@ def test_tables_in_memory_are_those_of_the_files(register, tables):
                        for frame in (memory, tables))
         shared = [column for column in left.columns if column in right.columns]
         pd.testing.assert_frame_equal(left[shared], right[shared], check_dtype=False)
+    assert set(tables) - {"municipality_period"} <= set(memory)
     assert (memory.data_from, memory.data_through) == (tables.data_from, tables.data_through)
 
 
@@ -106,7 +109,9 @@ def test_a_sanctioned_week_is_blank_and_recorded(register, tables):
     matrix = codes.dream_codes(register)
     assert (matrix[person, start] == 0).all()
     mine = register.municipality()[start, person] == 0
-    recorded = set(zip(tables["sanction"]["person_id"], weeks.week_of(tables["sanction"]["start"]), strict=True))
+    recorded = set(
+        zip(tables["sanction"]["person_id"], weeks.week_of(tables["sanction"]["start"]), strict=True)
+    )
     assert {(register.person_id[one], register.first_week + row)
             for one, row in zip(person[mine], start[mine], strict=True)} == recorded
 
@@ -161,7 +166,9 @@ def test_panel_is_of_simulated_municipalities_only(folder):
     from evalkit.contract.dialects import statbank
     for name in ("LBESK69", "AUK01", "FOLK1A"):
         panel = statbank.read(folder / f"{name}.csv")
-        assert set(panel["municipality"]) - {"Hjørring"} <= {f"Kommune {number:02d}" for number in range(1, 25)}
+        assert set(panel["municipality"]) - {"Hjørring"} <= {
+            f"Kommune {number:02d}" for number in range(1, 25)
+        }
         assert panel["period"].nunique() == 40
 
 
@@ -171,5 +178,11 @@ def test_truth_lies_beside_the_delivery(folder):
     realised = truth["realised"]["inflow"]["estimands"]["weeks_on_support_104"]
     assert realised["effect"] == pytest.approx(realised["with"] - realised["without"], abs=1e-4)
     assert truth["expected"]["inflow"]["estimands"]["weeks_on_support_104"]["effect"] < -4
-    assert set(truth["survey"]) == {"citizens.empowerment", "citizens.experience", "citizens.satisfaction",
-                                    "caseworkers.coordination", "caseworkers.empowerment", "caseworkers.satisfaction"}
+    assert set(truth["survey"]) == {
+        "citizens.empowerment",
+        "citizens.experience",
+        "citizens.satisfaction",
+        "caseworkers.coordination",
+        "caseworkers.empowerment",
+        "caseworkers.satisfaction",
+    }

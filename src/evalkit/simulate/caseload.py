@@ -47,7 +47,12 @@ def headcount(own):
     middle = np.array([weeks.week_of(weeks.month_start(one)) for one in month]) + 2 - own.first_week
     workers = _n_workers(own, np.clip(middle, 0, own.n_weeks - 1))
     share = _share(own, middle)
-    roles = {"CASEWORKER": workers, "HEALTH": 2 + 12 * share, "COMPANY_CONSULTANT": 4 + 8 * share, "MENTOR": 3 + 7 * share}
+    roles = {
+        "CASEWORKER": workers,
+        "HEALTH": 2 + 12 * share,
+        "COMPANY_CONSULTANT": 4 + 8 * share,
+        "MENTOR": 3 + 7 * share,
+    }
     parts = [pd.DataFrame({"month": weeks.month_start(month), "role": role, "fte": np.round(fte, 1)})
              for role, fte in roles.items()]
     return pd.concat(parts, ignore_index=True)
@@ -102,7 +107,9 @@ def _n_workers(own, row):
 
 def _share(own, row):
     """Return how much of the way from the old caseload to the new has been gone."""
-    return np.clip((np.asarray(row) - own.programme_row + 26) / (104.0 + 26.0), 0.0, 1.0) * (np.asarray(row) >= own.programme_row)
+    return np.clip((np.asarray(row) - own.programme_row + 26) / (104.0 + 26.0), 0.0, 1.0) * (
+        np.asarray(row) >= own.programme_row
+    )
 
 
 def _worker(number):

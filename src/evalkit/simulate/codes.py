@@ -9,7 +9,13 @@ from evalkit.simulate.own import sanctions
 from evalkit.simulate.states import ACTIVITIES, FIRST_SUPPORT, NUMBER, STATES
 
 # Where several codes share a state, the one that the plain case has.
-_USUAL = {"UNEMPLOYMENT_BENEFIT": 111, "FLEX_JOB": 771, "DISABILITY_PENSION": 783, "EDUCATION": 651, "INTEGRATION_BENEFIT": 160}
+_USUAL = {
+    "UNEMPLOYMENT_BENEFIT": 111,
+    "FLEX_JOB": 771,
+    "DISABILITY_PENSION": 783,
+    "EDUCATION": 651,
+    "INTEGRATION_BENEFIT": 160,
+}
 _PAID = np.array([name not in ("NONE", "EMPLOYED") for name in STATES])
 
 
@@ -36,7 +42,10 @@ def benefit_names():
     names = {}
     for row in _rows("ydelse"):
         names.setdefault(row["state"], row["code"])
-    same = {"CASH_BENEFIT_READY": "CASH_BENEFIT_ACTIVITY", "EDUCATION_BENEFIT_READY": "EDUCATION_BENEFIT_ACTIVITY"}
+    same = {
+        "CASH_BENEFIT_READY": "CASH_BENEFIT_ACTIVITY",
+        "EDUCATION_BENEFIT_READY": "EDUCATION_BENEFIT_ACTIVITY",
+    }
     return np.array([names.get(same.get(state, state), "") if number >= FIRST_SUPPORT else ""
                      for number, state in enumerate(STATES)], dtype=object)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from evalkit.errors import RunError
-from evalkit.simulate import expectation, survey, worlds
+from evalkit.simulate import expectation, payments, survey, worlds
 from evalkit.simulate.own import Own
 
 _NEVER = 1_000_000
@@ -18,16 +18,26 @@ def truth(register):
         ``expected``: over persons and shocks, computed once per scenario (`expectation.stored`);
         ``realised``: the same persons with and without the programme from time zero on, on the same
         luck; ``extra_persons``: expected and realised number of persons in job, education or either
-        beyond those without the programme; ``survey``: scale means of everybody asked.
+        beyond those without the programme; ``saved_dkk``: what the inflow's saved weeks are worth by
+        year at the site's prices; ``survey``: scale means of everybody asked.
     """
     realised = _realised(register)
     expected = _expected(register)
     content = {
-        "schema": "evalkit.truth/1", "site": register.site.name, "scenario": register.scenario, "seed": register.seed,
-        "is_simulated": True, "expected": expected, "realised": realised,
+        "schema": "evalkit.truth/1",
+        "site": register.site.name,
+        "scenario": register.scenario,
+        "seed": register.seed,
+        "is_simulated": True,
+        "expected": expected,
+        "realised": realised,
         "extra_persons": _extra_persons(expected, realised),
-        "shocks": {"sd_log_hazard_by_municipality_and_year": register.params.shock_sd,
-                   "sd_log_hazard_by_municipality": register.params.level_sd}}
+        "saved_dkk": _saved_dkk(register.site, expected, realised),
+        "shocks": {
+            "sd_log_hazard_by_municipality_and_year": register.params.shock_sd,
+            "sd_log_hazard_by_municipality": register.params.level_sd,
+        },
+    }
     if "survey_response" not in register.site.absent:
         content["survey"] = survey.scale_truth(Own(register))
     return content
@@ -43,7 +53,10 @@ def _expected(register):
 def _realised(register):
     with_it = worlds.delivered(register)
     found = {}
-    for population, chosen in (("inflow", with_it.inflow(worlds.POST)), ("stock", with_it.stock(worlds.CENSUS_POST))):
+    for population, chosen in (
+        ("inflow", with_it.inflow(worlds.POST)),
+        ("stock", with_it.stock(worlds.CENSUS_POST)),
+    ):
         off = np.full(register.n_persons, _NEVER)
         off[chosen[0]] = chosen[1] + register.first_week
         without = worlds.delivered(register, off_from=off)
@@ -55,10 +68,22 @@ def _pair(with_it, without, person, zero):
     if not len(person):
         return {"n_persons": 0, "estimands": {}}
     pair = [worlds.outcomes(world, person, zero) for world in (with_it, without)]
-    estimands = {name: {"with": round(float(pair[0][name].mean()), 5), "without": round(float(pair[1][name].mean()), 5),
-                        "effect": round(float((pair[0][name] - pair[1][name]).mean()), 5)}
-                 for name in pair[0] if name[0] != "_"}
+    estimands = {
+        name: {
+            "with": round(float(pair[0][name].mean()), 5),
+            "without": round(float(pair[1][name].mean()), 5),
+            "effect": round(float((pair[0][name] - pair[1][name]).mean()), 5),
+        }
+        for name in pair[0]
+        if name[0] != "_"
+    }
     return {"n_persons": len(person), "estimands": estimands}
+
+
+def _saved_dkk(site, expected, realised):
+    """Return the expected saving of as many persons as were delivered."""
+    cells = expected.get("inflow", {}).get("saved_weeks", [])
+    return payments.saved_dkk(site, cells, realised["inflow"]["n_persons"]) if cells else None
 
 
 def _extra_persons(expected, realised):

@@ -10,12 +10,19 @@ _DAY = pd.Timedelta(days=1)
 _UNKNOWN_CODE = 199
 # Wrong values by table, column, value, rule and how often.
 _VALUES = (
-    ("person", "sex", "K", "enum", 2), ("person", "ancestry", None, "required", 2), ("person", "birth_year", 1015, "minimum", 1),
-    ("visitation", "category", "MATCH_4", "enum", 3), ("activity", "type", "KURSUS", "enum", 4),
-    ("activity", "hours_per_week", "7,5", "type", 3), ("contact", "kind", "MAIL", "enum", 2),
-    ("closure", "reason", "UKENDT", "enum", 2), ("screening", "risk", "UKENDT", "enum", 2),
-    ("survey_response", "value", 7, "maximum", 3), ("survey_response", "item", "emp_99", "unknown_item", 2),
-    ("survey_frame", "age_group", "30 til 39", "pattern", 2), ("headcount", "fte", -1.0, "minimum", 1),
+    ("person", "sex", "K", "enum", 2),
+    ("person", "ancestry", None, "required", 2),
+    ("person", "birth_year", 1015, "minimum", 1),
+    ("visitation", "category", "MATCH_4", "enum", 3),
+    ("activity", "type", "KURSUS", "enum", 4),
+    ("activity", "hours_per_week", "7,5", "type", 3),
+    ("contact", "kind", "MAIL", "enum", 2),
+    ("closure", "reason", "UKENDT", "enum", 2),
+    ("screening", "risk", "UKENDT", "enum", 2),
+    ("survey_response", "value", 7, "maximum", 3),
+    ("survey_response", "item", "emp_99", "unknown_item", 2),
+    ("survey_frame", "age_group", "30 til 39", "pattern", 2),
+    ("headcount", "fte", -1.0, "minimum", 1),
     ("headcount", "month", pd.Timestamp("2015-03-15"), "first_of_month", 1),
 )
 _BACKWARDS = (("residence", 3), ("activity", 5), ("sanction", 2))
@@ -48,7 +55,9 @@ def _wrong_values(planting):
 def _intervals(planting):
     for table, n in _BACKWARDS:
         frame = planting.tables[table]
-        rows = planting.rows(table, n, where=planting.single(table) if table == "residence" else frame["end"].notna())
+        rows = planting.rows(
+            table, n, where=planting.single(table) if table == "residence" else frame["end"].notna()
+        )
         frame.loc[rows, "end"] = frame.loc[rows, "start"] - 30 * _DAY
         planting.note(table, "end_after_start", len(rows), column="end, start")
     for table, column, n in _FUTURE:
@@ -88,7 +97,9 @@ def _rows_again(planting):
     planting.add("person", other)
     planting.note("person", "primary_key", len(other), column="person_id")
     closed = planting.tables["closure"]
-    other = closed.loc[planting.rows("closure", 2, where=closed["reason"] == "SELF_SUPPORT")].assign(reason="OTHER")
+    other = closed.loc[planting.rows("closure", 2, where=closed["reason"] == "SELF_SUPPORT")].assign(
+        reason="OTHER"
+    )
     planting.add("closure", other)
     planting.note("closure", "primary_key", len(other), column="person_id, date")
 

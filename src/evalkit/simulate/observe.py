@@ -46,12 +46,18 @@ def residence(register):
     code = np.where(gone, -1, place)
     runs = run_lengths(code)
     runs = runs[runs["value"] >= 0]
-    return pd.DataFrame({
-        "person_id": register.person_id[runs["person"]],
-        "municipality": np.array(register.municipalities)[runs["value"]],
-        "start": np.where(runs["start"] == 0, np.datetime64(_FAR_PAST), weeks.monday(register.first_week + runs["start"])),
-        "end": weeks.monday(register.first_week + runs["end"]),
-    }).reset_index(drop=True)
+    return pd.DataFrame(
+        {
+            "person_id": register.person_id[runs["person"]],
+            "municipality": np.array(register.municipalities)[runs["value"]],
+            "start": np.where(
+                runs["start"] == 0,
+                np.datetime64(_FAR_PAST),
+                weeks.monday(register.first_week + runs["start"]),
+            ),
+            "end": weeks.monday(register.first_week + runs["end"]),
+        }
+    ).reset_index(drop=True)
 
 
 def income_month(register):
@@ -79,7 +85,9 @@ def employment_degree(register):
     degree = np.full((register.n_persons, len(months)), np.nan)
     order = np.argsort(register.person_id)
     who = order[np.searchsorted(register.person_id[order], table["person_id"])]
-    degree[who, weeks.month_number(table["month"]) - months[0]] = np.round(table["hours"] / FULL_TIME_HOURS, 2)
+    degree[who, weeks.month_number(table["month"]) - months[0]] = np.round(
+        table["hours"] / FULL_TIME_HOURS, 2
+    )
     return degree
 
 
@@ -118,6 +126,11 @@ def run_lengths(matrix):
     person_number, start = np.nonzero(change)
     end = np.r_[start[1:], wide.shape[1]]
     end[np.r_[person_number[1:] != person_number[:-1], True]] = wide.shape[1]
-    return pd.DataFrame({
-        "person": person_number, "value": wide[person_number, start].astype(np.int64), "start": start, "end": end,
-    })
+    return pd.DataFrame(
+        {
+            "person": person_number,
+            "value": wide[person_number, start].astype(np.int64),
+            "start": start,
+            "end": end,
+        }
+    )

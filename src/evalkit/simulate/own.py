@@ -45,7 +45,9 @@ class Own:
 
     def date(self, row, day=0):
         """Return the date of a day (0 Monday) in a row's week."""
-        return weeks.monday(self.first_week + np.asarray(row, dtype=np.int64)) + np.asarray(day).astype("timedelta64[D]")
+        return weeks.monday(self.first_week + np.asarray(row, dtype=np.int64)) + np.asarray(day).astype(
+            "timedelta64[D]"
+        )
 
     def open_end(self, row):
         """Return the Monday of each row, missing (still running) at the end of the data."""
@@ -79,7 +81,10 @@ def sanctions(register):
     rng = register.rng("sanction")
     at_risk = np.isin(register.state, SOCIAL_ASSISTANCE)
     n_expected = rng.poisson(register.params.sanction * at_risk.sum())
-    row, person = rng.integers(1, len(register.state) - 4, n_expected), rng.integers(0, register.n_persons, n_expected)
+    row, person = (
+        rng.integers(1, len(register.state) - 4, n_expected),
+        rng.integers(0, register.n_persons, n_expected),
+    )
     # Aim again until it hits: choose among weeks at risk without listing them all.
     for _ in range(40):
         miss = ~at_risk[row, person]

@@ -40,5 +40,7 @@ def _mean_count(register, place, quarter, flag):
     for name in np.unique(quarter):
         rows = np.flatnonzero(quarter == name)
         count = np.bincount(place[rows][flag[rows]], minlength=n_places) / len(rows)
-        parts.append(pd.DataFrame({"municipality": register.municipalities, "period": name, "value": count * _SCALE}))
+        parts.append(
+            pd.DataFrame({"municipality": register.municipalities, "period": name, "value": count * _SCALE})
+        )
     return pd.concat(parts, ignore_index=True).sort_values(["municipality", "period"], ignore_index=True)

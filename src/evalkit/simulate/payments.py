@@ -8,8 +8,9 @@ from evalkit.simulate.codes import benefit_names
 from evalkit.simulate.own import Own, sanctions
 from evalkit.simulate.states import STATES
 
-# Weeks of support so far and the state's share of the cost (domain sheet 2.2).
+# Weeks of support so far and the state's share of the cost since 2016; before, one flat share is used.
 _LADDER_WEEKS, _LADDER_SHARES = np.array([4, 26, 52]), np.array([0.8, 0.4, 0.3, 0.2])
+_LADDER_YEAR = 2016
 _OTHER_RATE = 2500.0
 
 
@@ -37,6 +38,32 @@ def refund_weeks(register):
         "municipality": register.site.municipality})
 
 
+def saved_dkk(site, saved_weeks, n_persons):
+    """Return what weeks saved are worth to the municipality, by calendar year and in all.
+
+    Parameters
+    ----------
+    site : ExampleSite
+        Whose price list holds: a week costs its rate less the state's refund.
+    saved_weeks : list of dict
+        ``state, year, refund_step, weeks_per_person`` (`worlds.weeks_by_cell`).
+    n_persons : int
+
+    Returns
+    -------
+    dict of str to float
+        DKK by year, and ``total``.
+    """
+    rates, price = dict(zip(STATES, _rates(site), strict=True)), _prices(site)
+    before = price.loc[price["valid_to"].notna() & (price["unit"] == "REFUND_SHARE"), "value"]
+    out = {}
+    for cell in saved_weeks:
+        refund = before.iloc[0] if cell["year"] < _LADDER_YEAR else _LADDER_SHARES[cell["refund_step"]]
+        saved = cell["weeks_per_person"] * n_persons * rates[cell["state"]] * (1.0 - refund)
+        out[str(cell["year"])] = out.get(str(cell["year"]), 0.0) + saved
+    return {year: round(float(value), 0) for year, value in (out | {"total": sum(out.values())}).items()}
+
+
 def _weeks_so_far(on):
     """Return weeks of unbroken support before each week."""
     so_far = np.zeros(on.shape, dtype=np.int32)
@@ -47,6 +74,11 @@ def _weeks_so_far(on):
 
 def _rates(site):
     """Return DKK a week by state from the site's own price list."""
-    price = pd.read_csv(package_data("analysis", "municipalities", f"{site.name}_prices.csv"), encoding="utf-8")
+    price = _prices(site)
     by_state = price[price["unit"] == "DKK_PER_WEEK"].drop_duplicates("state").set_index("state")["value"]
     return np.array([by_state.get(state, _OTHER_RATE) for state in STATES], dtype=float)
+
+
+def _prices(site):
+    path = package_data("analysis", "municipalities", f"{site.name}_prices.csv")
+    return pd.read_csv(path, encoding="utf-8")

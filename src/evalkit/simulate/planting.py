@@ -31,7 +31,9 @@ class Planting:
 
     def note(self, table, rule, count, *, column="", trap="", how=""):
         """Write down what was planted."""
-        self.entries.append({"trap": trap, "table": table, "column": column, "rule": rule, "count": int(count), "how": how})
+        self.entries.append(
+            {"trap": trap, "table": table, "column": column, "rule": rule, "count": int(count), "how": how}
+        )
 
     def rows(self, table, n, *, where=None):
         """Return labels of `n` rows that nothing was done to yet, drawn among those that fit."""
@@ -46,7 +48,9 @@ class Planting:
         """Set a column of some rows to a value that its type may not hold."""
         frame = self.tables[table]
         if frame[column].dtype != object:
-            frame[column] = frame[column].astype(object) if isinstance(value, str | type(None)) else frame[column]
+            frame[column] = (
+                frame[column].astype(object) if isinstance(value, str | type(None)) else frame[column]
+            )
         frame.loc[rows, column] = value
 
     def add(self, table, new):
@@ -60,7 +64,7 @@ class Planting:
         return ~self.tables[table]["person_id"].duplicated(keep=False)
 
     def blank_cells(self, n, row, *, around):
-        """Return `n` persons whose codes are blank for `around` weeks on both sides of a week, unused before."""
+        """Return `n` unused persons whose codes are blank for `around` weeks on both sides of a week."""
         low, high = max(row - around, 0), row + around + 1
         blank = np.flatnonzero((self.codes[:, low:high] == 0).all(axis=1))
         free = np.setdiff1d(blank, self._used.get("_codes", []))

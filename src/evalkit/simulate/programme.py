@@ -8,8 +8,17 @@ from evalkit.simulate.parameters import GROUPS
 from evalkit.simulate.states import ACTIVITIES, FIRST_SUPPORT
 
 _HOURS = {
-    "PRAKTIK": (15, 37), "LOENTIL": (30, 37), "NYTTE": (15, 30), "ORD_TIMER": (3, 15), "IPS": (1, 5), "VEJL_OPK": (10, 30),
-    "UDD": (15, 30), "SUNDHED": (2, 8), "MISBRUG": (1, 6), "MENTOR": (1, 3), "SOCIAL": (1, 6),
+    "PRAKTIK": (15, 37),
+    "LOENTIL": (30, 37),
+    "NYTTE": (15, 30),
+    "ORD_TIMER": (3, 15),
+    "IPS": (1, 5),
+    "VEJL_OPK": (10, 30),
+    "UDD": (15, 30),
+    "SUNDHED": (2, 8),
+    "MISBRUG": (1, 6),
+    "MENTOR": (1, 3),
+    "SOCIAL": (1, 6),
 }
 _TRACK_SHARE = (0.20, 0.34, 0.08, 0.08, 0.04, 0.02, 0.10, 0.14)
 _INDICATORS = ("HEALTH_COPING", "EVERYDAY_COPING", "JOB_BELIEF", "COOPERATION", "JOB_SEARCH", "SELF_EFFICACY")
@@ -20,7 +29,7 @@ _STAYED_OUTCOMES = ("PARTLY",) * 5 + ("ONGOING",) * 18
 
 
 def activity(own):
-    """Return activities of persons living here when they began; owner J, S or none, track of health efforts."""
+    """Return activities of persons living here when they began: owner J, S or none, track 1-8."""
     rng, book = own.rng("activity"), own.register.activities
     row = book["start"] - own.first_week
     mine = (row >= 0) & own.here[np.maximum(row, 0), book["person"]]
@@ -45,10 +54,16 @@ def screening(own):
     chosen = pd.MultiIndex.from_arrays([start["person"], start["start"]]).isin(
         pd.MultiIndex.from_arrays([referred["person"], referred["row"]]))
     u = rng.random(len(start))
-    risk = np.where(chosen, np.where(u < 0.45, "HIGH", "MODERATE"), np.where(u < 0.72, "LOW", np.where(u < 0.94, "MODERATE", "HIGH")))
+    risk = np.where(
+        chosen,
+        np.where(u < 0.45, "HIGH", "MODERATE"),
+        np.where(u < 0.72, "LOW", np.where(u < 0.94, "MODERATE", "HIGH")),
+    )
     late = np.minimum(start["end"] - 1, start["start"] + rng.integers(0, 3, len(start)))
     table = pd.DataFrame({"person_id": own.name(start["person"]), "date": own.date(late, 1), "risk": risk})
-    return table.drop_duplicates(["person_id", "date"]).sort_values(["person_id", "date"], kind="stable", ignore_index=True)
+    return table.drop_duplicates(["person_id", "date"]).sort_values(
+        ["person_id", "date"], kind="stable", ignore_index=True
+    )
 
 
 def process(own):
@@ -58,7 +73,15 @@ def process(own):
         row = referred["row"] + np.ceil(referred["wait"] * share).astype(np.int64) - (step == "COURSE")
         row = np.minimum(row, own.n_weeks - 1)
         there = own.on[row, referred["person"]] & (row - referred["row"] < referred["length"])
-        parts.append(pd.DataFrame({"person_id": own.name(referred["person"][there]), "step": step, "date": own.date(row[there], 3)}))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "person_id": own.name(referred["person"][there]),
+                    "step": step,
+                    "date": own.date(row[there], 3),
+                }
+            )
+        )
     table = pd.concat(parts, ignore_index=True).drop_duplicates(["person_id", "step", "date"])
     return table.sort_values(["person_id", "date"], kind="stable", ignore_index=True)
 
@@ -76,13 +99,22 @@ def progress(own):
     for indicator in _INDICATORS:
         for rater, shift in (("CITIZEN", 0.15), ("CASEWORKER", -0.1)):
             score = np.clip(np.round(base + shift + rng.normal(0, 0.7, len(at))), 1, 5).astype(np.int64)
-            parts.append(pd.DataFrame({"person_id": own.name(begun["person"].to_numpy()[at]), "date": own.date(row[at, turn], 2),
-                                       "indicator": indicator, "rater": rater, "score": score}))
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "person_id": own.name(begun["person"].to_numpy()[at]),
+                        "date": own.date(row[at, turn], 2),
+                        "indicator": indicator,
+                        "rater": rater,
+                        "score": score,
+                    }
+                )
+            )
     return pd.concat(parts, ignore_index=True)
 
 
 def enrolment(own):
-    """Return a project of 29 newcomers whose status at the end of June 2018 is the source's: 5, 1, 5, and 18 going on."""
+    """Return a project of 29 newcomers with the source's status of June 2018: 5, 1, 5, and 18 going on."""
     first, status = (weeks.week_of(date) - own.first_week for date in (_PROJECT_START, _PROJECT_STATUS))
     columns = ["person_id", "project", "start", "end", "outcome"]
     if not 0 <= first < status < own.n_weeks:
@@ -96,8 +128,16 @@ def enrolment(own):
     outcome = np.array([*_LEFT_OUTCOMES[:len(left)], *_STAYED_OUTCOMES[:len(stayed)]], dtype=object)
     gone = first + (own.register.state[first:status + 1, chosen] >= FIRST_SUPPORT).argmin(axis=0)
     end = np.where(out, own.date(gone), np.datetime64(_PROJECT_END))
-    return pd.DataFrame({"person_id": own.name(chosen), "project": _PROJECT, "start": np.datetime64(_PROJECT_START),
-                         "end": end, "outcome": outcome}, columns=columns)
+    return pd.DataFrame(
+        {
+            "person_id": own.name(chosen),
+            "project": _PROJECT,
+            "start": np.datetime64(_PROJECT_START),
+            "end": end,
+            "outcome": outcome,
+        },
+        columns=columns,
+    )
 
 
 def _referred(own):
@@ -105,7 +145,9 @@ def _referred(own):
     courses = own.register.courses
     row = courses["week"] - own.first_week
     mine = row >= 0
-    table = pd.DataFrame({"person": courses["person"][mine], "row": row[mine], "wait": courses["wait"][mine].astype(np.int64)})
+    table = pd.DataFrame(
+        {"person": courses["person"][mine], "row": row[mine], "wait": courses["wait"][mine].astype(np.int64)}
+    )
     ends = own.episodes.rename(columns={"start": "row"})
     table = table.merge(ends, on=["person", "row"], how="inner")
     return table.assign(length=table["end"] - table["row"])

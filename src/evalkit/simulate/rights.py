@@ -39,7 +39,9 @@ def visitation(own):
     runs = runs[runs["start"] < runs["end"]].reset_index(drop=True)
     same = (runs["person"].eq(runs["person"].shift()) & runs["category"].eq(runs["category"].shift())
             & runs["start"].eq(runs["end"].shift()))
-    runs = runs.groupby((~same).cumsum()).agg({"person": "first", "start": "first", "end": "last", "category": "first"})
+    runs = runs.groupby((~same).cumsum()).agg(
+        {"person": "first", "start": "first", "end": "last", "category": "first"}
+    )
     return pd.DataFrame({"person_id": own.name(runs["person"]), "start": own.date(runs["start"]),
                          "end": own.open_end(runs["end"]), "category": runs["category"].to_numpy()})
 
@@ -62,10 +64,20 @@ def exemption(own):
     length = (long["end"] - long["start"]).to_numpy()
     start = long["start"].to_numpy() + np.floor(rng.random(len(long)) * length * 0.7).astype(np.int64)
     end = np.minimum(start + rng.integers(4, 40, len(long)), long["end"])
-    ill = _interval(own, long["person"], start, end, "reason", rng.choice(["SICKNESS", "OTHER"], len(long), p=(0.85, 0.15)))
+    ill = _interval(
+        own,
+        long["person"],
+        start,
+        end,
+        "reason",
+        rng.choice(["SICKNESS", "OTHER"], len(long), p=(0.85, 0.15)),
+    )
     runs = own.state_runs()
     born = runs[runs["value"] == NUMBER["MATERNITY_BENEFIT"]]
-    return pd.concat([ill, _interval(own, born["person"], born["start"], born["end"], "reason", "MATERNITY")], ignore_index=True)
+    return pd.concat(
+        [ill, _interval(own, born["person"], born["start"], born["end"], "reason", "MATERNITY")],
+        ignore_index=True,
+    )
 
 
 def availability(own):
@@ -74,7 +86,9 @@ def availability(own):
     some = episodes[(episodes["end"] - episodes["start"] >= 12) & (rng.random(len(episodes)) < 0.04)]
     start = some["start"].to_numpy() + rng.integers(2, 8, len(some))
     end = np.minimum(start + rng.integers(3, 14, len(some)), some["end"])
-    return _interval(own, some["person"], start, end, "status", rng.choice(["PENDING", "NON_COOPERATION"], len(some)))
+    return _interval(
+        own, some["person"], start, end, "status", rng.choice(["PENDING", "NON_COOPERATION"], len(some))
+    )
 
 
 def sanction(own):
@@ -107,7 +121,9 @@ def _closures(own, person, row, reason):
 
 def _moved(own):
     ends = own.episodes[own.episodes["end"] < own.n_weeks]
-    away = ~own.here[ends["end"], ends["person"]] & (own.register.state[ends["end"], ends["person"]] >= NUMBER["CASH_BENEFIT_READY"])
+    away = ~own.here[ends["end"], ends["person"]] & (
+        own.register.state[ends["end"], ends["person"]] >= NUMBER["CASH_BENEFIT_READY"]
+    )
     return _closures(own, ends["person"][away], ends["end"][away], "MOVED")
 
 
@@ -119,5 +135,7 @@ def _sanctioned(own):
 
 
 def _interval(own, person, start, end, column, value):
-    frame = pd.DataFrame({"person_id": own.name(person), "start": own.date(start), "end": own.date(end), column: value})
+    frame = pd.DataFrame(
+        {"person_id": own.name(person), "start": own.date(start), "end": own.date(end), column: value}
+    )
     return frame.sort_values(["person_id", "start"], kind="stable", ignore_index=True)

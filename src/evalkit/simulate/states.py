@@ -26,7 +26,7 @@ STAGES = (
 )
 STAGE = {name: number for number, name in enumerate(STAGES)}
 
-# Law: the first week under each rule (domain sheet 2.1).
+# Law: the first week under each rule.
 RESOURCE_COURSE_FROM = weeks.week_of("2013-01-07")
 EDUCATION_BENEFIT_FROM = weeks.week_of("2014-01-06")
 JOB_CLARIFICATION_FROM = weeks.week_of("2014-07-07")

@@ -5,8 +5,12 @@ import numpy as np
 from evalkit.simulate.parameters import GROUPS
 from evalkit.simulate.population import ON
 from evalkit.simulate.states import (
-    EDUCATION_BENEFIT_FROM, INTEGRATION_ALL_FROM, JOB_CLARIFICATION_FROM, NUMBER,
-    RESOURCE_COURSE_FROM, STAGE,
+    EDUCATION_BENEFIT_FROM,
+    INTEGRATION_ALL_FROM,
+    JOB_CLARIFICATION_FROM,
+    NUMBER,
+    RESOURCE_COURSE_FROM,
+    STAGE,
 )
 
 _SICKNESS, _INTEGRATION, _INSURED = (GROUPS.index(name) for name in ("sickness", "integration", "insured"))

@@ -46,8 +46,17 @@ def scale_truth(own):
         frames = {wave: _frame(own, wave, questionnaire) for wave in WAVES}
         for scale in scales:
             n_items = sum(item["scale"] == scale for item in items(questionnaire))
-            means = {wave: float(np.mean([_expected(_location(frame, questionnaire, scale, wave) + offset)
-                                          for offset in _offsets(n_items)])) for wave, frame in frames.items()}
+            means = {
+                wave: float(
+                    np.mean(
+                        [
+                            _expected(_location(frame, questionnaire, scale, wave) + offset)
+                            for offset in _offsets(n_items)
+                        ]
+                    )
+                )
+                for wave, frame in frames.items()
+            }
             truth[f"{questionnaire}.{scale}"] = {
                 **{str(wave): round(mean, 4) for wave, mean in means.items()},
                 "change": round(means[WAVES[1]] - means[WAVES[0]], 4)}
@@ -84,19 +93,35 @@ def _citizens(own, wave):
     asked = np.flatnonzero(own.on[row] & np.isin(state, TARGET) & (age >= 18) & (age < 65))
     band = np.searchsorted(_AGE_BANDS, age[asked], side="right") - 1
     woman = people.sex[asked] == 0
-    return pd.DataFrame({
-        "wave": wave, "respondent_id": [f"c{number:05d}x" for number in asked], "role": "CITIZEN",
-        "sex": np.where(woman, "F", "M"), "age_group": _AGE_GROUPS[band], "target_group": _groups(state[asked]),
-        "mood": _AGE_MOOD[band] + _WOMAN_MOOD * woman,
-        # The second wave reached fewer of the young.
-        "answers": _AGE_ANSWERS[band] + _WOMAN_ANSWERS * woman - 0.05 * (wave > WAVES[0]) * (band < 3)})
+    return pd.DataFrame(
+        {
+            "wave": wave,
+            "respondent_id": [f"c{number:05d}x" for number in asked],
+            "role": "CITIZEN",
+            "sex": np.where(woman, "F", "M"),
+            "age_group": _AGE_GROUPS[band],
+            "target_group": _groups(state[asked]),
+            "mood": _AGE_MOOD[band] + _WOMAN_MOOD * woman,
+            # The second wave reached fewer of the young.
+            "answers": _AGE_ANSWERS[band] + _WOMAN_ANSWERS * woman - 0.05 * (wave > WAVES[0]) * (band < 3),
+        }
+    )
 
 
 def _caseworkers(own, wave):
     n_workers = 46 if wave == WAVES[0] else 58
-    return pd.DataFrame({
-        "wave": wave, "respondent_id": [f"sb{number:03d}" for number in range(n_workers)], "role": "CASEWORKER",
-        "sex": None, "age_group": None, "target_group": None, "mood": 0.0, "answers": 0.82})
+    return pd.DataFrame(
+        {
+            "wave": wave,
+            "respondent_id": [f"sb{number:03d}" for number in range(n_workers)],
+            "role": "CASEWORKER",
+            "sex": None,
+            "age_group": None,
+            "target_group": None,
+            "mood": 0.0,
+            "answers": 0.82,
+        }
+    )
 
 
 def _groups(state):
@@ -117,8 +142,18 @@ def _answers(frame, answered, questionnaire, wave, rng):
             value = np.where(item["reverse"], 6 - score, score).astype(np.int64)
             value = pd.array(value, dtype="Int64")
             value[rng.random(len(frame)) < _ITEM_MISSING] = pd.NA
-            parts.append(pd.DataFrame({"questionnaire": questionnaire, "wave": wave, "respondent_id": frame["respondent_id"],
-                                       "role": frame["role"], "item": item["name"], "value": value})[answered])
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "questionnaire": questionnaire,
+                        "wave": wave,
+                        "respondent_id": frame["respondent_id"],
+                        "role": frame["role"],
+                        "item": item["name"],
+                        "value": value,
+                    }
+                )[answered]
+            )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -136,5 +171,7 @@ def _expected(location):
     """Return the mean over persons of the expected answer: a rounded normal cut to 1-5."""
     sd = np.hypot(_PERSON_SD, _ITEM_SD)
     cells, counts = np.unique(location, return_counts=True)
-    below = [sum(0.5 * (1 + erf((cut - cell) / sd / 2**0.5)) for cut in (1.5, 2.5, 3.5, 4.5)) for cell in cells]
+    below = [
+        sum(0.5 * (1 + erf((cut - cell) / sd / 2**0.5)) for cut in (1.5, 2.5, 3.5, 4.5)) for cell in cells
+    ]
     return np.average(5.0 - np.array(below), weights=counts)

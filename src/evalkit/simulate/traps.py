@@ -1,4 +1,4 @@
-"""The traps T1-T23 of the domain sheet (8.2): planted where the clean data do not hold them, counted where they do."""
+"""The traps T1-T23: planted where the clean data do not hold them, counted where they do."""
 
 import numpy as np
 import pandas as pd
@@ -26,14 +26,18 @@ def plant(planting):
 def _present(planting):
     """Traps that the process itself holds: say how often."""
     tables = planting.tables
-    planting.note("sanction", "", len(tables["sanction"]), trap="T1", how="a hole in the payments that is no exit")
+    planting.note(
+        "sanction", "", len(tables["sanction"]), trap="T1", how="a hole in the payments that is no exit"
+    )
     planting.note("closure", "", (tables["closure"]["reason"] == "SANCTION").sum(), trap="T1",
                   how="the case system closes the case and starts it anew")
     planting.note("integration_programme", "", len(tables["integration_programme"]), trap="T8",
                   how="a clock that starts at the programme's end")
     planting.note("closure", "", (tables["closure"]["reason"] == "RULE_225H").sum(), trap="T15",
                   how="closed by rule, not self-support")
-    small = tables["enrolment"]["outcome"].value_counts() if len(tables["enrolment"]) else pd.Series(dtype=int)
+    small = (
+        tables["enrolment"]["outcome"].value_counts() if len(tables["enrolment"]) else pd.Series(dtype=int)
+    )
     planting.note("enrolment", "", (small < 5).sum(), trap="T17", how="outcomes of fewer than five persons")
     moves = tables["residence"]["person_id"].duplicated().sum()
     planting.note("residence", "", moves, trap="T20", how="a move is no new spell")
@@ -67,7 +71,9 @@ def _activities(planting):
     keep = ~(old | late)
     planting.tables["activity"] = activity[keep].reset_index(drop=True)
     planting.note("activity", "", old.sum(), trap="T7", how="past offers were not kept")
-    planting.note("activity", "", late.sum(), trap="T9", how="activities are delivered through September only")
+    planting.note(
+        "activity", "", late.sum(), trap="T9", how="activities are delivered through September only"
+    )
 
 
 def _exempt(planting, activity):
@@ -76,33 +82,63 @@ def _exempt(planting, activity):
     idle = np.setdiff1d(open_then["person_id"], activity["person_id"])
     busy = planting.tables["exemption"]["person_id"]
     chosen = np.setdiff1d(idle, busy)[:12]
-    planting.add("exemption", pd.DataFrame({
-        "person_id": chosen, "start": _DATE - pd.Timedelta(days=60), "end": _DATE + pd.Timedelta(days=60), "reason": "SICKNESS"}))
-    planting.note("exemption", "", len(chosen), trap="T5", how="exempt, and passive if exemptions are not looked at")
+    planting.add(
+        "exemption",
+        pd.DataFrame(
+            {
+                "person_id": chosen,
+                "start": _DATE - pd.Timedelta(days=60),
+                "end": _DATE + pd.Timedelta(days=60),
+                "reason": "SICKNESS",
+            }
+        ),
+    )
+    planting.note(
+        "exemption", "", len(chosen), trap="T5", how="exempt, and passive if exemptions are not looked at"
+    )
 
 
 def _one_month(planting):
     """A doubling that rests on one month: short courses for many in October 2017."""
     cases = planting.tables["case"]
-    open_then = cases[(cases["start"] <= _LETTER_MONTH[0]) & (cases["end"].isna() | (cases["end"] > _LETTER_MONTH[1]))]
+    open_then = cases[
+        (cases["start"] <= _LETTER_MONTH[0]) & (cases["end"].isna() | (cases["end"] > _LETTER_MONTH[1]))
+    ]
     chosen = open_then["person_id"].drop_duplicates().sort_values().head(60)
-    planting.add("activity", pd.DataFrame({
-        "person_id": chosen.to_numpy(), "activity_id": [f"b{number:06d}" for number in range(len(chosen))],
-        "type": "VEJL_OPK", "owner": "J", "hours_per_week": 10.0, "start": _LETTER_MONTH[0], "end": _LETTER_MONTH[1]}))
+    planting.add(
+        "activity",
+        pd.DataFrame(
+            {
+                "person_id": chosen.to_numpy(),
+                "activity_id": [f"b{number:06d}" for number in range(len(chosen))],
+                "type": "VEJL_OPK",
+                "owner": "J",
+                "hours_per_week": 10.0,
+                "start": _LETTER_MONTH[0],
+                "end": _LETTER_MONTH[1],
+            }
+        ),
+    )
     planting.note("activity", "", len(chosen), trap="T10", how="many short courses in October 2017")
 
 
 def _figures_of_the_sources(planting):
     """Accounts, forecast and budget beside each other, and totals that the sources state differently."""
     source = "planted: figures that must not be added"
-    rows = [(2017, "BENEFIT_SAVING", 69e6, "FORECAST", "T11"), (2018, "BENEFIT_SAVING", 92e6, "BUDGET", "T11"),
-            (2018, "TOTAL_AS_REPORTED", 125e6, "NOT_STATED", "T14"), (2019, "TOTAL_AS_REPORTED", 158e6, "NOT_STATED", "T14")]
+    rows = [
+        (2017, "BENEFIT_SAVING", 69e6, "FORECAST", "T11"),
+        (2018, "BENEFIT_SAVING", 92e6, "BUDGET", "T11"),
+        (2018, "TOTAL_AS_REPORTED", 125e6, "NOT_STATED", "T14"),
+        (2019, "TOTAL_AS_REPORTED", 158e6, "NOT_STATED", "T14"),
+    ]
     ledger = pd.DataFrame(rows, columns=["year", "category", "amount_dkk", "basis", "trap"])
     if "ledger" in planting.tables:
         planting.add("ledger", ledger.drop(columns="trap").assign(source=source))
         for trap, part in ledger.groupby("trap"):
             planting.note("ledger", "", len(part), trap=trap, how="figures that must not be added")
-    staff = pd.DataFrame({"month": pd.to_datetime(["2018-01-01", "2018-02-01"]), "role": "OTHER", "fte": [37.0, 35.0]})
+    staff = pd.DataFrame(
+        {"month": pd.to_datetime(["2018-01-01", "2018-02-01"]), "role": "OTHER", "fte": [37.0, 35.0]}
+    )
     planting.add("headcount", staff)
     planting.note("headcount", "", len(staff), trap="T13", how="37 hands in one source, 35 in another")
 
@@ -112,8 +148,14 @@ def _weeks(planting):
     first, codes = planting.register.first_week, planting.codes
     july = INTEGRATION_ALL_FROM - first
     integration = dream_code("INTEGRATION_BENEFIT") // 10
-    renamed = (codes[:, july] // 10 == integration) & (codes[:, july - 1] > 0) & (codes[:, july - 1] // 10 != integration)
-    planting.note("benefit", "", renamed.sum(), trap="T23", how="renamed on 1 July 2016 without a change in life")
+    renamed = (
+        (codes[:, july] // 10 == integration)
+        & (codes[:, july - 1] > 0)
+        & (codes[:, july - 1] // 10 != integration)
+    )
+    planting.note(
+        "benefit", "", renamed.sum(), trap="T23", how="renamed on 1 July 2016 without a change in life"
+    )
     who = planting.blank_cells(25, weeks.week_of("2015-12-28") - first, around=5)
     codes[who, weeks.week_of("2015-12-28") - first] = dream_code("CASH_BENEFIT_READY")
     planting.note("benefit", "", len(who), trap="T22", how="a single week of benefit, week 53 of 2015")
@@ -123,11 +165,15 @@ def _weeks(planting):
     planting.note("benefit", "", len(who), trap="T21", how="one day of benefit fills a week")
     months = weeks.month_number("2018-03-01") - weeks.month_of(first) + np.arange(6)
     at_work = np.isnan(planting.degree[:, months]).all(axis=1)
-    on = np.flatnonzero((codes[:, weeks.week_of("2018-03-05") - first:][:, :30] > 0).all(axis=1) & at_work)[:40]
+    on = np.flatnonzero((codes[:, weeks.week_of("2018-03-05") - first :][:, :30] > 0).all(axis=1) & at_work)[
+        :40
+    ]
     planting.degree[np.ix_(on, months)] = 0.2
     planting.note("income_month", "", 6 * len(on), trap="T16", how="hours beside a supplementary benefit")
 
 
 def _not_in_a_register(planting):
     planting.note("", "", 0, trap="T4", how="the second example site has no DREAM")
-    planting.note("", "", 0, trap="T12", how="1,700 is the target group in one text and the extra persons in another")
+    planting.note(
+        "", "", 0, trap="T12", how="1,700 is the target group in one text and the extra persons in another"
+    )

@@ -70,7 +70,9 @@ def delivered(register, *, off_from=None):
 
 
 def _lived(facts, params, home, seed, off_from, number):
-    process, (state, _) = simulate(_far_enough(facts), params, home=home, seed=seed, programme_off_from=off_from)
+    process, (state, _) = simulate(
+        _far_enough(facts), params, home=home, seed=seed, programme_off_from=off_from
+    )
     return _world(facts, state, process.people, process.moves, home, number)
 
 

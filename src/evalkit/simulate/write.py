@@ -13,16 +13,38 @@ from evalkit.contract.dialects import csv as csv_dialect
 from evalkit.contract.dialects import dream, statbank, ydelsesrefusion
 from evalkit.files import package_data, write_atomic
 from evalkit.simulate import (
-    caseload, codes, delivered, dirt, observe, panel, payments, planting, programme, rights, survey, traps,
+    caseload,
+    codes,
+    delivered,
+    dirt,
+    observe,
+    panel,
+    payments,
+    planting,
+    programme,
+    rights,
+    survey,
+    traps,
 )
 from evalkit.simulate.own import Own
 
 _OWN_TABLES = {
-    "closure": rights.closure, "visitation": rights.visitation, "integration_programme": rights.integration_programme,
-    "activity": programme.activity, "enrolment": programme.enrolment, "contact": caseload.contact, "case": caseload.case,
-    "headcount": caseload.headcount, "case_review": caseload.case_review, "exemption": rights.exemption,
-    "availability": rights.availability, "sanction": rights.sanction, "screening": programme.screening,
-    "process": programme.process, "rehabilitation": rights.rehabilitation, "progress": programme.progress,
+    "closure": rights.closure,
+    "visitation": rights.visitation,
+    "integration_programme": rights.integration_programme,
+    "activity": programme.activity,
+    "enrolment": programme.enrolment,
+    "contact": caseload.contact,
+    "case": caseload.case,
+    "headcount": caseload.headcount,
+    "case_review": caseload.case_review,
+    "exemption": rights.exemption,
+    "availability": rights.availability,
+    "sanction": rights.sanction,
+    "screening": programme.screening,
+    "process": programme.process,
+    "rehabilitation": rights.rehabilitation,
+    "progress": programme.progress,
 }
 
 
@@ -75,9 +97,11 @@ def tables(register):
 
     Without detail only person, residence, benefit and income are made.
     """
-    made = frames(register) if register.detail else _core(register)
+    made = _core(register) | (frames(register) if register.detail else {})
     made = made | {"benefit": observe.benefit(register, codes.dream_codes(register))}
-    first, last = (weeks.monday(week) for week in (register.first_week, register.first_week + len(register.state)))
+    first, last = (
+        weeks.monday(week) for week in (register.first_week, register.first_week + len(register.state))
+    )
     return Tables.from_frames(made, data_from=first, data_through=last - dt.timedelta(days=1))
 
 
