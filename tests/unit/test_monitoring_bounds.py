@@ -23,7 +23,7 @@ def told(town, folder, **changes):
 
 
 def bounds(answers):
-    return [int(answers.long_stock.row(bound, "")["n_persons"]) for bound in ("lower", "count", "upper")]
+    return [int(answers.long_stock.row(bound, "all")["n_persons"]) for bound in ("lower", "count", "upper")]
 
 
 def test_the_threshold_is_261_weeks_on_both_sides(tmp_path):

@@ -14,7 +14,8 @@ def caseload(tables, study, site):
     Returns
     -------
     Result
-        Kind model, unit ratio: ``term`` the quarter, ``n_persons`` persons with an open case, ``n_events`` caseworkers who had one.
+        Unit ratio: ``term`` the quarter, ``n_persons`` the caseworkers with an open case, who are the persons
+        that the figure is about.
     """
     staff = tables["headcount"][tables["headcount"]["role"] == study.caseload_role].groupby("month")["fte"].sum()
     case, rows = tables["case"], []
@@ -24,8 +25,8 @@ def caseload(tables, study, site):
         open_cases = case[(case["start"] <= day) & (case["end"] > day)]
         if staff.get(month, 0) > 0 and len(open_cases):
             rows.append((str(quarter), open_cases["person_id"].nunique() / staff[month],
-                         open_cases["person_id"].nunique(), open_cases["caseworker_id"].nunique()))
-    return _by_quarter("caseload", rows, tables, study, ("case", "headcount"), unit="ratio")
+                         open_cases["caseworker_id"].nunique()))
+    return _by_quarter("caseload", rows, tables, study, ("case", "headcount"))
 
 
 @needs("case", "contact")
@@ -35,7 +36,7 @@ def contacts(tables, study, site):
     Returns
     -------
     Result
-        Kind model: a ratio of sums with its error between persons (the caseworkers' contacts with one person
+        Unit ratio: a ratio of sums with its error between persons (the caseworkers' contacts with one person
         are not independent).
     """
     case, contact, rows = tables["case"], tables["contact"], []
@@ -49,8 +50,8 @@ def contacts(tables, study, site):
         if len(exposure):
             rate = n.sum() / exposure.sum()
             error = np.sqrt(((n - rate * exposure) ** 2).sum()) / exposure.sum()
-            rows.append((str(quarter), rate, len(exposure), n.sum(), error))
-    return _by_quarter("contacts", rows, tables, study, ("case", "contact"), unit="ratio")
+            rows.append((str(quarter), rate, len(exposure), error))
+    return _by_quarter("contacts", rows, tables, study, ("case", "contact"))
 
 
 def changes_of_caseworker(case):
@@ -83,11 +84,11 @@ def _quarters(tables):
     return [quarter for quarter in every if quarter.start_time >= first and quarter.end_time < last]
 
 
-def _by_quarter(name, rows, tables, study, used, *, unit):
-    columns = ("term", "estimate", "n_persons", "n_events", "std_error")
+def _by_quarter(name, rows, tables, study, used):
+    columns = ("term", "estimate", "n_persons", "std_error")
     values = dict(zip(columns, zip(*rows, strict=True), strict=False)) if rows else {"term": []}
     table = tidy(**values)
     table["conf_low"] = table["estimate"] - 1.96 * table["std_error"]
     table["conf_high"] = table["estimate"] + 1.96 * table["std_error"]
-    return Result(kind="model", estimand=Estimand(name=name, population="own_cases", outcome=name, unit=unit),
+    return Result(kind="counts", estimand=Estimand(name=name, population="own_cases", outcome=name, unit="ratio"),
                   table=table, provenance=origin(tables, study, used, method="ratio_of_sums"))

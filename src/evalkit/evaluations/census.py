@@ -38,8 +38,8 @@ def census(tables, study, site, *, spells=None):
 
 
 def by_benefit(people, study):
-    """Yield all people, named by the empty text, then those on each benefit."""
-    yield "", people
+    """Yield all people, named ``all``, then those on each benefit."""
+    yield "all", people
     for benefit in study.benefits:
         yield benefit, people[people["benefit"] == benefit]
 

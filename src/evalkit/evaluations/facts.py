@@ -65,18 +65,17 @@ def reach(tables, study, questions):
     Returns
     -------
     Result
-        Kind aggregate: ``term`` the question, ``group`` the table it needs, ``estimate`` 1 where the
-        table is there and 0 where it is missing.
+        Kind aggregate: ``term`` the question, ``estimate`` 1 where its tables are there and 0 where not,
+        ``group`` the tables that are missing, joined by a comma.
     """
-    rows = [(question.__name__, name, float(tables.has(name))) for question in questions for name in question.needs]
-    terms, groups, found = zip(*rows, strict=True)
-    lacking = sorted({name for _, name, there in rows if not there})
-    without = {term for term, _, there in rows if not there}
+    missing = {question.__name__: missing_tables(tables, question.needs) for question in questions}
+    lacking = sorted({name for names in missing.values() for name in names})
     return Result(kind="aggregate", estimand=Estimand(name="reach", unit="share"),
-                  table=tidy(term=terms, group=groups, estimate=found),
+                  table=tidy(term=list(missing), group=[", ".join(names) for names in missing.values()],
+                             estimate=[float(not names) for names in missing.values()]),
                   provenance=Provenance(study=study.name, study_sha256=study.sha256),
-                  diagnostics={"missing_tables": lacking, "questions": len(questions),
-                               "answered": len(questions) - len(without)})
+                  diagnostics={"missing_tables": lacking, "questions": len(missing),
+                               "answered": sum(not names for names in missing.values())})
 
 
 def counts(name, rows, *, estimand=None, provenance=None, **diagnostics):

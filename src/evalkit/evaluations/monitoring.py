@@ -75,7 +75,7 @@ def long_stock(tables, study, site, *, census):
     -------
     Result
         Kind counts. ``term`` is the bound: ``lower`` (surely), ``count`` (as registered), ``upper``
-        (possibly); ``group`` the benefit on the date, empty for all.
+        (possibly); ``group`` the benefit on the date, or ``all``.
     """
     marks = bounded(census.people, study.long_weeks)
     rows = [(bound, group, int(marks.loc[people.index, bound].sum()))

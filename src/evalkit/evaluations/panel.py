@@ -8,16 +8,24 @@ from dataclasses import replace
 
 import pandas as pd
 
-from evalkit.errors import EstimationError
-from evalkit.estimators import Panel, difference_in_differences, synthetic_control, synthetic_did
-from evalkit.evaluations.panel_series import label_of, outcome, quarter_of
+from evalkit.estimators import difference_in_differences, synthetic_control, synthetic_did
+from evalkit.evaluations.panel_case import Case
+from evalkit.evaluations.panel_series import label_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
-DESIGNS = {"difference_in_differences": difference_in_differences, "synthetic_control": synthetic_control,
-           "synthetic_did": synthetic_did}
+DESIGNS = {
+    "difference_in_differences": difference_in_differences,
+    "synthetic_control": synthetic_control,
+    "synthetic_did": synthetic_did,
+}
 _PARTS = ("", "_rates", "_placebos", "_sensitivity", "_series")
-_ASSUMPTIONS = ("same_shocks_given_weights", "no_anticipation", "no_spillover_between_municipalities",
-                "comparisons_without_a_programme", "inhabitants_interpolated")
+_ASSUMPTIONS = (
+    "same_shocks_given_weights",
+    "no_anticipation",
+    "no_spillover_between_municipalities",
+    "comparisons_without_a_programme",
+    "inhabitants_interpolated",
+)
 
 
 def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()):
@@ -40,8 +48,8 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
     dict of str to Result
         For each measure ``m`` of the study, all of kind ``aggregate``, ``group`` the design:
         ``panel_m``: ``effect_persons`` and ``smallest_detectable_persons``, in persons of the municipality.
-        ``panel_m_rates``: ``effect``, ``smallest_detectable_effect`` and ``rmspe_pre``, per so many inhabitants.
-        ``panel_m_placebos``: ``effect_rank`` and ``rmspe_ratio_rank`` of ``placebos_plus_one``, ``prefit_ratio``.
+        ``panel_m_rates``: ``effect``, ``smallest_detectable_effect``, ``rmspe_pre``, per so many inhabitants.
+        ``panel_m_placebos``: ``effect_rank``, ``rmspe_ratio_rank`` (of ``placebos_plus_one``), ``prefit_ratio``.
         ``panel_m_sensitivity``: the effect per so many inhabitants under other choices (``term``).
         ``panel_m_series``: ``observed`` and what each design expects (``term``), by weeks since the start.
         A design that fails the gate on the fit has its fit only, and is named in ``withheld_designs``.
@@ -59,114 +67,121 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
         if own["measure"].nunique() < 2:
             results |= {f"panel_{name}{part}": _withheld(name) for part in _PARTS}
             continue
-        case = _Case(own, study, measure, municipality, programme_start, tuple(doubtful_donors))
-        answers = {design: estimate(case.panel, conf_level=study.conf_level, power=study.power)
-                   for design, estimate in DESIGNS.items()}
+        case = Case(own, study, measure, municipality, programme_start, tuple(doubtful_donors))
+        answers = {
+            design: estimate(case.panel, conf_level=study.conf_level, power=study.power)
+            for design, estimate in DESIGNS.items()
+        }
         fitting = {design: answer for design, answer in answers.items() if case.fits(answer)}
-        parts = (_persons(case, name, fitting), _rates(case, name, answers, fitting),
-                 _placebos(case, name, answers, fitting), _sensitivity(case, name, fitting), _series(case, name, fitting))
+        parts = (
+            _persons(case, name, fitting),
+            _rates(case, name, answers, fitting),
+            _placebos(case, name, answers, fitting),
+            _sensitivity(case, name, fitting),
+            _series(case, name, fitting),
+        )
         verdict = _verdict(case, answers, fitting)
-        results |= {f"panel_{name}{part}": result.with_diagnostics(**verdict)
-                    for part, result in zip(_PARTS, parts, strict=True)}
+        results |= {
+            f"panel_{name}{part}": result.with_diagnostics(**verdict)
+            for part, result in zip(_PARTS, parts, strict=True)
+        }
     return results
-
-
-class _Case:
-    """One outcome of one treated municipality: the panel, and what its numbers mean."""
-
-    def __init__(self, frame, study, measure, municipality, programme_start, doubtful):
-        self.frame, self.study, self.measure = frame, study, measure
-        self.municipality, self.programme_start, self.doubtful = municipality, programme_start, doubtful
-        self.start = quarter_of(programme_start)
-        self.everybody, self.inhabitants = self.build(study.season)
-        self.panel = self.everybody.without(doubtful)
-
-    def build(self, season):
-        rates, inhabitants = outcome(self.frame, self.measure, replace(self.study, season=season), self.start)
-        if len(rates) < 3 or self.municipality not in rates.index:
-            raise EstimationError(
-                f"panel, {self.measure.measure}: {len(rates)} municipalities with every quarter"
-                + ("" if self.municipality in rates.index else f", {self.municipality} not among them")
-                + "; the treated one and at least two others are needed. Read the tables of all municipalities")
-        long = rates.rename_axis(columns="quarter").stack().rename("rate").reset_index()
-        long.columns = ["municipality", "quarter", "rate"]
-        return Panel.from_frame(long, unit="municipality", period="quarter", value="rate",
-                                treated=self.municipality, start=self.start), inhabitants
-
-    def fits(self, answer):
-        """Say whether the error before the start is of the size that other municipalities have."""
-        return not answer.diagnostics["prefit_ratio"] > self.study.max_prefit_ratio
-
-    @property
-    def persons(self):
-        """Persons of the municipality behind one unit of the rate, on average after the start."""
-        people = self.inhabitants.loc[self.municipality]
-        return float(people[people.index >= self.start].mean()) / self.measure.per_inhabitants
-
-    @property
-    def small(self):
-        """Municipalities below the study's size in the first quarter."""
-        first = self.inhabitants.iloc[:, 0]
-        return tuple(first.index[first < self.study.min_inhabitants])
-
-    def weeks(self, quarter):
-        """Weeks from the programme's start to the first day of a quarter."""
-        first = pd.Timestamp(int(quarter) // 4, int(quarter) % 4 * 3 + 1, 1)
-        return round((first - pd.Timestamp(self.programme_start)).days / 7)
 
 
 def _verdict(case, answers, fitting):
     """What sentences read: which designs are withheld, and each one's rank and smallest detectable effect."""
-    told = {design: {name: answer.diagnostics[name] for name in ("effect_rank", "rmspe_ratio_rank", "prefit_ratio",
-                                                                "smallest_detectable_effect")}
-            | {"smallest_detectable_persons": answer.diagnostics["smallest_detectable_effect"] * case.persons}
-            for design, answer in fitting.items()}
-    return {"withheld_designs": [design for design in answers if design not in fitting],
-            "placebos_plus_one": len(case.panel.units), **told}
+    told = {
+        design: {
+            name: answer.diagnostics[name]
+            for name in ("effect_rank", "rmspe_ratio_rank", "prefit_ratio", "smallest_detectable_effect")
+        }
+        | {"smallest_detectable_persons": answer.diagnostics["smallest_detectable_effect"] * case.persons}
+        for design, answer in fitting.items()
+    }
+    return {
+        "withheld_designs": [design for design in answers if design not in fitting],
+        "placebos_plus_one": len(case.panel.units),
+        **told,
+    }
 
 
 def _persons(case, name, fitting):
-    rows = [{"term": "effect_persons", "group": design,
-             **(answer.table.iloc[0][_NUMBERS[:-1]] * case.persons).to_dict(), "p_value": answer.table["p_value"].iloc[0]}
-            for design, answer in fitting.items()]
-    rows += [{"term": "smallest_detectable_persons", "group": design,
-              "estimate": answer.diagnostics["smallest_detectable_effect"] * case.persons}
-             for design, answer in fitting.items()]
+    rows = [
+        {
+            "term": "effect_persons",
+            "group": design,
+            **(answer.table.iloc[0][_NUMBERS[:-1]] * case.persons).to_dict(),
+            "p_value": answer.table["p_value"].iloc[0],
+        }
+        for design, answer in fitting.items()
+    ]
+    rows += [
+        {
+            "term": "smallest_detectable_persons",
+            "group": design,
+            "estimate": answer.diagnostics["smallest_detectable_effect"] * case.persons,
+        }
+        for design, answer in fitting.items()
+    ]
     return _result(case, name, rows)
 
 
 def _rates(case, name, answers, fitting):
-    rows = [{"term": "effect", "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()}
-            for design, answer in fitting.items()]
-    return _result(case, name, rows + _told("smallest_detectable_effect", fitting) + _told("rmspe_pre", answers))
+    rows = [
+        {"term": "effect", "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()}
+        for design, answer in fitting.items()
+    ]
+    return _result(
+        case, name, rows + _told("smallest_detectable_effect", fitting) + _told("rmspe_pre", answers)
+    )
 
 
 def _placebos(case, name, answers, fitting):
-    return _result(case, name, _told("effect_rank", fitting) + _told("rmspe_ratio_rank", fitting)
-                   + _told("prefit_ratio", answers))
+    return _result(
+        case,
+        name,
+        _told("effect_rank", fitting) + _told("rmspe_ratio_rank", fitting) + _told("prefit_ratio", answers),
+    )
 
 
 def _told(term, answers):
-    return [{"term": term, "group": design, "estimate": answer.diagnostics[term]} for design, answer in answers.items()]
+    return [
+        {"term": term, "group": design, "estimate": answer.diagnostics[term]}
+        for design, answer in answers.items()
+    ]
 
 
 def _sensitivity(case, name, fitting):
     """Other donors, other seasons, a start that never was, and each weighted donor left out in turn."""
     early = _backdated(case.panel)
-    rows = [{"term": "main", "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()}
-            for design, answer in fitting.items()]
-    panels = {"all_donors": case.everybody, "without_small": case.panel.without(case.small),
-              "season_none": case.build("none")[0].without(case.doubtful),
-              "season_year": case.build("year")[0].without(case.doubtful), "backdated": early}
+    rows = [
+        {"term": "main", "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()}
+        for design, answer in fitting.items()
+    ]
+    panels = {
+        "all_donors": case.everybody,
+        "without_small": case.panel.without(case.small),
+        "season_none": case.build("none")[0].without(case.doubtful),
+        "season_year": case.build("year")[0].without(case.doubtful),
+        "backdated": early,
+    }
     for term, panel in panels.items():
         for design in fitting:
             answer = DESIGNS[design](panel, conf_level=case.study.conf_level, power=case.study.power)
             rows.append({"term": term, "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()})
     for term in ("leave_one_out_low", "leave_one_out_high"):
-        rows += [{"term": term, "group": design, "estimate": answer.diagnostics[term]}
-                 for design, answer in fitting.items()]
-    return _result(case, name, rows, n_donors_all=len(case.everybody.units) - 1,
-                   backdated_start=label_of(int(early.periods[early.n_pre])), small_municipalities=list(case.small))
+        rows += [
+            {"term": term, "group": design, "estimate": answer.diagnostics[term]}
+            for design, answer in fitting.items()
+        ]
+    return _result(
+        case,
+        name,
+        rows,
+        n_donors_all=len(case.everybody.units) - 1,
+        backdated_start=label_of(int(early.periods[early.n_pre])),
+        small_municipalities=list(case.small),
+    )
 
 
 _NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
@@ -175,7 +190,9 @@ _NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
 def _backdated(panel):
     """Pretend a start in the middle of the years before the real one, and stop before the real one."""
     half = max(panel.n_pre // 8 * 4, 4)
-    return replace(panel, outcome=panel.outcome[:, : panel.n_pre], periods=panel.periods[: panel.n_pre], n_pre=half)
+    return replace(
+        panel, outcome=panel.outcome[:, : panel.n_pre], periods=panel.periods[: panel.n_pre], n_pre=half
+    )
 
 
 def _series(case, name, fitting):
@@ -185,41 +202,70 @@ def _series(case, name, fitting):
     for design, answer in fitting.items():
         gap = answer.model["gap"]
         lines[design] = treated - gap + answer.model["period_weights"] @ gap[: case.panel.n_pre]
-    rows = [{"term": line, "time_weeks": week, "estimate": float(value)}
-            for line, values in lines.items() for week, value in zip(weeks, values, strict=True)]
+    rows = [
+        {"term": line, "time_weeks": week, "estimate": float(value)}
+        for line, values in lines.items()
+        for week, value in zip(weeks, values, strict=True)
+    ]
     return _result(case, name, rows)
 
 
 def _result(case, name, rows, **diagnostics):
-    columns = {key: [row.get(key, float("nan")) for row in rows]
-               for key in ("term", "group", "time_weeks", *_NUMBERS) if any(key in row for row in rows)}
+    columns = {
+        key: [row.get(key, float("nan")) for row in rows]
+        for key in ("term", "group", "time_weeks", *_NUMBERS)
+        if any(key in row for row in rows)
+    }
     columns |= {"group": [row.get("group", "") for row in rows]}
     panel = case.panel
     return Result(
-        kind="aggregate", table=tidy(**columns), estimand=_estimand(name, case.measure.per_inhabitants),
+        kind="aggregate",
+        table=tidy(**columns),
+        estimand=_estimand(name, case.measure.per_inhabitants),
         provenance=_provenance(case),
-        diagnostics={"n_donors": len(panel.units) - 1, "n_quarters_before": panel.n_pre,
-                     "n_quarters_after": len(panel.periods) - panel.n_pre, "season": case.study.season,
-                     "first_quarter": label_of(int(panel.periods[0])), "start_quarter": label_of(case.start),
-                     "last_quarter": label_of(int(panel.periods[-1])), **diagnostics})
+        diagnostics={
+            "n_donors": len(panel.units) - 1,
+            "n_quarters_before": panel.n_pre,
+            "n_quarters_after": len(panel.periods) - panel.n_pre,
+            "season": case.study.season,
+            "first_quarter": label_of(int(panel.periods[0])),
+            "start_quarter": label_of(case.start),
+            "last_quarter": label_of(int(panel.periods[-1])),
+            **diagnostics,
+        },
+    )
 
 
 def _estimand(name, per_inhabitants=1):
     rate = f"per_{per_inhabitants}_inhabitants"
-    units = {"": rate, "effect_persons": "persons", "smallest_detectable_persons": "persons", "effect_rank": "rank",
-             "rmspe_ratio_rank": "rank", "prefit_ratio": "ratio"}
+    units = {
+        "": rate,
+        "effect_persons": "persons",
+        "smallest_detectable_persons": "persons",
+        "effect_rank": "rank",
+        "rmspe_ratio_rank": "rank",
+        "prefit_ratio": "ratio",
+    }
     return Estimand(
-        name=f"panel_{name}", population="inhabitants_of_the_municipality", exposure="programme_in_the_municipality",
-        outcome=f"outcome_{name}", summary="mean_over_quarters_after_start", unit=units,
-        design="weighted_comparison_of_municipalities", assumptions=_ASSUMPTIONS)
+        name=f"panel_{name}",
+        population="inhabitants_of_the_municipality",
+        exposure="programme_in_the_municipality",
+        outcome=f"outcome_{name}",
+        summary="mean_over_quarters_after_start",
+        unit=units,
+        design="weighted_comparison_of_municipalities",
+        assumptions=_ASSUMPTIONS,
+    )
 
 
 def _provenance(case):
     sources = sorted(set(case.frame["source"]))
     real = all(source.startswith("Statistics Denmark") for source in sources)
-    return Provenance(method="evalkit.evaluations.panel", rests_on=("real",) if real else ("simulated",),
-                      options={"sources": sources, "season": case.study.season,
-                               "doubtful_donors": list(case.doubtful)})
+    return Provenance(
+        method="evalkit.evaluations.panel",
+        rests_on=("real",) if real else ("simulated",),
+        options={"sources": sources, "season": case.study.season, "doubtful_donors": list(case.doubtful)},
+    )
 
 
 def _withheld(name):

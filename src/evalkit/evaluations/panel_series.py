@@ -1,4 +1,4 @@
-"""Municipal outcomes by quarter: a published count over interpolated inhabitants, with the seasons taken out."""
+"""Municipal outcomes by quarter: a published count over interpolated inhabitants, seasons taken out."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def number_of(label):
 
 
 def outcome(frame, measure, study, start):
-    """Return an outcome of every municipality by quarter, per so many inhabitants, inside the study's windows.
+    """Return an outcome of every municipality by quarter, per so many inhabitants, inside the windows.
 
     Parameters
     ----------
@@ -54,7 +54,9 @@ def outcome(frame, measure, study, start):
     """
     counts = _quarters(frame[frame["measure"] == measure.measure])
     people = _inhabitants(frame[frame["measure"] == study.inhabitants], counts.columns)
-    quarters = _window(counts.columns[people.notna().any().reindex(counts.columns, fill_value=False)], study, start)
+    quarters = _window(
+        counts.columns[people.notna().any().reindex(counts.columns, fill_value=False)], study, start
+    )
     both = counts.index.intersection(people.index)
     counts, people = counts.loc[both, quarters], people.loc[both, quarters]
     whole = (counts.notna() & people.notna()).all(axis=1)
@@ -65,7 +67,9 @@ def outcome(frame, measure, study, start):
 def _quarters(frame):
     numbers = frame["period"].map(number_of)
     frame = frame[numbers.notna()].assign(quarter=numbers[numbers.notna()].astype(int))
-    return frame.pivot_table(index="municipality", columns="quarter", values="value", aggfunc="first").sort_index(axis=1)
+    return frame.pivot_table(
+        index="municipality", columns="quarter", values="value", aggfunc="first"
+    ).sort_index(axis=1)
 
 
 def _inhabitants(frame, quarters):
@@ -74,7 +78,9 @@ def _inhabitants(frame, quarters):
     frame = frame[day.notna() & (frame["value"] > 0)].assign(day=day)
     wanted = np.array([_day(quarter) for quarter in quarters])
     rows = {}
-    for name, own in frame.sort_values("day").drop_duplicates(["municipality", "day"]).groupby("municipality"):
+    for name, own in (
+        frame.sort_values("day").drop_duplicates(["municipality", "day"]).groupby("municipality")
+    ):
         days = own["day"].to_numpy(dtype=float)
         people = np.exp(np.interp(wanted, days, np.log(own["value"].to_numpy(dtype=float))))
         rows[name] = np.where((wanted >= days[0]) & (wanted <= days[-1]), people, np.nan)
@@ -95,16 +101,24 @@ def _day(quarter):
 
 def _window(quarters, study, start):
     """Whole years on both sides, so that a season never counts on one side only."""
-    kept = [int(quarter) for quarter in quarters
-            if start - 4 * study.years_before <= quarter < start + 4 * study.years_after
-            and quarter < number_of(study.stop_before)]
+    kept = [
+        int(quarter)
+        for quarter in quarters
+        if start - 4 * study.years_before <= quarter < start + 4 * study.years_after
+        and quarter < number_of(study.stop_before)
+    ]
     before, after = sum(quarter < start for quarter in kept), sum(quarter >= start for quarter in kept)
     if min(before, after) < study.min_quarters:
-        spell = f"{label_of(int(quarters[0]))} to {label_of(int(quarters[-1]))}" if len(quarters) else "no quarter"
+        spell = (
+            f"{label_of(int(quarters[0]))} to {label_of(int(quarters[-1]))}"
+            if len(quarters)
+            else "no quarter"
+        )
         raise EstimationError(
-            f"panel: the programme starts in {label_of(start)}; the data carry {spell}, which gives {before} quarters "
-            f"before it and {after} after it inside the study's windows; at least {study.min_quarters} are needed on "
-            "each side. Fetch more periods, or correct programme_start in the site file")
+            f"panel: the programme starts in {label_of(start)}; the data carry {spell}, which gives {before} "
+            f"quarters before it and {after} after it inside the study's windows; at least "
+            f"{study.min_quarters} are needed on each side. Fetch more periods, or correct programme_start in the site file"
+        )
     return [quarter for quarter in kept if start - before // 4 * 4 <= quarter < start + after // 4 * 4]
 
 
