@@ -1,4 +1,4 @@
-"""The stored truth is current, precise enough, and what a good design finds in expectation while naive ones do not."""
+"""The stored truth is current and precise; a good design finds it in expectation, naive ones do not."""
 
 import json
 
@@ -8,8 +8,9 @@ import pytest
 from evalkit import simulate
 from evalkit.errors import RunError
 from evalkit.simulate import expectation, worlds
+from evalkit.simulate.life import N_COMPARISONS
 from evalkit.simulate.parameters import SLOTS, parameters
-from evalkit.simulate.register import N_COMPARISONS, PERSONS_PER_COMPARISON
+from evalkit.simulate.register import PERSONS_PER_COMPARISON
 from evalkit.simulate.sites import SITES
 from evalkit.simulate.states import ACTIVITY, FIRST_SUPPORT, NUMBER
 
@@ -52,7 +53,9 @@ def test_a_missing_truth_says_how_to_make_it(monkeypatch, tmp_path):
 def test_fingerprint_sees_a_changed_parameter(monkeypatch):
     from dataclasses import replace
     before = expectation.fingerprint("base")
-    monkeypatch.setattr(expectation, "parameters", lambda scenario: replace(parameters(scenario), july_ends=0.2))
+    monkeypatch.setattr(
+        expectation, "parameters", lambda scenario: replace(parameters(scenario), july_ends=0.2)
+    )
     assert expectation.fingerprint.__wrapped__("base") != before
 
 
@@ -135,7 +138,9 @@ def test_a_naive_hazard_ratio_of_activities_is_off():
     truth = simulate.truth()["hazards"]
     job = [ACTIVITY[name] for name in ("PRAKTIK", "LOENTIL", "NYTTE", "ORD_TIMER", "IPS")]
     health = [ACTIVITY[name] for name in ("SUNDHED", "MISBRUG")]
-    naive = {slot: _naive_during(made, kinds, left, at_risk) for slot, kinds in (("job", job), ("health", health))}
+    naive = {
+        slot: _naive_during(made, kinds, left, at_risk) for slot, kinds in (("job", job), ("health", health))
+    }
     assert set(truth["during"]) == set(SLOTS)
     assert naive["job"] - truth["during"]["job"] > 0.3
     assert naive["health"] - truth["during"]["health"] < -0.1

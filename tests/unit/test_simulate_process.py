@@ -7,9 +7,9 @@ from evalkit import simulate, weeks
 from evalkit.simulate import definitions
 from evalkit.simulate.activities import ACTIVITY
 from evalkit.simulate.clock import Clock
+from evalkit.simulate.life import simulate as live
 from evalkit.simulate.own import Own, sanctions
 from evalkit.simulate.parameters import parameters
-from evalkit.simulate.register import simulate as live
 from evalkit.simulate.sites import example_site
 from evalkit.simulate.states import (
     EDUCATION_BENEFIT_FROM,

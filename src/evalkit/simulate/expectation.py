@@ -205,4 +205,6 @@ if __name__ == "__main__":
     for wanted in sys.argv[1:] or ("base", "null", "no_shocks"):
         # Under the null both worlds are one: a few municipalities show it exactly.
         n_drawn = 24 if wanted == "null" else 96
-        compute(wanted, n_municipalities=n_drawn, progress=lambda text: print(text, file=sys.stderr, flush=True))
+        compute(
+            wanted, n_municipalities=n_drawn, progress=lambda text: print(text, file=sys.stderr, flush=True)
+        )

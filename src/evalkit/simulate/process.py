@@ -38,7 +38,7 @@ class Process:
         self.activities = Activities(clock.params)
         self.moves, self.exits, self.courses = [], [], []
 
-    def run(self, first, last, *, burn_in=52):
+    def run(self, first, last, *, burn_in):
         """Run the weeks and return state and main activity, arrays (weeks, persons) of uint8."""
         state = np.empty((last - first, self.people.n), dtype=np.uint8)
         activity = np.empty_like(state)

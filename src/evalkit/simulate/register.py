@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.simulate import observe
+from evalkit.simulate import observe, write
 from evalkit.simulate.clock import Clock
+from evalkit.simulate.life import N_COMPARISONS, simulate
 from evalkit.simulate.parameters import Parameters, parameters
 from evalkit.simulate.population import People
-from evalkit.simulate.process import Process
 from evalkit.simulate.sites import ExampleSite, example_site
 
-N_COMPARISONS = 24
 PERSONS_PER_COMPARISON = 600
 
 
@@ -86,9 +85,7 @@ class Register:
 
     def tables(self):
         """Return the register as `contract.Tables`, in memory: no file is written."""
-        from evalkit.simulate.write import tables
-
-        return tables(self)
+        return write.tables(self)
 
 
 def register(*, site="hjoerring", n_persons=6000, n_comparisons=N_COMPARISONS, seed=1, scenario="base",
@@ -128,16 +125,6 @@ def register(*, site="hjoerring", n_persons=6000, n_comparisons=N_COMPARISONS, s
     home = np.repeat(np.arange(n_comparisons + 1), [n_persons] + [persons_per_comparison] * n_comparisons)
     process, latent = simulate(facts, params, home=home, seed=seed)
     return _collect(facts, scenario, seed, dirty, detail, home, process, latent)
-
-
-def simulate(facts, params, *, home, seed, programme_off_from=None):
-    """Run the process for persons living in `home`; returns the process and (state, activity)."""
-    people_rng, clock_rng, weekly_rng = (np.random.default_rng([seed, stream]) for stream in (1, 2, 3))
-    clock = Clock(params, programme_start=facts.programme_start, rng=clock_rng,
-                  n_municipalities=max(int(home.max()), N_COMPARISONS) + 1)
-    people = People(municipality=home, params=params, first_week=facts.first_week - 52, rng=people_rng)
-    process = Process(people, clock, weekly_rng, programme_off_from=programme_off_from)
-    return process, process.run(facts.first_week, facts.last_week)
 
 
 def _collect(facts, scenario, seed, dirty, detail, home, process, latent):

@@ -10,7 +10,7 @@ import numpy as np
 
 from evalkit import weeks
 from evalkit.simulate import definitions
-from evalkit.simulate.register import simulate
+from evalkit.simulate.life import simulate
 from evalkit.simulate.states import FIRST_SUPPORT, NUMBER, TARGET
 
 PRE, POST = (-208, -104), (26, 156)
