@@ -1,0 +1,78 @@
+"""The effect's intervals hold a known truth: on drawn municipalities many times, on the simulated register a few."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from study import NAIVE, PROPER, replicate, setting, summarise, truths
+
+from evalkit.estimators.cells import Changes, difference_of_changes
+
+N_DRAWS = 2000
+# J comparisons, standard deviation of shocks, sampling variance of the treated one and of the others
+SITUATIONS = [(24, 1.7, 1.6, 17.0), (24, 1.7, 1.6, 1.6), (24, 5.0, 1.6, 17.0), (24, 0.0, 5.0, 5.0), (8, 5.0, 5.0, 5.0)]
+
+
+def drawn(situation, rng, effect=-5.0):
+    """Draw the changes of many sets of municipalities at once: each draw is a column."""
+    n_others, shock, own, others = situation
+    variance = np.r_[own, np.full(n_others, others)][:, None] * np.ones(N_DRAWS)
+    change = rng.normal(0, np.sqrt(shock**2 + variance))
+    change[0] += effect
+    return Changes(units=tuple(map(str, range(n_others + 1))), change=change, variance=variance, before=change, after=change,
+                   variance_after=variance, n_before=variance[:, 0], n_after=variance[:, 0])
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_interval_with_shocks_covers(situation):
+    """At least as often as it says, and where shocks are small against persons' noise more often."""
+    found = difference_of_changes(drawn(situation, np.random.default_rng(11)))
+    covers = ((found.conf_low <= -5) & (-5 <= found.conf_high)).mean()
+    error = np.sqrt(0.95 * 0.05 / N_DRAWS)
+    assert covers > 0.95 - 4 * error
+    assert covers < 0.985
+    assert abs(found.estimate.mean() + 5) < 4 * found.estimate.std() / np.sqrt(N_DRAWS)
+
+
+def test_interval_of_persons_alone_is_seen_to_fail():
+    found = difference_of_changes(drawn(SITUATIONS[1], np.random.default_rng(12)))
+    assert ((found.person_low <= -5) & (-5 <= found.person_high)).mean() < 0.85
+
+
+def test_p_value_keeps_its_level_without_an_effect():
+    found = difference_of_changes(drawn(SITUATIONS[1], np.random.default_rng(13), effect=0.0))
+    assert (found.p_value < 0.05).mean() < 0.05 + 4 * np.sqrt(0.95 * 0.05 / N_DRAWS)
+
+
+def test_rank_is_even_without_an_effect():
+    """Where all municipalities are alike every rank is as likely as the next."""
+    found = difference_of_changes(drawn(SITUATIONS[1], np.random.default_rng(14), effect=0.0))
+    share = np.bincount(found.rank, minlength=26)[1:] / N_DRAWS
+    assert abs(share - 1 / 25).max() < 4.5 * np.sqrt(1 / 25 * 24 / 25 / N_DRAWS)
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    given = setting(n_persons=3000, persons_per_comparison=400)
+    found = [replicate(seed, given) for seed in (501, 502, 503, 504)]
+    return summarise(pd.concat([rows for rows, _ in found], ignore_index=True), truths(given)).set_index(["estimand", "method"])
+
+
+def test_simulated_register_gives_back_its_truth(worlds):
+    """Four worlds: no estimate further from the truth than its own error allows, taken over the worlds."""
+    proper = worlds.xs(PROPER, level="method")
+    far = np.abs(proper["bias"]) / (proper["mean_error"] / np.sqrt(proper["n"]))
+    assert far.max() < 3.5
+    assert proper["coverage"].mean() > 0.85
+
+
+def test_shortcuts_miss_the_truth(worlds):
+    """Before and after takes the boom for the programme, treated against others takes the old level for it."""
+    wrong = worlds.loc["inflow: weeks_on_support_104"].loc[list(NAIVE[1:])]
+    assert wrong.loc["before and after", "bias"] < -2
+    assert wrong.loc["treated against others", "bias"] > 1
+    assert wrong["coverage"].mean() <= 0.75
+
+
+def test_person_interval_is_shorter_than_the_truth_needs(worlds):
+    both = worlds.loc["inflow: weeks_on_support_104"]
+    assert both.loc[NAIVE[0], "width"] < 0.8 * both.loc[PROPER, "width"]
