@@ -1,7 +1,8 @@
 """Answer the municipal question from a folder of StatBank tables: python docs/panel/make.py FOLDER [OUT].
 
-Writes the estimates (CSV) and the figure (PNG) that the page beside this script discusses. The tables themselves
-are Statistics Denmark's (CC BY 4.0) and are not kept here: ``evalkit public --to FOLDER`` fetches them.
+Writes the estimates (CSV) and the figure (PNG) that the page beside this script discusses. The tables
+themselves are Statistics Denmark's (CC BY 4.0) and are not kept here: ``evalkit public --to FOLDER``
+fetches them.
 """
 
 import sys
@@ -18,18 +19,30 @@ from evalkit.evaluations.panel_series import outcome, quarter_of
 
 NAME = "2026-11-24-hjoerring"
 TABLES = ("LBESK69", "AUK01", "FOLK1A", "FOLK1AM")
-TITLES = {"employees": "Full-time employees per 100 inhabitants",
-          "assistance": "Net unemployed on social assistance per 1,000 inhabitants"}
+TITLES = {
+    "employees": "Full-time employees per 100 inhabitants",
+    "assistance": "Net unemployed on social assistance per 1,000 inhabitants",
+}
 _LEGEND = {"fontsize": 9, "facecolor": "white", "edgecolor": "white", "framealpha": 0.9}
 INK, BLUE, GREY = "#1a1a1a", "#0b5c8f", "#b9bec4"
 
 
 def main(folder, out):
     frame = pd.concat([statbank.read(folder / f"{table}.csv") for table in TABLES], ignore_index=True)
-    study, site = spec.load_study("analysis/effect.yaml").panel, spec.load_site("analysis/municipalities/hjoerring.yaml")
-    results = panel.evaluate(frame, study, municipality=site.municipality, programme_start=site.programme_start,
-                             doubtful_donors=site.comparison.doubtful_donors)
-    tables = [result.table.assign(result=name) for name, result in results.items() if not name.endswith("_series")]
+    study, site = (
+        spec.load_study("analysis/effect.yaml").panel,
+        spec.load_site("analysis/municipalities/hjoerring.yaml"),
+    )
+    results = panel.evaluate(
+        frame,
+        study,
+        municipality=site.municipality,
+        programme_start=site.programme_start,
+        doubtful_donors=site.comparison.doubtful_donors,
+    )
+    tables = [
+        result.table.assign(result=name) for name, result in results.items() if not name.endswith("_series")
+    ]
     table = pd.concat(tables, ignore_index=True).drop(columns=["time_weeks", "n_persons", "n_events"])
     table = table[["result", *(column for column in table if column != "result")]].round(4)
     table.to_csv(out / f"{NAME}.csv", index=False, encoding="utf-8", lineterminator="\n")
@@ -52,8 +65,14 @@ def draw(frame, study, site, out):
         gaps(column[1], years, gap, placebos)
         for axis in column:
             axis.axvline(site.programme_start.year, color=INK, linewidth=0.9, linestyle=":")
-    figure.text(0.01, 0.005, "Source: Statistics Denmark, tables LBESK69, AUK01, FOLK1A and FOLK1AM, CC BY 4.0; own "
-                "calculations. Dotted line: the programme begins.", fontsize=8, color="#555555")
+    figure.text(
+        0.01,
+        0.005,
+        "Source: Statistics Denmark, tables LBESK69, AUK01, FOLK1A and FOLK1AM, CC BY 4.0; own "
+        "calculations. Dotted line: the programme begins.",
+        fontsize=8,
+        color="#555555",
+    )
     figure.tight_layout(rect=(0, 0.025, 1, 1))
     figure.savefig(out / f"{NAME}.png", dpi=100, metadata={"Software": None})
 
@@ -62,8 +81,9 @@ def fitted(frame, study, measure, site):
     start = quarter_of(site.programme_start)
     rates, _ = outcome(frame, measure, study, start)
     long = rates.rename_axis(index="municipality", columns="quarter").stack().rename("rate").reset_index()
-    both = Panel.from_frame(long, unit="municipality", period="quarter", value="rate", treated=site.municipality,
-                            start=start).without(site.comparison.doubtful_donors)
+    both = Panel.from_frame(
+        long, unit="municipality", period="quarter", value="rate", treated=site.municipality, start=start
+    ).without(site.comparison.doubtful_donors)
     return synthetic_did(both), both.outcome[both.treated][0], np.array(both.periods) / 4
 
 

@@ -15,16 +15,29 @@ def draw(rng, selected=False):
     if selected:
         factors[0] += 0.15 * np.arange(N_PERIODS)
         loadings[0, 0] = np.sort(loadings[:, 0])[-3]
-    outcome = 10 + rng.standard_normal((N_UNITS, 1)) + loadings @ factors + 0.4 * rng.standard_normal((N_UNITS, N_PERIODS))
+    outcome = (
+        10
+        + rng.standard_normal((N_UNITS, 1))
+        + loadings @ factors
+        + 0.4 * rng.standard_normal((N_UNITS, N_PERIODS))
+    )
     outcome[0, N_PRE:] += EFFECT
-    return Panel(outcome=outcome, units=tuple(range(N_UNITS)), periods=tuple(range(N_PERIODS)),
-                 treated=np.arange(N_UNITS) == 0, n_pre=N_PRE)
+    return Panel(
+        outcome=outcome,
+        units=tuple(range(N_UNITS)),
+        periods=tuple(range(N_PERIODS)),
+        treated=np.arange(N_UNITS) == 0,
+        n_pre=N_PRE,
+    )
 
 
 def replicate(design, **options):
     rng = np.random.default_rng(20150105)
     rows = [design(draw(rng, **options)).table.iloc[0] for _ in range(N_REPLICATIONS)]
-    return {name: np.array([row[name] for row in rows]) for name in ("estimate", "conf_low", "conf_high", "p_value")}
+    return {
+        name: np.array([row[name] for row in rows])
+        for name in ("estimate", "conf_low", "conf_high", "p_value")
+    }
 
 
 def covered(found):
@@ -53,7 +66,10 @@ def test_under_no_effect_the_rank_is_as_rare_as_it_says():
 
 
 def test_diverging_trends_break_difference_in_differences_and_hardly_synthetic_did():
-    broken, weighted = replicate(difference_in_differences, selected=True), replicate(synthetic_did, selected=True)
+    broken, weighted = (
+        replicate(difference_in_differences, selected=True),
+        replicate(synthetic_did, selected=True),
+    )
     bias = [abs(found["estimate"].mean() - EFFECT) for found in (broken, weighted)]
     assert bias[0] > 3 * broken["estimate"].std() / np.sqrt(N_REPLICATIONS)
     assert bias[1] < bias[0] / 2

@@ -1,8 +1,8 @@
 """The panel designs against R's synthdid and Synth, and against two other solvers of the same problem.
 
-``expected/panel.csv`` (tests/reference/r/panel.R) holds R's numbers on two simulated panels, which are committed, and on
-two published ones, which are not: their cases are skipped where the folder ``../shared/reference`` beside the
-repository is absent, and only then.
+``expected/panel.csv`` (tests/reference/r/panel.R) holds R's numbers on two simulated panels, which are
+committed, and on two published ones, which are not: their cases are skipped where the folder
+``../shared/reference`` beside the repository is absent, and only then.
 """
 
 import hashlib
@@ -20,7 +20,9 @@ from evalkit.estimators.simplex import simplex_least_squares
 HERE = Path(__file__).parent
 PUBLISHED = HERE.parents[2] / "shared" / "reference"
 DESIGNS = {"synthdid_estimate": synthetic_did, "sc_estimate": synthetic_control}
-published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published panels are not beside this repository")
+published = pytest.mark.skipif(
+    not PUBLISHED.is_dir(), reason="the published panels are not beside this repository"
+)
 
 
 @cache
@@ -30,32 +32,45 @@ def expected():
 
 def value(case, quantity, name):
     rows = expected()
-    return float(rows[(rows.case == case) & (rows.quantity == quantity) & (rows.name == name)]["value"].iloc[0])
+    return float(
+        rows[(rows.case == case) & (rows.quantity == quantity) & (rows.name == name)]["value"].iloc[0]
+    )
 
 
 def vector(case, quantity):
     rows = expected()
-    return rows[(rows.case == case) & (rows.quantity == quantity) & (rows.name != "effect")].set_index("name")["value"]
+    return rows[(rows.case == case) & (rows.quantity == quantity) & (rows.name != "effect")].set_index(
+        "name"
+    )["value"]
 
 
 @cache
 def panel(case):
     if case == "prop99":
         frame = pd.read_csv(PUBLISHED / "california_prop99.csv", sep=";")
-        return Panel.from_frame(frame, unit="State", period="Year", value="PacksPerCapita", treated="California", start=1989)
+        return Panel.from_frame(
+            frame, unit="State", period="Year", value="PacksPerCapita", treated="California", start=1989
+        )
     wide = pd.read_csv(HERE / "inputs" / f"panel_{case}.csv", index_col=0)
     long = wide.rename(columns=int).stack().rename("y").reset_index()
     treated = [name for name in wide.index if name.startswith("treated")]
-    return Panel.from_frame(long, unit="unit", period="level_1", value="y", treated=treated,
-                            start={"one": 17, "block": 13}[case])
+    return Panel.from_frame(
+        long, unit="unit", period="level_1", value="y", treated=treated, start={"one": 17, "block": 13}[case]
+    )
 
 
 @cache
 def basque(start):
     frame = pd.read_csv(PUBLISHED / "basque.csv")
     frame = frame[(frame["regionno"] != 1) & (frame["year"] >= start)]
-    return Panel.from_frame(frame.assign(region=frame["regionno"].astype(str)), unit="region", period="year",
-                            value="gdpcap", treated="17", start=1970)
+    return Panel.from_frame(
+        frame.assign(region=frame["regionno"].astype(str)),
+        unit="region",
+        period="year",
+        value="gdpcap",
+        treated="17",
+        start=1970,
+    )
 
 
 @pytest.mark.parametrize("name", ["panel_one", "panel_block"])
@@ -93,12 +108,16 @@ def test_difference_in_differences_as_in_synthdid(case):
 def test_placebos_of_difference_in_differences_as_in_synthdid():
     theirs = vector("one", "did_estimate_placebo")
     model = difference_in_differences(panel("one")).model
-    np.testing.assert_allclose(pd.Series(model["placebos"], index=model["placebo_units"])[theirs.index], theirs, atol=1e-9)
+    np.testing.assert_allclose(
+        pd.Series(model["placebos"], index=model["placebo_units"])[theirs.index], theirs, atol=1e-9
+    )
 
 
 def test_clustered_error_as_in_r_sandwich_and_statsmodels():
     block = panel("block")
-    assert clustered_error(block) == pytest.approx(value("block", "vcovCL_HC0_cadjust", "std_error"), rel=1e-9)
+    assert clustered_error(block) == pytest.approx(
+        value("block", "vcovCL_HC0_cadjust", "std_error"), rel=1e-9
+    )
     row = difference_in_differences(block).row("effect")
     assert row.std_error == pytest.approx(clustered_error(block), rel=1e-12)
     assert _statsmodels_error(block) == pytest.approx(clustered_error(block), rel=1e-9)
@@ -110,19 +129,26 @@ def _statsmodels_error(block):
     n_units, n_periods = block.outcome.shape
     unit, period = np.repeat(np.arange(n_units), n_periods), np.tile(np.arange(n_periods), n_units)
     exposure = (block.treated[unit] & (period >= block.n_pre)).astype(float)
-    dummies = [(unit == k).astype(float) for k in range(n_units)] + [(period == k).astype(float) for k in range(1, n_periods)]
+    dummies = [(unit == k).astype(float) for k in range(n_units)] + [
+        (period == k).astype(float) for k in range(1, n_periods)
+    ]
     fit = sm.OLS(block.outcome.ravel(), np.column_stack([exposure, *dummies])).fit(
-        cov_type="cluster", cov_kwds={"groups": unit, "use_correction": False})
+        cov_type="cluster", cov_kwds={"groups": unit, "use_correction": False}
+    )
     return fit.bse[0] * np.sqrt(n_units / (n_units - 1))
 
 
 @published
 def test_published_figures_of_proposition_99():
-    assert synthetic_did(panel("prop99"), as_in="synthdid", inference=False).row("effect").estimate == pytest.approx(
-        -15.6038, abs=5e-5)
-    assert synthetic_control(panel("prop99"), as_in="synthdid", inference=False).row("effect").estimate == pytest.approx(
-        -19.6197, abs=5e-5)
-    assert difference_in_differences(panel("prop99")).row("effect").estimate == pytest.approx(-27.3491, abs=5e-5)
+    assert synthetic_did(panel("prop99"), as_in="synthdid", inference=False).row(
+        "effect"
+    ).estimate == pytest.approx(-15.6038, abs=5e-5)
+    assert synthetic_control(panel("prop99"), as_in="synthdid", inference=False).row(
+        "effect"
+    ).estimate == pytest.approx(-19.6197, abs=5e-5)
+    assert difference_in_differences(panel("prop99")).row("effect").estimate == pytest.approx(
+        -27.3491, abs=5e-5
+    )
 
 
 @published
@@ -154,7 +180,9 @@ def test_basque_country_fits_better_than_with_predictors():
 
 
 def _penalised(columns, target, ridge):
-    return np.vstack([columns, np.sqrt(ridge) * np.eye(columns.shape[1])]), np.append(target, np.zeros(columns.shape[1]))
+    return np.vstack([columns, np.sqrt(ridge) * np.eye(columns.shape[1])]), np.append(
+        target, np.zeros(columns.shape[1])
+    )
 
 
 @pytest.mark.parametrize("ridge", [0.0, 1e-3, 5.0])
@@ -170,8 +198,15 @@ def test_simplex_against_slsqp_and_nnls(shape, ridge):
         return ((columns @ weights - target) ** 2).sum() + ridge * (weights**2).sum()
 
     equal = np.full(shape[1], 1 / shape[1])
-    slsqp = minimize(objective, equal, method="SLSQP", bounds=[(0, 1)] * shape[1], tol=1e-14,
-                     constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1}, options={"maxiter": 2000})
+    slsqp = minimize(
+        objective,
+        equal,
+        method="SLSQP",
+        bounds=[(0, 1)] * shape[1],
+        tol=1e-14,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"maxiter": 2000},
+    )
     heavy = 1e5
     rows, right = _penalised(columns, target, ridge)
     by_nnls, _ = nnls(np.vstack([rows, heavy * np.ones(shape[1])]), np.append(right, heavy))

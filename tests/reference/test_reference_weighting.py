@@ -34,6 +34,8 @@ def test_propensity_scores_as_in_glm():
 @pytest.mark.parametrize("estimand", ["att", "ate", "overlap"])
 def test_balance_as_in_r(estimand):
     found = balance(DESIGN, TREATED, propensity_weights(DESIGN, TREATED, estimand=estimand)).table
-    before, after = (found[found["group"] == group].set_index("term")["estimate"] for group in ("before", "after"))
+    before, after = (
+        found[found["group"] == group].set_index("term")["estimate"] for group in ("before", "after")
+    )
     np.testing.assert_allclose(before, expected("before")[before.index], rtol=1e-9)
     np.testing.assert_allclose(after, expected(estimand)[after.index], atol=1e-9)

@@ -17,21 +17,36 @@ NAMES = [row["name_en"] for row in statbank.municipalities()]
 
 
 def areas():
-    return [{"id": "000", "text": "All Denmark"}, *({"id": row["code"], "text": row["name_en"]}
-                                                    for row in statbank.municipalities())]
+    return [
+        {"id": "000", "text": "All Denmark"},
+        *({"id": row["code"], "text": row["name_en"]} for row in statbank.municipalities()),
+    ]
 
 
 INFO = {
-    "LBESK69": [{"id": "TAL", "elimination": False, "values": [{"id": "1020", "text": "Employees"},
-                                                               {"id": "1010", "text": "Full-time employees"}]},
-                {"id": "BOPKOM", "elimination": True, "values": areas()},
-                {"id": "KØN", "elimination": True, "values": [{"id": "TOT", "text": "Total"}, {"id": "M", "text": "Men"}]},
-                {"id": "Tid", "time": True, "values": [{"id": "2015K1", "text": "2015Q1"}]}],
-    "FOLK1A": [{"id": "OMRÅDE", "elimination": True, "values": areas()},
-               {"id": "Tid", "time": True, "values": [{"id": "2015K1", "text": "2015Q1"}]}],
-    "AUK01": [{"id": "OMRÅDE", "elimination": True, "values": areas()},
-              {"id": "YDELSESTYPE", "elimination": False, "values": [{"id": "A", "text": "Renamed benefit"}]},
-              {"id": "Tid", "time": True, "values": []}],
+    "LBESK69": [
+        {
+            "id": "TAL",
+            "elimination": False,
+            "values": [{"id": "1020", "text": "Employees"}, {"id": "1010", "text": "Full-time employees"}],
+        },
+        {"id": "BOPKOM", "elimination": True, "values": areas()},
+        {
+            "id": "KØN",
+            "elimination": True,
+            "values": [{"id": "TOT", "text": "Total"}, {"id": "M", "text": "Men"}],
+        },
+        {"id": "Tid", "time": True, "values": [{"id": "2015K1", "text": "2015Q1"}]},
+    ],
+    "FOLK1A": [
+        {"id": "OMRÅDE", "elimination": True, "values": areas()},
+        {"id": "Tid", "time": True, "values": [{"id": "2015K1", "text": "2015Q1"}]},
+    ],
+    "AUK01": [
+        {"id": "OMRÅDE", "elimination": True, "values": areas()},
+        {"id": "YDELSESTYPE", "elimination": False, "values": [{"id": "A", "text": "Renamed benefit"}]},
+        {"id": "Tid", "time": True, "values": []},
+    ],
 }
 
 
@@ -53,7 +68,13 @@ class Statbank(http.server.BaseHTTPRequestHandler):
         columns = [item["code"].upper() for item in query["variables"]]
         rows = [";".join([*columns, "INDHOLD"])]
         for k, name in enumerate(["All Denmark", *NAMES]):
-            labels = {"TAL": "Full-time employees", "KØN": "Total", "BOPKOM": name, "OMRÅDE": name, "TID": "2015Q1"}
+            labels = {
+                "TAL": "Full-time employees",
+                "KØN": "Total",
+                "BOPKOM": name,
+                "OMRÅDE": name,
+                "TID": "2015Q1",
+            }
             rows.append(";".join([*(labels[column] for column in columns), str(1000 + k)]))
         return self._answer(200, b"\xef\xbb\xbf" + "\r\n".join([*rows, ""]).encode())
 
@@ -80,16 +101,31 @@ def server():
 
 
 def fetch(server, folder, *tables, said=None):
-    return download_public(tables, folder, base_url=f"http://127.0.0.1:{server.server_port}", wait=0.001,
-                           progress=(said if said is not None else []).append)
+    return download_public(
+        tables,
+        folder,
+        base_url=f"http://127.0.0.1:{server.server_port}",
+        wait=0.001,
+        progress=(said if said is not None else []).append,
+    )
 
 
 def test_download_asks_for_everything_in_space_and_time_and_the_listed_selection(server, tmp_path):
     said = []
     assert fetch(server, tmp_path / "public", "lbesk69", said=said) == [tmp_path / "public" / "LBESK69.csv"]
-    assert server.queries == [{"table": "LBESK69", "format": "CSV", "lang": "en", "variables": [
-        {"code": "TAL", "values": ["1010"]}, {"code": "BOPKOM", "values": ["*"]}, {"code": "KØN", "values": ["TOT"]},
-        {"code": "Tid", "values": ["*"]}]}]
+    assert server.queries == [
+        {
+            "table": "LBESK69",
+            "format": "CSV",
+            "lang": "en",
+            "variables": [
+                {"code": "TAL", "values": ["1010"]},
+                {"code": "BOPKOM", "values": ["*"]},
+                {"code": "KØN", "values": ["TOT"]},
+                {"code": "Tid", "values": ["*"]},
+            ],
+        }
+    ]
     assert said == [f"LBESK69: {(tmp_path / 'public' / 'LBESK69.csv').stat().st_size:,} bytes"]
 
 
@@ -150,8 +186,11 @@ def test_download_without_a_network_says_so(tmp_path, server):
 
 
 def test_download_of_nothing_named_fetches_every_listed_table(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download.statbank, "tables", lambda: [row for row in KNOWN if row["table"] in INFO
-                                                              and row["table"] != "AUK01"])
+    monkeypatch.setattr(
+        download.statbank,
+        "tables",
+        lambda: [row for row in KNOWN if row["table"] in INFO and row["table"] != "AUK01"],
+    )
     assert [path.name for path in fetch(server, tmp_path)] == ["FOLK1A.csv", "LBESK69.csv"]
 
 

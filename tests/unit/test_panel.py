@@ -20,9 +20,13 @@ DESIGNS = [difference_in_differences, synthetic_control, synthetic_did]
 
 def panel(outcome, n_treated=1, n_pre=None):
     outcome = np.asarray(outcome, dtype=float)
-    return Panel(outcome=outcome, units=tuple(f"unit_{k:02d}" for k in range(len(outcome))),
-                 periods=tuple(range(outcome.shape[1])), treated=np.arange(len(outcome)) < n_treated,
-                 n_pre=outcome.shape[1] // 2 if n_pre is None else n_pre)
+    return Panel(
+        outcome=outcome,
+        units=tuple(f"unit_{k:02d}" for k in range(len(outcome))),
+        periods=tuple(range(outcome.shape[1])),
+        treated=np.arange(len(outcome)) < n_treated,
+        n_pre=outcome.shape[1] // 2 if n_pre is None else n_pre,
+    )
 
 
 def factor_panel(rng, n_units=12, n_periods=20, noise=0.3):
@@ -75,7 +79,9 @@ def test_a_level_of_its_own_hurts_only_synthetic_control(design):
     rng = np.random.default_rng(5)
     donors = factor_panel(rng)
     treated = donors[:6].mean(axis=0) + np.repeat([0.0, 2.0], 10)
-    near, far = (design(panel(np.vstack([treated + level, donors]))).row("effect").estimate for level in (0, 100))
+    near, far = (
+        design(panel(np.vstack([treated + level, donors]))).row("effect").estimate for level in (0, 100)
+    )
     assert (abs(far - near) < 1e-8) == (design is not synthetic_control)
 
 
@@ -108,10 +114,15 @@ def test_several_treated_units_need_random_groups():
     outcome = panel(factor_panel(np.random.default_rng(8)), n_treated=2)
     with pytest.raises(EstimationError, match="pass rng"):
         synthetic_did(outcome)
-    first, again = (synthetic_did(outcome, rng=np.random.default_rng(1), n_draws=20).row("effect") for _ in range(2))
+    first, again = (
+        synthetic_did(outcome, rng=np.random.default_rng(1), n_draws=20).row("effect") for _ in range(2)
+    )
     assert first.p_value == again.p_value and first.p_value >= 1 / 21
     with pytest.raises(EstimationError, match="at least two more"):
-        synthetic_did(panel(factor_panel(np.random.default_rng(8), n_units=5), n_treated=3), rng=np.random.default_rng(1))
+        synthetic_did(
+            panel(factor_panel(np.random.default_rng(8), n_units=5), n_treated=3),
+            rng=np.random.default_rng(1),
+        )
 
 
 def test_placebo_rank_counts_ties_against_the_effect():
@@ -138,18 +149,23 @@ def faulty(**changes):
     return {"frame": frame, "treated": "a", "start": 2, **changes}
 
 
-@pytest.mark.parametrize(("case", "message"), [
-    ({"treated": "z"}, "not in the panel: z"),
-    ({"start": 1}, "0 of 3 periods lie before"),
-    ({"start": 9}, "3 of 3 periods lie before"),
-    ({"treated": ["a", "b", "c"]}, "no unit is left to compare with"),
-    ({"frame": faulty()["frame"].iloc[:-1]}, "1 values of 1 units are missing"),
-    ({"frame": pd.concat([faulty()["frame"]] * 2)}, "9 rows repeat a unit and period"),
-])
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ({"treated": "z"}, "not in the panel: z"),
+        ({"start": 1}, "0 of 3 periods lie before"),
+        ({"start": 9}, "3 of 3 periods lie before"),
+        ({"treated": ["a", "b", "c"]}, "no unit is left to compare with"),
+        ({"frame": faulty()["frame"].iloc[:-1]}, "1 values of 1 units are missing"),
+        ({"frame": pd.concat([faulty()["frame"]] * 2)}, "9 rows repeat a unit and period"),
+    ],
+)
 def test_panel_says_what_is_wrong(case, message):
     case = faulty(**case)
     with pytest.raises(EstimationError, match=message):
-        Panel.from_frame(case["frame"], unit="u", period="t", value="y", treated=case["treated"], start=case["start"])
+        Panel.from_frame(
+            case["frame"], unit="u", period="t", value="y", treated=case["treated"], start=case["start"]
+        )
 
 
 def test_panel_says_everything_at_once():

@@ -21,7 +21,7 @@ def towns(rng, n_towns=14, effect=0.0, people=20_000.0, noise=0.2):
     """Employees per 100 follow two shared factors; the first town gains ``effect`` from 2015."""
     factors = rng.standard_normal((2, len(QUARTERS))).cumsum(axis=1) * 0.2
     rates = 40 + rng.random((n_towns, 2)) @ factors + noise * rng.standard_normal((n_towns, len(QUARTERS)))
-    rates[0, QUARTERS.index("2015Q1"):] += effect
+    rates[0, QUARTERS.index("2015Q1") :] += effect
     return municipality_period(rates, people)
 
 
@@ -29,10 +29,14 @@ def municipality_period(rates, people=20_000.0, source="Statistics Denmark, tabl
     names = ["Hjørring", *(f"Town {k:02d}" for k in range(1, len(rates)))]
     employees = pd.DataFrame(rates / 100 * people, index=names, columns=QUARTERS).stack().reset_index()
     employees.columns = ["municipality", "period", "value"]
-    inhabitants = pd.DataFrame([(name, period, people) for name in names for period in ("2008Q1", "2021M10")],
-                               columns=["municipality", "period", "value"])
-    return pd.concat([employees.assign(measure="full_time_employees"), inhabitants.assign(measure="inhabitants")],
-                     ignore_index=True).assign(source=source)
+    inhabitants = pd.DataFrame(
+        [(name, period, people) for name in names for period in ("2008Q1", "2021M10")],
+        columns=["municipality", "period", "value"],
+    )
+    return pd.concat(
+        [employees.assign(measure="full_time_employees"), inhabitants.assign(measure="inhabitants")],
+        ignore_index=True,
+    ).assign(source=source)
 
 
 def evaluate(frame, study=STUDY, municipality="Hjørring", programme_start=START, **options):
@@ -41,7 +45,9 @@ def evaluate(frame, study=STUDY, municipality="Hjørring", programme_start=START
 
 def test_every_design_finds_a_large_effect_and_ranks_it_first():
     results = evaluate({"municipality_period": towns(np.random.default_rng(1), effect=5.0)})
-    assert list(results) == [f"panel_employees{part}" for part in ("", "_rates", "_placebos", "_sensitivity", "_series")]
+    assert list(results) == [
+        f"panel_employees{part}" for part in ("", "_rates", "_placebos", "_sensitivity", "_series")
+    ]
     persons, rates, placebos = (results[f"panel_employees{part}"] for part in ("", "_rates", "_placebos"))
     for design in panel.DESIGNS:
         effect = rates.row("effect", design)
@@ -50,7 +56,8 @@ def test_every_design_finds_a_large_effect_and_ranks_it_first():
         for column in ("estimate", "std_error", "conf_low", "conf_high"):
             assert persons.row("effect_persons", design)[column] == pytest.approx(effect[column] * 200)
         assert persons.row("smallest_detectable_persons", design).estimate == pytest.approx(
-            rates.row("smallest_detectable_effect", design).estimate * 200)
+            rates.row("smallest_detectable_effect", design).estimate * 200
+        )
         assert persons.diagnostics[design]["effect_rank"] == 1
     assert persons.kind == "aggregate" and persons.diagnostics["placebos_plus_one"] == 14
 
@@ -66,7 +73,9 @@ def test_series_lead_from_the_first_quarter_to_the_last_before_the_pandemic():
     series = evaluate(towns(np.random.default_rng(3), effect=5.0))["panel_employees_series"].table
     assert set(series["term"]) == {"observed", *panel.DESIGNS}
     observed = series[series["term"] == "observed"]
-    assert len(observed) == 48 and observed["time_weeks"].min() == -366 and observed["time_weeks"].max() == 247
+    assert (
+        len(observed) == 48 and observed["time_weeks"].min() == -366 and observed["time_weeks"].max() == 247
+    )
     expected = series[series["term"] == "synthetic_did"]
     gap = (observed["estimate"].to_numpy() - expected["estimate"].to_numpy())[28:].mean()
     main = evaluate(towns(np.random.default_rng(3), effect=5.0))["panel_employees_rates"]
@@ -83,8 +92,16 @@ def test_doubtful_donors_are_left_out_and_let_in_for_sensitivity():
     for design in panel.DESIGNS:
         assert sensitivity.row("all_donors", design).estimate == everybody.row("effect", design).estimate
         assert sensitivity.row("main", design).estimate == main.row("effect", design).estimate
-    assert set(sensitivity.table["term"]) == {"main", "all_donors", "without_small", "season_none", "season_year",
-                                              "backdated", "leave_one_out_low", "leave_one_out_high"}
+    assert set(sensitivity.table["term"]) == {
+        "main",
+        "all_donors",
+        "without_small",
+        "season_none",
+        "season_year",
+        "backdated",
+        "leave_one_out_low",
+        "leave_one_out_high",
+    }
     assert sensitivity.diagnostics["backdated_start"] == "2011Q1"
 
 
@@ -92,13 +109,17 @@ def test_a_bad_fit_withholds_the_design_and_says_which():
     rates = np.random.default_rng(5).standard_normal((14, len(QUARTERS))) * 0.1 + 40
     rates[0] += 30
     results = evaluate(municipality_period(rates))
-    kept = pd.concat([result.table for result in results.values()]).query("group == 'synthetic_control'")["term"]
+    kept = pd.concat([result.table for result in results.values()]).query("group == 'synthetic_control'")[
+        "term"
+    ]
     assert set(kept) == {"rmspe_pre", "prefit_ratio"}
     assert "synthetic_control" not in set(results["panel_employees_series"].table["term"])
     for result in results.values():
         assert result.diagnostics["withheld_designs"] == ["synthetic_control"]
         assert "synthetic_control" not in result.diagnostics
-    assert results["panel_employees_rates"].row("effect", "synthetic_did").estimate == pytest.approx(0, abs=0.2)
+    assert results["panel_employees_rates"].row("effect", "synthetic_did").estimate == pytest.approx(
+        0, abs=0.2
+    )
     lax = evaluate(municipality_period(rates), replace(STUDY, max_prefit_ratio=1e9))["panel_employees"]
     assert lax.diagnostics["withheld_designs"] == [] and "synthetic_control" in set(lax.table["group"])
 
@@ -118,31 +139,44 @@ def test_inhabitants_are_interpolated_in_logarithms_and_not_beyond():
     frame = municipality_period(np.full((3, len(QUARTERS)), 40.0))
     frame.loc[(frame["measure"] == "inhabitants") & (frame["period"] == "2021M10"), "value"] = 40_000.0
     _, people = outcome(frame, STUDY.measures["employees"], STUDY, quarter_of(START))
-    days = (dt.date(2015, 1, 1) - dt.date(2008, 1, 1)).days / (dt.date(2021, 10, 1) - dt.date(2008, 1, 1)).days
+    days = (dt.date(2015, 1, 1) - dt.date(2008, 1, 1)).days / (
+        dt.date(2021, 10, 1) - dt.date(2008, 1, 1)
+    ).days
     assert people.loc["Hjørring", number_of("2015Q1")] == pytest.approx(20_000 * 2**days)
     frame.loc[frame["period"] == "2021M10", "period"] = "2018Q1"
     _, shorter = outcome(frame, STUDY.measures["employees"], STUDY, quarter_of(START))
     assert label_of(shorter.columns.max()) == "2017Q4"
 
 
-@pytest.mark.parametrize(("start", "first", "last"), [
-    (dt.date(2015, 1, 5), "2008Q1", "2019Q4"), (dt.date(2012, 2, 1), "2008Q1", "2016Q4"),
-    (dt.date(2017, 8, 15), "2010Q3", "2019Q2")])
+@pytest.mark.parametrize(
+    ("start", "first", "last"),
+    [
+        (dt.date(2015, 1, 5), "2008Q1", "2019Q4"),
+        (dt.date(2012, 2, 1), "2008Q1", "2016Q4"),
+        (dt.date(2017, 8, 15), "2010Q3", "2019Q2"),
+    ],
+)
 def test_windows_are_whole_years_around_any_start(start, first, last):
     found = evaluate(towns(np.random.default_rng(7)), programme_start=start)["panel_employees"].diagnostics
     assert (found["first_quarter"], found["last_quarter"]) == (first, last)
     assert found["n_quarters_before"] % 4 == 0 == found["n_quarters_after"] % 4
 
 
-@pytest.mark.parametrize("start", [dt.date(2005, 1, 1), dt.date(2009, 1, 1), dt.date(2019, 1, 1), dt.date(2030, 1, 1)])
+@pytest.mark.parametrize(
+    "start", [dt.date(2005, 1, 1), dt.date(2009, 1, 1), dt.date(2019, 1, 1), dt.date(2030, 1, 1)]
+)
 def test_a_start_outside_the_data_is_an_error_with_a_next_step(start):
-    with pytest.raises(EstimationError, match=r"at least 8 are needed on each side\. Fetch more periods, or correct"):
+    with pytest.raises(
+        EstimationError, match=r"at least 8 are needed on each side\. Fetch more periods, or correct"
+    ):
         evaluate(towns(np.random.default_rng(8)), programme_start=start)
 
 
 def test_one_municipality_alone_is_an_error():
     frame = towns(np.random.default_rng(9))
-    with pytest.raises(EstimationError, match="1 municipalities with every quarter; the treated one and at least two"):
+    with pytest.raises(
+        EstimationError, match="1 municipalities with every quarter; the treated one and at least two"
+    ):
         evaluate(frame[frame["municipality"] == "Hjørring"])
     with pytest.raises(EstimationError, match="13 municipalities.*Hjørring not among them"):
         evaluate(frame[frame["municipality"] != "Hjørring"])
@@ -163,8 +197,13 @@ def test_what_is_not_in_the_data_is_withheld():
         assert len(results[f"panel_assistance{part}"].table) == 0
 
 
-@pytest.mark.parametrize(("source", "rests_on"), [
-    ("Statistics Denmark, table LBESK69, CC BY 4.0", ("real",)), ("Simulated, in the form of table LBESK69", ("simulated",))])
+@pytest.mark.parametrize(
+    ("source", "rests_on"),
+    [
+        ("Statistics Denmark, table LBESK69, CC BY 4.0", ("real",)),
+        ("Simulated, in the form of table LBESK69", ("simulated",)),
+    ],
+)
 def test_the_answer_says_what_it_rests_on(source, rests_on):
     rates = np.random.default_rng(12).standard_normal((6, len(QUARTERS))) + 40
     found = evaluate(municipality_period(rates, source=source))["panel_employees"]
@@ -177,5 +216,7 @@ def test_small_municipalities_are_left_out_of_one_row():
     frame.loc[rows, "value"] = 5_000.0
     found = evaluate(frame)["panel_employees_sensitivity"]
     assert found.diagnostics["small_municipalities"] == ["Town 03"]
-    assert found.row("without_small", "difference_in_differences").estimate != found.row(
-        "main", "difference_in_differences").estimate
+    assert (
+        found.row("without_small", "difference_in_differences").estimate
+        != found.row("main", "difference_in_differences").estimate
+    )

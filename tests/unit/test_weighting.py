@@ -16,8 +16,10 @@ def test_scores_are_the_shares_of_a_saturated_model():
     np.testing.assert_allclose(propensity_scores(OLD, TREATED), [0.5] * 4 + [0.25] * 4)
 
 
-@pytest.mark.parametrize(("estimand", "treated", "comparison"), [
-    ("att", [1, 1], [1, 1 / 3]), ("ate", [2, 4], [2, 4 / 3]), ("overlap", [0.5, 0.75], [0.5, 0.25])])
+@pytest.mark.parametrize(
+    ("estimand", "treated", "comparison"),
+    [("att", [1, 1], [1, 1 / 3]), ("ate", [2, 4], [2, 4 / 3]), ("overlap", [0.5, 0.75], [0.5, 0.25])],
+)
 def test_weights_by_hand(estimand, treated, comparison):
     weights = propensity_weights(OLD, TREATED, estimand=estimand)
     np.testing.assert_allclose(weights[[0, 4]], treated)
@@ -40,8 +42,9 @@ def test_trimming_leaves_out_the_extremes():
 
 def test_count_stands_for_identical_rows():
     rows = OLD.assign(exit=1.0, event=0, treated=TREATED)
-    cells = rows.groupby(["old", "treated"], as_index=False).agg(exit=("exit", "first"), event=("event", "first"),
-                                                                 k=("exit", "size"))
+    cells = rows.groupby(["old", "treated"], as_index=False).agg(
+        exit=("exit", "first"), event=("event", "first"), k=("exit", "size")
+    )
     at_risk = AtRisk.from_frame(cells, exit="exit", event="event", count="k", covariates=["old"])
     treated = cells["treated"].to_numpy()
     np.testing.assert_allclose(propensity_scores(at_risk, treated), [0.5, 0.5, 0.25, 0.25])
@@ -50,13 +53,16 @@ def test_count_stands_for_identical_rows():
     assert by_cells.table["n_persons"].iloc[0] == 8
 
 
-@pytest.mark.parametrize(("design", "treated", "message"), [
-    (OLD, np.ones(8), "everybody is treated"),
-    (OLD.assign(old=np.nan), TREATED, "missing values in old"),
-    (OLD.assign(same=2.0), TREATED, "same: constant"),
-    (OLD.assign(young=1 - OLD["old"]), TREATED, "young: constant, or given by"),
-    (OLD.assign(decides=TREATED * 1.0), TREATED, "predict treatment perfectly"),
-])
+@pytest.mark.parametrize(
+    ("design", "treated", "message"),
+    [
+        (OLD, np.ones(8), "everybody is treated"),
+        (OLD.assign(old=np.nan), TREATED, "missing values in old"),
+        (OLD.assign(same=2.0), TREATED, "same: constant"),
+        (OLD.assign(young=1 - OLD["old"]), TREATED, "young: constant, or given by"),
+        (OLD.assign(decides=TREATED * 1.0), TREATED, "predict treatment perfectly"),
+    ],
+)
 def test_what_cannot_be_weighted_is_refused(design, treated, message):
     with pytest.raises(EstimationError, match=message):
         propensity_weights(design, treated)

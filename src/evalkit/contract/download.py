@@ -1,4 +1,4 @@
-"""Fetch public tables from Statistics Denmark's StatBank: an open interface, no key, no person behind a number."""
+"""Fetch public tables from Statistics Denmark's StatBank: an open interface, no key, no persons."""
 
 import datetime as dt
 import http.client
@@ -73,12 +73,15 @@ class _Asker:
         try:
             return json.loads(self.bytes(address, table))
         except ValueError:
-            raise ContractError(f"StatBank, table {table}: the description is not JSON. Try again later") from None
+            raise ContractError(
+                f"StatBank, table {table}: the description is not JSON. Try again later"
+            ) from None
 
     def bytes(self, address, table, body=None):
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base_url + address, data=data,
-                                         headers={"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            self.base_url + address, data=data, headers={"Content-Type": "application/json"}
+        )
         reason = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -92,16 +95,20 @@ class _Asker:
                     raise ContractError(_refusal(table, error)) from None
             except (OSError, http.client.HTTPException) as error:
                 reason = str(getattr(error, "reason", error))
-        raise RunError(f"StatBank, table {table}: no answer after {_ATTEMPTS} attempts ({reason}). Is this machine "
-                       "on the internet? Else fetch the tables on one that is, with `evalkit public --to FOLDER`, "
-                       "and copy the folder to where the site file's key public points")
+        raise RunError(
+            f"StatBank, table {table}: no answer after {_ATTEMPTS} attempts ({reason}). Is this machine "
+            "on the internet? Else fetch the tables on one that is, with `evalkit public --to FOLDER`, "
+            "and copy the folder to where the site file's key public points"
+        )
 
 
 def _refusal(table, error):
     said = error.read(500).decode("utf-8", errors="replace").strip()
-    return (f"StatBank, table {table}: refused with status {error.code}"
-            + (f" ({said})" if said else "")
-            + ". Look the table up on statbank.dk: its name or its labels may have changed")
+    return (
+        f"StatBank, table {table}: refused with status {error.code}"
+        + (f" ({said})" if said else "")
+        + ". Look the table up on statbank.dk: its name or its labels may have changed"
+    )
 
 
 def _query(table, info):
@@ -112,13 +119,18 @@ def _query(table, info):
         if values:
             variables.append({"code": variable["id"], "values": values})
         elif not variable.get("elimination"):
-            faults.append(f"variable {variable['id']}: neither a total nor a label listed in "
-                          "data_schema/codes/statbank.csv is among its values")
+            faults.append(
+                f"variable {variable['id']}: neither a total nor a label listed in "
+                "data_schema/codes/statbank.csv is among its values"
+            )
     if not any(item["values"] == ["*"] for item in variables):
         faults.append("no variable of areas or time")
     if faults:
-        raise ContractError(f"StatBank, table {table}:\n" + "\n".join(f"- {fault}" for fault in faults)
-                            + "\nAdd the label to the list, or leave the table out")
+        raise ContractError(
+            f"StatBank, table {table}:\n"
+            + "\n".join(f"- {fault}" for fault in faults)
+            + "\nAdd the label to the list, or leave the table out"
+        )
     return {"table": table, "format": "CSV", "lang": "en", "variables": variables}
 
 
@@ -126,10 +138,14 @@ def _values(table, variable):
     texts = {value["text"]: value["id"] for value in variable["values"]}
     if variable.get("time") or _is_area(variable):
         return ["*"]
-    listed = [row["label_en"] for row in statbank.tables()
-              if row["table"] == table and row["dimension"].upper() == variable["id"].upper()]
-    return ([texts[label] for label in listed if label in texts]
-            or [code for text, code in texts.items() if text.lower() in _TOTALS][:1])
+    listed = [
+        row["label_en"]
+        for row in statbank.tables()
+        if row["table"] == table and row["dimension"].upper() == variable["id"].upper()
+    ]
+    return [texts[label] for label in listed if label in texts] or [
+        code for text, code in texts.items() if text.lower() in _TOTALS
+    ][:1]
 
 
 def _is_area(variable):
@@ -153,8 +169,12 @@ def _keep(folder, table, content):
 def _note(folder, table, query, path):
     manifest = folder / MANIFEST
     known = _manifest(manifest)
-    known[table] = {"query": query, "fetched": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                    "sha256": sha256_file(path), "source": f"Statistics Denmark, table {table}, CC BY 4.0"}
+    known[table] = {
+        "query": query,
+        "fetched": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "sha256": sha256_file(path),
+        "source": f"Statistics Denmark, table {table}, CC BY 4.0",
+    }
     write_atomic(manifest, json.dumps(known, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
 
 

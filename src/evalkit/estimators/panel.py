@@ -80,7 +80,9 @@ def difference_in_differences(panel, *, errors="auto", conf_level=0.95, power=0.
     return _with_error(result, clustered_error(panel), len(panel.units) - 1, conf_level, power)
 
 
-def synthetic_control(panel, *, as_in="optimum", conf_level=0.95, power=0.8, rng=None, n_draws=200, inference=True):
+def synthetic_control(
+    panel, *, as_in="optimum", conf_level=0.95, power=0.8, rng=None, n_draws=200, inference=True
+):
     """Estimate the effect against the weighted mean of comparisons that follows the treated unit before.
 
     Parameters
@@ -98,21 +100,31 @@ def synthetic_control(panel, *, as_in="optimum", conf_level=0.95, power=0.8, rng
     Result
         As `difference_in_differences`. Diagnostics: ``effect_rank`` and ``rmspe_ratio_rank`` of
         ``placebos_plus_one``, ``rmspe_pre``, ``rmspe_post``, ``prefit_ratio`` (pre-period error over the
-        median of the placebos'), ``smallest_detectable_effect``, ``effective_donors`` (1 / sum of squared weights),
-        ``leave_one_out_low`` and ``leave_one_out_high`` (each weighted comparison left out in turn).
+        median of the placebos'), ``smallest_detectable_effect``, ``effective_donors`` (1 / sum of
+        squared weights), ``leave_one_out_low`` and ``leave_one_out_high`` (each weighted
+        comparison left out in turn).
 
     Notes
     -----
     Weights minimise the squared pre-period gap of the outcome itself over the simplex (Abadie, Diamond and
-    Hainmueller 2010, outcomes only, no covariates and no V), with a ridge of (1e-6 x noise)^2 that makes them
-    unique. ``rmspe_ratio_rank`` ranks post- over pre-period error among all units (Abadie et al. 2015).
+    Hainmueller 2010, outcomes only, no covariates and no V), with a ridge of (1e-6 x noise)^2, or of the
+    least that numbers can tell (`simplex_least_squares`), that makes them unique where many mixtures fit.
+    ``rmspe_ratio_rank`` ranks post- over pre-period error among all units (Abadie et al. 2015).
     """
-    design = Design(name="synthetic_control", unit_weights="fitted", period_weights="none", unit_intercept=False,
-                     unit_penalty=HARDLY_ANY, as_in=_known(as_in))
+    design = Design(
+        name="synthetic_control",
+        unit_weights="fitted",
+        period_weights="none",
+        unit_intercept=False,
+        unit_penalty=HARDLY_ANY,
+        as_in=_known(as_in),
+    )
     return _estimate(panel, design, conf_level, power, rng, n_draws, inference)
 
 
-def synthetic_did(panel, *, as_in="optimum", conf_level=0.95, power=0.8, rng=None, n_draws=200, inference=True):
+def synthetic_did(
+    panel, *, as_in="optimum", conf_level=0.95, power=0.8, rng=None, n_draws=200, inference=True
+):
     """Estimate the effect as a difference in differences with fitted unit and period weights.
 
     Parameters
@@ -129,12 +141,18 @@ def synthetic_did(panel, *, as_in="optimum", conf_level=0.95, power=0.8, rng=Non
     Notes
     -----
     Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), Algorithm 1: unit weights with intercept and
-    penalty zeta^2 T_pre, zeta = (N_tr T_post)^(1/4) x sd of the comparisons' first differences; period weights with
-    intercept and hardly any penalty. Errors: Algorithm 4 over every comparison unit, zeta held fixed as in R.
+    penalty zeta^2 T_pre, zeta = (N_tr T_post)^(1/4) x sd of the comparisons' first differences; period
+    weights with intercept and hardly any penalty. Errors: Algorithm 4 over every
+    comparison unit, zeta held fixed as in R.
     """
     penalty = (panel.n_treated * (len(panel.periods) - panel.n_pre)) ** 0.25
-    design = Design(name="synthetic_did", unit_weights="fitted", period_weights="fitted", unit_penalty=penalty,
-                     as_in=_known(as_in))
+    design = Design(
+        name="synthetic_did",
+        unit_weights="fitted",
+        period_weights="fitted",
+        unit_penalty=penalty,
+        as_in=_known(as_in),
+    )
     return _estimate(panel, design, conf_level, power, rng, n_draws, inference)
 
 
@@ -155,15 +173,27 @@ def _estimate(panel, design, conf_level, power, rng, n_draws, inference):
         return result
     fits, names = _placebos(panel, donors, design, noise, fit, rng, n_draws)
     placebos = np.array([one.effect for one in fits])
-    error = _comparison_error(donors, panel) if design.unit_weights == "equal" and panel.n_treated == 1 else None
+    error = (
+        _comparison_error(donors, panel) if design.unit_weights == "equal" and panel.n_treated == 1 else None
+    )
     df = len(donors) - 1
     answer = placebo_inference(fit.effect, placebos, std_error=error, df=df, conf_level=conf_level)
-    result = replace(result, table=tidy(term=["effect"], estimate=fit.effect, **answer),
-                     model={**result.model, "placebos": placebos, "placebo_units": names,
-                            "placebo_gaps": np.array([one.gap for one in fits])})
+    result = replace(
+        result,
+        table=tidy(term=["effect"], estimate=fit.effect, **answer),
+        model={
+            **result.model,
+            "placebos": placebos,
+            "placebo_units": names,
+            "placebo_gaps": np.array([one.gap for one in fits]),
+        },
+    )
     detectable = smallest_detectable_effect(answer["std_error"], df=df, conf_level=conf_level, power=power)
-    return result.with_diagnostics(smallest_detectable_effect=detectable, **_ranks(fit, fits, placebos),
-                                   **_leave_one_out(donors, treated, panel.n_pre, design, noise, fit))
+    return result.with_diagnostics(
+        smallest_detectable_effect=detectable,
+        **_ranks(fit, fits, placebos),
+        **_leave_one_out(donors, treated, panel.n_pre, design, noise, fit),
+    )
 
 
 def _placebos(panel, donors, design, noise, fit, rng, n_draws):
@@ -177,8 +207,16 @@ def _placebos(panel, donors, design, noise, fit, rng, n_draws):
         rest = np.delete(np.arange(len(donors)), group)
         start = fit.unit_weights[rest]
         start = start / start.sum() if start.sum() > 0 else None
-        fits.append(fit_design(donors[rest], donors[group].mean(axis=0), panel.n_pre, design, noise,
-                         (start, fit.period_weights)))
+        fits.append(
+            fit_design(
+                donors[rest],
+                donors[group].mean(axis=0),
+                panel.n_pre,
+                design,
+                noise,
+                (start, fit.period_weights),
+            )
+        )
     return fits, names
 
 
@@ -186,28 +224,39 @@ def _drawn_groups(n_donors, n_treated, rng, n_draws):
     if rng is None:
         raise EstimationError(f"{n_treated} treated units: placebo groups are drawn at random; pass rng")
     if n_donors < n_treated + 2:
-        raise EstimationError(f"{n_donors} comparison units for {n_treated} treated ones; placebos need at least two more")
+        raise EstimationError(
+            f"{n_donors} comparison units for {n_treated} treated ones; placebos need at least two more"
+        )
     return [rng.choice(n_donors, n_treated, replace=False) for _ in range(n_draws)]
 
 
 def _comparison_error(donors, panel):
-    change = donors[:, panel.n_pre:].mean(axis=1) - donors[:, : panel.n_pre].mean(axis=1)
+    change = donors[:, panel.n_pre :].mean(axis=1) - donors[:, : panel.n_pre].mean(axis=1)
     return float(np.std(change, ddof=1) * np.sqrt(1.0 + 1.0 / len(donors)))
 
 
 def _ranks(fit, fits, placebos):
     median = float(np.median([one.rmspe[0] for one in fits]))
-    return {"effect_rank": placebo_rank(fit.effect, placebos), "placebos_plus_one": len(fits) + 1,
-            "rmspe_ratio_rank": placebo_rank(fit.rmspe_ratio, np.array([one.rmspe_ratio for one in fits])),
-            "prefit_ratio": fit.rmspe[0] / median if median > 0 else float("nan")}
+    return {
+        "effect_rank": placebo_rank(fit.effect, placebos),
+        "placebos_plus_one": len(fits) + 1,
+        "rmspe_ratio_rank": placebo_rank(fit.rmspe_ratio, np.array([one.rmspe_ratio for one in fits])),
+        "prefit_ratio": fit.rmspe[0] / median if median > 0 else float("nan"),
+    }
 
 
 def _with_error(result, error, df, conf_level, power):
     effect = float(result.table["estimate"].iloc[0])
     reach = t_quantile(df, (1.0 + conf_level) / 2.0) * error
     p_value = 2.0 * t_probability(df, -abs(effect) / error)
-    table = tidy(term=["effect"], estimate=effect, std_error=error, conf_low=effect - reach, conf_high=effect + reach,
-                 p_value=p_value)
+    table = tidy(
+        term=["effect"],
+        estimate=effect,
+        std_error=error,
+        conf_low=effect - reach,
+        conf_high=effect + reach,
+        p_value=p_value,
+    )
     detectable = smallest_detectable_effect(error, df=df, conf_level=conf_level, power=power)
     return replace(result, table=table).with_diagnostics(smallest_detectable_effect=detectable)
 
@@ -215,20 +264,40 @@ def _with_error(result, error, df, conf_level, power):
 def _leave_one_out(donors, treated, n_pre, design, noise, fit):
     if len(donors) < 3:
         return {"leave_one_out_low": float("nan"), "leave_one_out_high": float("nan")}
-    effects = [fit_design(np.delete(donors, unit, axis=0), treated, n_pre, replace(design, as_in="optimum"), noise).effect
-               for unit in np.flatnonzero(fit.unit_weights > 1e-6)]
+    effects = [
+        fit_design(
+            np.delete(donors, unit, axis=0), treated, n_pre, replace(design, as_in="optimum"), noise
+        ).effect
+        for unit in np.flatnonzero(fit.unit_weights > 1e-6)
+    ]
     return {"leave_one_out_low": min(effects), "leave_one_out_high": max(effects)}
 
 
 def _result(panel, design, fit):
     before, after = fit.rmspe
     return Result(
-        kind="model", table=tidy(term=["effect"], estimate=fit.effect),
-        estimand=Estimand(name="average_effect_on_treated", exposure="treated", summary="mean_over_post_periods",
-                          design=design.name),
-        model={"units": tuple(np.array(panel.units, dtype=object)[~panel.treated]), "periods": panel.periods,
-               "unit_weights": fit.unit_weights, "period_weights": fit.period_weights, "gap": fit.gap},
+        kind="model",
+        table=tidy(term=["effect"], estimate=fit.effect),
+        estimand=Estimand(
+            name="average_effect_on_treated",
+            exposure="treated",
+            summary="mean_over_post_periods",
+            design=design.name,
+        ),
+        model={
+            "units": tuple(np.array(panel.units, dtype=object)[~panel.treated]),
+            "periods": panel.periods,
+            "unit_weights": fit.unit_weights,
+            "period_weights": fit.period_weights,
+            "gap": fit.gap,
+        },
         provenance=Provenance(method=f"evalkit.estimators.{design.name}", options={"as_in": design.as_in}),
-        diagnostics={"comparisons": len(panel.units) - panel.n_treated, "periods_before": panel.n_pre,
-                     "periods_after": len(panel.periods) - panel.n_pre, "rmspe_pre": float(before),
-                     "rmspe_post": float(after), "effective_donors": float(1.0 / (fit.unit_weights**2).sum())})
+        diagnostics={
+            "comparisons": len(panel.units) - panel.n_treated,
+            "periods_before": panel.n_pre,
+            "periods_after": len(panel.periods) - panel.n_pre,
+            "rmspe_pre": float(before),
+            "rmspe_post": float(after),
+            "effective_donors": float(1.0 / (fit.unit_weights**2).sum()),
+        },
+    )

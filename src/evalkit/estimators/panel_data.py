@@ -1,9 +1,8 @@
-"""`Panel`: an outcome of units by periods, and who is treated from when. The currency of the panel designs."""
+"""`Panel`: an outcome of units by periods, and who is treated from when."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from evalkit.errors import EstimationError
 
@@ -61,8 +60,13 @@ class Panel:
             raise EstimationError(f"panel: {repeated} rows repeat a unit and period; aggregate them first")
         wide = frame.pivot(index=unit, columns=period, values=value).sort_index().sort_index(axis=1)
         _refuse(wide, names, start)
-        return cls(outcome=wide.to_numpy(dtype=float), units=tuple(wide.index), periods=tuple(wide.columns),
-                   treated=wide.index.isin(names), n_pre=int((wide.columns < start).sum()))
+        return cls(
+            outcome=wide.to_numpy(dtype=float),
+            units=tuple(wide.index),
+            periods=tuple(wide.columns),
+            treated=wide.index.isin(names),
+            n_pre=int((wide.columns < start).sum()),
+        )
 
     @property
     def n_treated(self):
@@ -72,8 +76,13 @@ class Panel:
     def without(self, units):
         """Return the panel without some comparison units; unknown names are no fault."""
         keep = ~np.isin(np.array(self.units, dtype=object), list(units)) | self.treated
-        return Panel(outcome=self.outcome[keep], units=tuple(np.array(self.units, dtype=object)[keep]),
-                     periods=self.periods, treated=self.treated[keep], n_pre=self.n_pre)
+        return Panel(
+            outcome=self.outcome[keep],
+            units=tuple(np.array(self.units, dtype=object)[keep]),
+            periods=self.periods,
+            treated=self.treated[keep],
+            n_pre=self.n_pre,
+        )
 
 
 def _refuse(wide, names, start):
@@ -85,10 +94,14 @@ def _refuse(wide, names, start):
         faults.append(f"{len(wide.index)} units and {len(names)} treated: no unit is left to compare with")
     before = int((wide.columns < start).sum())
     if before == 0 or before == len(wide.columns):
-        faults.append(f"start {start}: {before} of {len(wide.columns)} periods lie before it; some must lie on each side")
+        faults.append(
+            f"start {start}: {before} of {len(wide.columns)} periods lie before it; some must on each side"
+        )
     gaps = ~np.isfinite(wide.to_numpy(dtype=float))
     if gaps.any():
-        faults.append(f"{int(gaps.sum())} values of {int(gaps.any(axis=1).sum())} units are missing; "
-                      "drop those units or shorten the window")
+        faults.append(
+            f"{int(gaps.sum())} values of {int(gaps.any(axis=1).sum())} units are missing; "
+            "drop those units or shorten the window"
+        )
     if faults:
         raise EstimationError("panel:\n" + "\n".join(f"- {fault}" for fault in faults))

@@ -35,7 +35,7 @@ class Fit:
     @property
     def rmspe(self):
         """Root mean squared gap before and after; designs with an intercept allow a constant gap."""
-        before, after = self.gap[: self.n_pre], self.gap[self.n_pre:]
+        before, after = self.gap[: self.n_pre], self.gap[self.n_pre :]
         level = before.mean() if self.period_weights.any() else 0.0
         return _root_mean_square(before - level), _root_mean_square(after - self.period_weights @ before)
 
@@ -51,21 +51,35 @@ def fit_design(donors, treated, n_pre, design, noise, start=(None, None)):
     units = _unit_weights(donors, treated, n_pre, design, noise, start[0])
     periods = _period_weights(donors, n_pre, design, noise, start[1])
     gap = treated - units @ donors
-    return Fit(effect=float(gap[n_pre:].mean() - periods @ gap[:n_pre]), unit_weights=units, period_weights=periods,
-               gap=gap, n_pre=n_pre)
+    return Fit(
+        effect=float(gap[n_pre:].mean() - periods @ gap[:n_pre]),
+        unit_weights=units,
+        period_weights=periods,
+        gap=gap,
+        n_pre=n_pre,
+    )
 
 
 def _unit_weights(donors, treated, n_pre, design, noise, start):
     if design.unit_weights == "equal":
         return np.full(len(donors), 1.0 / len(donors))
-    return _weights(donors[:, :n_pre].T, treated[:n_pre], design.unit_intercept, design.unit_penalty, noise,
-                    design.as_in, start)
+    return _weights(
+        donors[:, :n_pre].T,
+        treated[:n_pre],
+        design.unit_intercept,
+        design.unit_penalty,
+        noise,
+        design.as_in,
+        start,
+    )
 
 
 def _period_weights(donors, n_pre, design, noise, start):
     if design.period_weights != "fitted":
         return np.full(n_pre, 1.0 / n_pre if design.period_weights == "equal" else 0.0)
-    return _weights(donors[:, :n_pre], donors[:, n_pre:].mean(axis=1), True, HARDLY_ANY, noise, design.as_in, start)
+    return _weights(
+        donors[:, :n_pre], donors[:, n_pre:].mean(axis=1), True, HARDLY_ANY, noise, design.as_in, start
+    )
 
 
 def _weights(columns, target, intercept, penalty, noise, as_in, start):

@@ -51,8 +51,12 @@ def placebo_inference(effect, placebos, *, std_error=None, df=None, conf_level=0
     placebos = np.asarray(placebos, dtype=float)
     error = float(np.std(placebos)) if std_error is None else float(std_error)
     reach = t_quantile(len(placebos) - 1 if df is None else df, (1.0 + conf_level) / 2.0) * error
-    return {"std_error": error, "conf_low": effect - reach, "conf_high": effect + reach,
-            "p_value": placebo_rank(effect, placebos) / (len(placebos) + 1)}
+    return {
+        "std_error": error,
+        "conf_low": effect - reach,
+        "conf_high": effect + reach,
+        "p_value": placebo_rank(effect, placebos) / (len(placebos) + 1),
+    }
 
 
 def smallest_detectable_effect(std_error, *, df, conf_level=0.95, power=0.8):

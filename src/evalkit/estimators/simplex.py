@@ -1,11 +1,11 @@
-"""Least squares over the unit simplex: the weights of synthetic control and synthetic difference-in-differences."""
+"""Least squares over the unit simplex: the weights of synthetic control and synthetic DiD."""
 
 import numpy as np
 
 from evalkit.errors import EstimationError
 
-# Relative to the largest squared distance between a column and the target. Where many mixtures fit perfectly the
-# ridge alone chooses, so it must stand well above the rounding of a gradient (1e-16).
+# Relative to the largest squared distance between a column and the target. Where many mixtures fit
+# perfectly the ridge alone chooses, so it must stand well above the rounding of a gradient (1e-16).
 _LEAST_RIDGE = 1e-10
 _TOLERANCE, _ROUNDING = 1e-11, 2e-16
 
@@ -34,12 +34,12 @@ def simplex_least_squares(columns, target, *, ridge=0.0):
 
     Notes
     -----
-    As the weights sum to one, the objective is ||M x||^2 with M the columns less the target, on top of the root of
-    the ridge times the identity; its minimum on a support without signs is proportional to the solution of
-    M'M z = 1, found from the QR factor so that the condition is not squared. First all negative weights are dropped
-    at once until none is left; from there an active set (Lawson and Hanson 1974, chapter 23) adds and drops one
-    at a time until no vertex improves the objective (Karush-Kuhn-Tucker). So the answer is the optimum and not a
-    stopping rule's opinion of it, and a hundred times faster than Frank-Wolfe.
+    As the weights sum to one, the objective is ||M x||^2 with M the columns less the target, on top of the
+    root of the ridge times the identity; its minimum on a support without signs is proportional to the
+    solution of M'M z = 1, found from the QR factor so that the condition is not squared. First all negative
+    weights are dropped at once until none is left; from there an active set (Lawson and Hanson 1974,
+    chapter 23) adds and drops one at a time until no vertex improves the objective (Karush-Kuhn-Tucker). So
+    the answer is the optimum and not a stopping rule's opinion of it, and much faster than Frank-Wolfe.
 
     Examples
     --------
@@ -60,7 +60,9 @@ def simplex_least_squares(columns, target, *, ridge=0.0):
         if moved[entering] <= 0:
             return weights
         weights = moved
-    raise EstimationError("synthetic weights: the active set did not settle; look for duplicated or constant series")
+    raise EstimationError(
+        "synthetic weights: the active set did not settle; look for duplicated or constant series"
+    )
 
 
 def _stacked(columns, target, ridge):

@@ -50,8 +50,11 @@ def propensity_weights(design, treated, *, estimand="att", trim=0.0):
     """
     treated = np.asarray(treated, dtype=bool)
     score = propensity_scores(design, treated)
-    given = {"att": (np.ones_like(score), score / (1 - score)), "ate": (1 / score, 1 / (1 - score)),
-             "overlap": (1 - score, score)}
+    given = {
+        "att": (np.ones_like(score), score / (1 - score)),
+        "ate": (1 / score, 1 / (1 - score)),
+        "overlap": (1 - score, score),
+    }
     if estimand not in given:
         raise ValueError(f"estimand == {estimand!r}, must be one of {', '.join(given)}")
     weights = np.where(treated, *given[estimand])
@@ -79,8 +82,10 @@ def propensity_scores(design, treated):
         if np.abs(step).max() < 1e-10:
             return 1.0 / (1.0 + np.exp(-(matrix @ coefficients)))
     raise EstimationError(
-        "propensity: the covariates predict treatment perfectly for some rows, so no weight can make the groups alike. "
-        "Leave out the covariate that decides treatment, or compare only where both kinds are found")
+        "propensity: the covariates predict treatment perfectly for some rows, so no weight can make the "
+        "groups alike. Leave out the covariate that decides treatment, or compare only where both "
+        "kinds are found"
+    )
 
 
 def balance(design, treated, weights):
@@ -101,8 +106,8 @@ def balance(design, treated, weights):
 
     Notes
     -----
-    Mean of treated less mean of comparison over sqrt((s1^2 + s0^2) / 2), the standard deviations unweighted on
-    both sides of the comparison, so that only the means move (Stuart 2010; ``cobalt::bal.tab(s.d.denom = "pooled")``).
+    Mean of treated less mean of comparison over sqrt((s1^2 + s0^2) / 2), the standard deviations unweighted
+    before and after, so that only the means move (Stuart 2010; ``cobalt::bal.tab(s.d.denom = "pooled")``).
 
     Examples
     --------
@@ -117,19 +122,30 @@ def balance(design, treated, weights):
     covariates, terms, base = _design(design)
     treated = np.asarray(treated, dtype=bool)
     _refuse(covariates, terms, treated.astype(float))
-    spread = np.sqrt((_variance(covariates[treated], base[treated]) + _variance(covariates[~treated], base[~treated])) / 2)
+    spread = np.sqrt(
+        (_variance(covariates[treated], base[treated]) + _variance(covariates[~treated], base[~treated])) / 2
+    )
     before = _difference(covariates, treated, base) / spread
     after = _difference(covariates, treated, base * weights) / spread
     n_persons = design.n_persons if isinstance(design, AtRisk) else len(covariates)
-    table = tidy(term=np.repeat(np.array(terms, dtype=object), 2), group=["before", "after"] * len(terms),
-                 estimate=np.column_stack([before, after]).ravel() + 0.0, n_persons=n_persons)
+    table = tidy(
+        term=np.repeat(np.array(terms, dtype=object), 2),
+        group=["before", "after"] * len(terms),
+        estimate=np.column_stack([before, after]).ravel() + 0.0,
+        n_persons=n_persons,
+    )
     return Result(
-        kind="model", table=table,
+        kind="model",
+        table=table,
         estimand=Estimand(name="covariate_balance", summary="standardised_mean_difference", unit="score"),
         provenance=Provenance(method="evalkit.estimators.balance"),
-        diagnostics={"largest_before": float(np.abs(before).max()), "largest_after": float(np.abs(after).max()),
-                     "effective_treated": _effective(weights[treated] * base[treated]),
-                     "effective_comparison": _effective(weights[~treated] * base[~treated])})
+        diagnostics={
+            "largest_before": float(np.abs(before).max()),
+            "largest_after": float(np.abs(after).max()),
+            "effective_treated": _effective(weights[treated] * base[treated]),
+            "effective_comparison": _effective(weights[~treated] * base[~treated]),
+        },
+    )
 
 
 def _design(design):
@@ -147,10 +163,12 @@ def _refuse(covariates, terms, treated):
         raise ValueError(f"treated has {len(treated)} rows, the design {len(covariates)}")
     if treated.all() or not treated.any():
         faults.append("everybody is treated, or nobody; both kinds are needed")
-    missing = [name for name, column in zip(terms, covariates.T, strict=True) if not np.isfinite(column).all()]
+    missing = [
+        name for name, column in zip(terms, covariates.T, strict=True) if not np.isfinite(column).all()
+    ]
     if missing:
         faults.append(f"missing values in {', '.join(missing)}; fill them or leave the rows out")
-    elif (dependent := _dependent(covariates, terms)):
+    elif dependent := _dependent(covariates, terms):
         faults.append(f"{', '.join(dependent)}: constant, or given by the terms before; leave them out")
     if faults:
         raise EstimationError("propensity:\n" + "\n".join(f"- {fault}" for fault in faults))
@@ -161,7 +179,9 @@ def _dependent(covariates, terms):
     lengths = np.abs(np.diag(np.linalg.qr(matrix, mode="r"))) if len(matrix) >= matrix.shape[1] else None
     if lengths is None:
         return terms
-    return [name for name, length in zip(terms, lengths[1:], strict=True) if length < 1e-9 * np.sqrt(len(matrix))]
+    return [
+        name for name, length in zip(terms, lengths[1:], strict=True) if length < 1e-9 * np.sqrt(len(matrix))
+    ]
 
 
 def _standardised(covariates):

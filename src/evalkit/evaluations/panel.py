@@ -49,7 +49,7 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
         For each measure ``m`` of the study, all of kind ``aggregate``, ``group`` the design:
         ``panel_m``: ``effect_persons`` and ``smallest_detectable_persons``, in persons of the municipality.
         ``panel_m_rates``: ``effect``, ``smallest_detectable_effect``, ``rmspe_pre``, per so many inhabitants.
-        ``panel_m_placebos``: ``effect_rank``, ``rmspe_ratio_rank`` (of ``placebos_plus_one``), ``prefit_ratio``.
+        ``panel_m_placebos``: ``effect_rank``, ``rmspe_ratio_rank`` of ``placebos_plus_one``; ``prefit_ratio``.
         ``panel_m_sensitivity``: the effect per so many inhabitants under other choices (``term``).
         ``panel_m_series``: ``observed`` and what each design expects (``term``), by weeks since the start.
         A design that fails the gate on the fit has its fit only, and is named in ``withheld_designs``.
@@ -166,6 +166,8 @@ def _sensitivity(case, name, fitting):
         "backdated": early,
     }
     for term, panel in panels.items():
+        if len(panel.units) < 3:  # without the small ones (or in a small example) too few donors are left
+            continue
         for design in fitting:
             answer = DESIGNS[design](panel, conf_level=case.study.conf_level, power=case.study.power)
             rows.append({"term": term, "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()})

@@ -117,7 +117,8 @@ def _window(quarters, study, start):
         raise EstimationError(
             f"panel: the programme starts in {label_of(start)}; the data carry {spell}, which gives {before} "
             f"quarters before it and {after} after it inside the study's windows; at least "
-            f"{study.min_quarters} are needed on each side. Fetch more periods, or correct programme_start in the site file"
+            f"{study.min_quarters} are needed on each side. Fetch more periods, or correct "
+            "programme_start in the site file"
         )
     return [quarter for quarter in kept if start - before // 4 * 4 <= quarter < start + after // 4 * 4]
 

@@ -16,8 +16,10 @@ class PanelMeasure:
 
 
 def _panel_measures():
-    return {"employees": PanelMeasure(measure="full_time_employees", per_inhabitants=100),
-            "assistance": PanelMeasure(measure="net_unemployed_social_assistance", per_inhabitants=1000)}
+    return {
+        "employees": PanelMeasure(measure="full_time_employees", per_inhabitants=100),
+        "assistance": PanelMeasure(measure="net_unemployed_social_assistance", per_inhabitants=1000),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Draw the simulated inputs of the panel and weighting references: python tests/reference/inputs/make_panel.py.
+"""Draw the inputs of the panel and weighting references: python tests/reference/inputs/make_panel.py.
 
 The files are committed, because a random stream may differ between versions of numpy.
 """
@@ -14,8 +14,13 @@ HERE = Path(__file__).parent
 def panel(rng, n_units, n_periods, n_treated, n_pre):
     """Two factors, unit and period effects, noise; the treated are the last units and gain 1.5."""
     loadings, factors = rng.gamma(2.0, 1.0, (n_units, 2)), rng.standard_normal((2, n_periods)).cumsum(axis=1)
-    outcome = 20 + 2 * rng.standard_normal((n_units, 1)) + loadings @ factors + rng.standard_normal((n_units, n_periods))
-    outcome[n_units - n_treated:, n_pre:] += 1.5
+    outcome = (
+        20
+        + 2 * rng.standard_normal((n_units, 1))
+        + loadings @ factors
+        + rng.standard_normal((n_units, n_periods))
+    )
+    outcome[n_units - n_treated :, n_pre:] += 1.5
     names = [f"{'treated' if k >= n_units - n_treated else 'comparison'}_{k + 1:02d}" for k in range(n_units)]
     return pd.DataFrame(outcome.round(4), index=pd.Index(names, name="unit"), columns=range(1, n_periods + 1))
 

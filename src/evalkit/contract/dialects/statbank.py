@@ -1,4 +1,4 @@
-"""Tables as Statistics Denmark's StatBank answers them: `;`, byte order mark, CRLF, one value column INDHOLD."""
+"""Tables as Statistics Denmark's StatBank answers: `;`, byte order mark, CRLF, one value column INDHOLD."""
 
 import csv
 import io
@@ -17,8 +17,15 @@ _PERIOD = re.compile(r"^(\d{4})(?:([QK])([1-4])|M(0[1-9]|1[0-2]))?$")
 # A code has no small letters: the Bornholm in "Province Bornholm" is a province, not the municipality.
 _CODED = re.compile(r"^([0-9A-ZÆØÅ_-]+) (.+)$")
 _MISSING = {"", "..", "...", "-", ":"}
-_TOTALS = {"total", "i alt", "age, total", "alder i alt", "men and women, total", "mænd og kvinder i alt",
-           "mænd og kvinder, i alt"}
+_TOTALS = {
+    "total",
+    "i alt",
+    "age, total",
+    "alder i alt",
+    "men and women, total",
+    "mænd og kvinder i alt",
+    "mænd og kvinder, i alt",
+}
 # Municipalities of the simulation are numbered, so that no page can take them for real ones.
 _SIMULATED = re.compile(r"^Kommune \d+$")
 _AGAIN = "Fetch it again with `evalkit public`, or save it from StatBank as CSV with semicolons"
@@ -52,11 +59,18 @@ def read(path, *, statbank=None):
     path = Path(path)
     table = (statbank or path.stem).upper()
     raw = _raw(path)
-    area = max((column for column in raw.columns if column not in (_VALUE, _TIME)),
-               key=lambda column: _municipality(raw[column]).notna().sum())
-    frame = pd.DataFrame({
-        "municipality": _municipality(raw[area]), "period": _period(raw[_TIME]),
-        "measure": _measure(raw.drop(columns=[area, _VALUE, _TIME]), table), "value": _number(raw[_VALUE])})
+    area = max(
+        (column for column in raw.columns if column not in (_VALUE, _TIME)),
+        key=lambda column: _municipality(raw[column]).notna().sum(),
+    )
+    frame = pd.DataFrame(
+        {
+            "municipality": _municipality(raw[area]),
+            "period": _period(raw[_TIME]),
+            "measure": _measure(raw.drop(columns=[area, _VALUE, _TIME]), table),
+            "value": _number(raw[_VALUE]),
+        }
+    )
     frame = frame[frame["municipality"].notna()].reset_index(drop=True)
     frame["source"] = _source(frame, table)
     _refuse(path, raw, frame)
@@ -123,8 +137,10 @@ def _raw(path):
     raw.columns = [str(column).strip().upper() for column in raw.columns]
     missing = [name for name in (_TIME, _VALUE) if name not in raw.columns]
     if missing or len(raw.columns) < 3:
-        raise ContractError(f"{path.name}: no column {' and '.join(missing) or 'of areas'}; columns are "
-                            f"{', '.join(raw.columns)}. {_AGAIN}")
+        raise ContractError(
+            f"{path.name}: no column {' and '.join(missing) or 'of areas'}; columns are "
+            f"{', '.join(raw.columns)}. {_AGAIN}"
+        )
     return raw
 
 
@@ -139,7 +155,9 @@ def _code_and_text(label):
 
 
 def _municipality(column):
-    known = {key: row["name"] for row in municipalities() for key in (row["name"], row["name_en"], row["code"])}
+    known = {
+        key: row["name"] for row in municipalities() for key in (row["name"], row["name_en"], row["code"])
+    }
 
     def translate(label):
         code, text = _code_and_text(label)
@@ -168,15 +186,21 @@ def _number(column):
 def _measure(dimensions, table):
     """Name what the other columns select: a listed measure, or the table with the labels as they stand."""
     listed = [row for row in tables() if row["table"] == table]
-    parts = [_mapped(dimensions[name], lambda label, name=name: _selection(label, name, listed))
-             for name in dimensions.columns]
+    parts = [
+        _mapped(dimensions[name], lambda label, name=name: _selection(label, name, listed))
+        for name in dimensions.columns
+    ]
     whole = next((row["measure"] for row in listed if not row["dimension"]), "")
     names = pd.Series("", index=dimensions.index)
     for part in parts:
         names = names.where(part == "", names.where(names == "", names + ": ") + part)
     listed_measures = {row["measure"] for row in listed}
-    return _mapped(names, lambda name: name if name in listed_measures and name else
-                   f"{table}: {name}" if name else whole or table)
+    return _mapped(
+        names,
+        lambda name: (
+            name if name in listed_measures and name else f"{table}: {name}" if name else whole or table
+        ),
+    )
 
 
 def _selection(label, dimension, listed):
@@ -193,15 +217,22 @@ def _is_simulated(frame):
 
 def _source(frame, table):
     # A simulated file must never be cited as Statistics Denmark's.
-    return f"Simulated, in the form of table {table}" if _is_simulated(frame) \
+    return (
+        f"Simulated, in the form of table {table}"
+        if _is_simulated(frame)
         else f"Statistics Denmark, table {table}, CC BY 4.0"
+    )
 
 
 def _refuse(path, raw, frame):
     faults = []
-    unread = {_TIME: _period(raw[_TIME]).isna().sum(),
-              _VALUE: (_number(raw[_VALUE]).isna() & ~raw[_VALUE].str.strip().isin(_MISSING)).sum()}
-    faults += [f"column {name}: {count} of {len(raw)} rows cannot be read" for name, count in unread.items() if count]
+    unread = {
+        _TIME: _period(raw[_TIME]).isna().sum(),
+        _VALUE: (_number(raw[_VALUE]).isna() & ~raw[_VALUE].str.strip().isin(_MISSING)).sum(),
+    }
+    faults += [
+        f"column {name}: {count} of {len(raw)} rows cannot be read" for name, count in unread.items() if count
+    ]
     found = set(frame["municipality"])
     absent = [row["name"] for row in municipalities() if row["name"] not in found]
     if absent and not _is_simulated(frame):
