@@ -7,6 +7,7 @@ import html
 import re
 import urllib.parse
 from dataclasses import dataclass
+from functools import lru_cache
 
 _MAX_DEPTH = 4
 _DATA_URI = re.compile(r"data:[\w/+.;=-]*;base64,([A-Za-z0-9+/=\s]+)")
@@ -68,9 +69,14 @@ def scan(content, known_ids=frozenset()):
     {'cpr_shape'}
     """
     text = content.decode("utf-8", errors="replace") if isinstance(content, bytes) else content
-    ids = _Known(known_ids)
+    ids = _known(frozenset(known_ids))
     found = {finding for depth, layer in _layers(text) for finding in _look(layer, ids, depth)}
     return sorted(found, key=lambda finding: (finding.layer, finding.position, finding.kind))
+
+
+@lru_cache(maxsize=2)
+def _known(ids):
+    return _Known(ids)
 
 
 class _Known:
