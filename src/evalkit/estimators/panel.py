@@ -207,16 +207,8 @@ def _placebos(panel, donors, design, noise, fit, rng, n_draws):
         rest = np.delete(np.arange(len(donors)), group)
         start = fit.unit_weights[rest]
         start = start / start.sum() if start.sum() > 0 else None
-        fits.append(
-            fit_design(
-                donors[rest],
-                donors[group].mean(axis=0),
-                panel.n_pre,
-                design,
-                noise,
-                (start, fit.period_weights),
-            )
-        )
+        starts, pretended = (start, fit.period_weights), donors[group].mean(axis=0)
+        fits.append(fit_design(donors[rest], pretended, panel.n_pre, design, noise, starts))
     return fits, names
 
 
@@ -248,15 +240,9 @@ def _ranks(fit, fits, placebos):
 def _with_error(result, error, df, conf_level, power):
     effect = float(result.table["estimate"].iloc[0])
     reach = t_quantile(df, (1.0 + conf_level) / 2.0) * error
-    p_value = 2.0 * t_probability(df, -abs(effect) / error)
-    table = tidy(
-        term=["effect"],
-        estimate=effect,
-        std_error=error,
-        conf_low=effect - reach,
-        conf_high=effect + reach,
-        p_value=p_value,
-    )
+    limits = {"std_error": error, "conf_low": effect - reach, "conf_high": effect + reach}
+    p_value = 2.0 * t_probability(df, -abs(effect) / error) if error > 0 else float("nan")
+    table = tidy(term=["effect"], estimate=effect, p_value=p_value, **limits)
     detectable = smallest_detectable_effect(error, df=df, conf_level=conf_level, power=power)
     return replace(result, table=table).with_diagnostics(smallest_detectable_effect=detectable)
 

@@ -49,6 +49,7 @@ class Panel:
 
         Examples
         --------
+        >>> import pandas as pd
         >>> frame = pd.DataFrame({"unit": list("AABB"), "year": [1, 2, 1, 2], "y": [0.0, 5.0, 1.0, 2.0]})
         >>> panel = Panel.from_frame(frame, unit="unit", period="year", value="y", treated="A", start=2)
         >>> panel.n_pre, panel.n_treated, panel.outcome.tolist()

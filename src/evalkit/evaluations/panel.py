@@ -49,7 +49,7 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
         For each measure ``m`` of the study, all of kind ``aggregate``, ``group`` the design:
         ``panel_m``: ``effect_persons`` and ``smallest_detectable_persons``, in persons of the municipality.
         ``panel_m_rates``: ``effect``, ``smallest_detectable_effect``, ``rmspe_pre``, per so many inhabitants.
-        ``panel_m_placebos``: ``effect_rank``, ``rmspe_ratio_rank`` of ``placebos_plus_one``; ``prefit_ratio``.
+        ``panel_m_placebos``: ``effect_rank``, ``rmspe_ratio_rank`` (of ``placebos_plus_one``), fit ratio.
         ``panel_m_sensitivity``: the effect per so many inhabitants under other choices (``term``).
         ``panel_m_series``: ``observed`` and what each design expects (``term``), by weeks since the start.
         A design that fails the gate on the fit has its fit only, and is named in ``withheld_designs``.
