@@ -62,8 +62,10 @@ define install
 endef
 endif
 
-LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --only-binary :all: \
-  --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml --extra build
+# The newest lifelines declares pandas<3: the lock holds a pair that is declared to fit (docs/decisions/0003).
+# Not in pyproject: uv applies constraints found there to every install and refuses them beside hashes.
+LOCK := echo 'pandas<3' | uv pip compile --quiet --constraints - --upgrade --universal \
+  --python-version 3.11 --generate-hashes --only-binary :all: --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml --extra build
 lock:
 	$(LOCK) -o requirements.lock
 	$(LOCK) --extra lab --extra test -o requirements-dev.lock
