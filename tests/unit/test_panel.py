@@ -110,6 +110,11 @@ def test_units_that_never_move_give_zero_and_no_warning(design):
     assert found.row("effect").estimate == 0 and found.row("effect").p_value == 1.0
 
 
+def test_clusters_that_never_move_have_no_p_value():
+    row = difference_in_differences(panel(np.full((24, 6), 3.0), n_treated=12)).row("effect")
+    assert row.estimate == 0 == row.std_error and np.isnan(row.p_value)
+
+
 def test_several_treated_units_need_random_groups():
     outcome = panel(factor_panel(np.random.default_rng(8)), n_treated=2)
     with pytest.raises(EstimationError, match="pass rng"):
