@@ -1,4 +1,4 @@
-"""What a written file holds, reading gives back; a second, slower reading of DREAM agrees with the fast one."""
+"""What a written file holds, reading gives back; a slower reading of DREAM agrees with the fast one."""
 
 import datetime as dt
 import time
@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from evalkit import contract, weeks
 from evalkit.contract import cells
 from evalkit.contract.dialects import dream, ydelsesrefusion
+from evalkit.errors import ContractError
 
 LAST = weeks.week_of("2025-06-02")
 
@@ -260,3 +261,38 @@ def test_tables_keep_amounts_of_ydelsesrefusion(path):
     row = tables["benefit"].iloc[0]
     assert (row["amount_dkk"], row["refund_share"], row["code"]) == (100.5, 0.8, "Kontanthjælp")
     assert (tables.data_from, tables.data_through) == (dt.date(2016, 1, 4), dt.date(2016, 1, 17))
+
+
+def test_ydelsesrefusion_leaves_out_what_is_not_paid_to_a_person(path):
+    frame = pd.DataFrame(
+        {"person_id": "p-a", "week": 1357, "code": ["Fleksløntilskud", "Fleksbidrag fra staten"]}
+    )
+    ydelsesrefusion.write(path, frame.assign(amount_dkk=100.0, refund_share=0.8))
+    assert ydelsesrefusion.read(path).tables["benefit"]["code"].tolist() == ["Fleksløntilskud"]
+
+
+def test_csv_as_a_danish_spreadsheet_writes_it(path):
+    text = (
+        "person_id;activity_id;type;hours_per_week;start;end\r\np-1;7;PRAKTIK;7,5;05-01-2015;02-03-2015\r\n"
+    )
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    options = {
+        "delimiter": ";",
+        "decimal": ",",
+        "date_format": "%d-%m-%Y",
+        "data_from": "2015-01-05",
+        "data_through": "2015-12-27",
+    }
+    source = {"path": path, "dialect": "csv", "table": "activity", "origin": "simulated", **options}
+    row = contract.read([source])["activity"].iloc[0]
+    assert (row["hours_per_week"], row["start"], row["end"]) == (
+        7.5,
+        pd.Timestamp("2015-01-05"),
+        pd.Timestamp("2015-03-02"),
+    )
+    report = contract.check([{**source, "date_format": "%d.%m.%Y"}])
+    assert report.problems[report.problems["severity"] == "error"][
+        ["column", "rule"]
+    ].to_numpy().tolist() == [["start", "type"], ["end", "type"]]
+    with pytest.raises(ContractError, match="formats are"):
+        contract.check([{**source, "date_format": "%d/%m/%y"}])

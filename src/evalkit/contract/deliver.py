@@ -132,6 +132,8 @@ def _deliver(path, source, con):
     try:
         delivery = module.read(path, **options)
     except ContractError as error:
+        if source["dialect"] != "statbank":
+            raise
         shared = {"file": path.name, "table": "municipality_period"}
         return Delivery(problems=(Problem(**shared, rule="statbank", count=1, hint=str(error)),))
     return delivery if isinstance(delivery, Delivery) else Delivery(tables={"municipality_period": delivery})

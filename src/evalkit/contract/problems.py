@@ -25,7 +25,8 @@ NEXT_STEP = {
     "encoding_unknown": "The bytes are neither UTF-8 nor Windows-1252. Export the file again as UTF-8 text.",
     "byte_order_mark": "The file begins with a byte order mark. It was skipped; nothing to do.",
     "nul_bytes": "The file holds zero bytes, as after a broken copy. Fetch it again.",
-    "truncated": "The last line does not end: the file was cut off. Fetch it again and compare its size.",
+    "truncated": "The last line has no line end, as in a file that was cut off. Fetch it again and compare "
+                 "sizes; if it is whole, add the line end.",
     "row_shape": "These lines have more or fewer values than the header, or a quote is open. Export again.",
     "wrong_delimiter": "Another delimiter fits. Export with the right one or name it in the site file.",
     "missing_column": "Add the column, or correct its name in the header.",

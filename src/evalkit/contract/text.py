@@ -10,7 +10,15 @@ from pathlib import Path
 import duckdb
 
 from evalkit.contract.problems import N_ROWS_NAMED, Problem, file_name
+from evalkit.errors import ContractError
 
+# The forms in which a file's dates may be written; the site file says which.
+DATE_FORMS = {
+    "%Y-%m-%d": "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    "%d-%m-%Y": "[0-9]{2}-[0-9]{2}-[0-9]{4}",
+    "%d.%m.%Y": "[0-9]{2}[.][0-9]{2}[.][0-9]{4}",
+    "%Y%m%d": "[0-9]{8}",
+}
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 
 
@@ -111,6 +119,21 @@ def load_rows(con, name, file, *, table):
 def _exactly(path):
     """Write a path so that brackets and stars in the names of folders are not taken for a pattern."""
     return re.sub(r"([*?\[])", r"[\1]", path.as_posix())
+
+
+def iso_date(column, date_format):
+    """Return SQL for the ISO text of a date written in the given form, null for any other; never a guess.
+
+    Raises
+    ------
+    ContractError
+        If the form is not one of `DATE_FORMS`.
+    """
+    if date_format not in DATE_FORMS:
+        raise ContractError(f"no date format {date_format!r}; formats are {', '.join(DATE_FORMS)}")
+    is_form = f"regexp_full_match({column}, {literal(DATE_FORMS[date_format])})"
+    day = f"try_strptime({column}, {literal(date_format)})"
+    return f"case when {is_form} then strftime({day}, '%Y-%m-%d') end"
 
 
 def literal(value):

@@ -7,11 +7,11 @@ import duckdb
 from evalkit.contract import schema as contract
 from evalkit.contract.problems import Delivery, Problem, file_name
 from evalkit.contract.rules import cpr_shaped
-from evalkit.contract.text import literal, load_rows, open_text, quoted, shown
+from evalkit.contract.text import iso_date, literal, load_rows, open_text, quoted, shown
 from evalkit.files import write_atomic
 
 
-def read(path, *, table, delimiter=",", decimal=".", con=None):
+def read(path, *, table, delimiter=",", decimal=".", date_format="%Y-%m-%d", con=None):
     """Read one canonical table as text; the check and the typing come after.
 
     Parameters
@@ -21,6 +21,8 @@ def read(path, *, table, delimiter=",", decimal=".", con=None):
         Name of a canonical table.
     delimiter : str
     decimal : {".", ","}
+    date_format : str
+        How dates are written; one of `evalkit.contract.text.DATE_FORMS`.
     con : duckdb connection, optional
         Where the rows are put. Without one, they come back as a DataFrame of texts.
 
@@ -40,7 +42,7 @@ def read(path, *, table, delimiter=",", decimal=".", con=None):
     problems += unread or _extra_cpr(connection, raw, file, expected)
     if any(item.rule == "unreadable_file" for item in unread):
         return Delivery(problems=tuple(problems))
-    columns = ", ".join(_column(item, file.header, decimal) for item in expected.fields)
+    columns = ", ".join(_column(item, file.header, decimal, date_format) for item in expected.fields)
     relation = connection.sql(f"select _row, {columns} from {raw}")
     if con is None:
         return Delivery(tables={table: relation.df()}, problems=tuple(problems))
@@ -85,12 +87,14 @@ def _as_text(column, type_):
     return column
 
 
-def _column(item, header, decimal):
+def _column(item, header, decimal, date_format):
     name = quoted(item.name)
     if item.name not in header:
         return f"null::varchar as {name}"
     missing = ", ".join(literal(text) for text in item.missing_values)
     value = f"case when {name} in ({missing}) then null else {name} end"
+    if item.type == "date" and date_format != "%Y-%m-%d":
+        value = f"case when {value} is not null then coalesce({iso_date(value, date_format)}, '?') end"
     if item.type == "number" and decimal == ",":
         # A point would pass for a decimal mark once the comma is one: spoil it for the type rule to find.
         value = f"translate({value}, ',.', '.?')"

@@ -11,7 +11,8 @@ import pandas as pd
 from evalkit import weeks
 from evalkit.contract.problems import N_ROWS_NAMED, Delivery, Problem, file_name
 from evalkit.contract.rules import cpr_shaped
-from evalkit.contract.text import literal, load_rows, open_text, quoted
+from evalkit.contract.schema import code_list
+from evalkit.contract.text import iso_date, literal, load_rows, open_text, quoted
 from evalkit.files import write_atomic
 
 WEEK, PERSON, BENEFIT = "Uge", "CPR nummer", "Ydelse"
@@ -22,7 +23,6 @@ COLUMNS = (WEEK, PERSON, BENEFIT, "Finansiering Kommunenavn", PAID, REFUND_SHARE
 _RAW = "raw_ydelsesrefusion"
 # A decimal comma and no mark between thousands: with one, 1.234 could be either.
 _NUMBER = "-?[0-9]+(,[0-9]+)?"
-_DATE_FORMS = {"%Y-%m-%d": "[0-9]{4}-[0-9]{2}-[0-9]{2}", "%d-%m-%Y": "[0-9]{2}-[0-9]{2}-[0-9]{4}"}
 
 
 def read(path, *, delimiter=";", date_format="%Y-%m-%d", con=None):
@@ -32,8 +32,8 @@ def read(path, *, delimiter=";", date_format="%Y-%m-%d", con=None):
     ----------
     path : path-like
     delimiter : str
-    date_format : {"%Y-%m-%d", "%d-%m-%Y"}
-        How ``Uge``, the Monday of the week, is written; it is never guessed.
+    date_format : str
+        How ``Uge``, the Monday of the week, is written; one of `evalkit.contract.text.DATE_FORMS`.
     con : duckdb connection, optional
 
     Returns
@@ -106,7 +106,7 @@ def _comma(values):
 
 
 def _week(date_format):
-    return f"try_strptime({quoted(WEEK)}, {literal(date_format)})::date"
+    return f"({iso_date(quoted(WEEK), date_format)})::date"
 
 
 def _number(name):
@@ -120,8 +120,7 @@ def _row_problems(con, file, date_format):
     rules = [(name, "required", f"coalesce({quoted(name)}, '') = ''") for name in needed]
     rules += [(name, "decimal_mark", is_number.format(quoted(name))) for name in numeric]
     week = _week(date_format)
-    rules += [(WEEK, "type", f"{quoted(WEEK)} <> '' and ({week} is null or not regexp_full_match("
-               f"{quoted(WEEK)}, {literal(_DATE_FORMS[date_format])}))"),
+    rules += [(WEEK, "type", f"{quoted(WEEK)} <> '' and {week} is null"),
               (WEEK, "monday", f"isodow({week}) <> 1"),
               (PAID, "negative_amount", f"{_number(PAID)} < 0"),
               (PERSON, "cpr_shaped", cpr_shaped(quoted(PERSON)))]
@@ -142,6 +141,12 @@ def _first(con, bad):
     return tuple(row for (row,) in rows)
 
 
+def _not_paid_to_persons():
+    """Names that the code list gives the state NONE, such as the state's contribution to flex jobs."""
+    codes = code_list("ydelse")
+    return ", ".join(literal(name) for name in codes.loc[codes["state"] == "NONE", "code"])
+
+
 def _runs_sql(file, date_format):
     """Distinct rows, summed by week, then joined while week follows week with the same amount and refund."""
     share = f"max({_number(REFUND_SHARE)})" if REFUND_SHARE in file.header else "null::double"
@@ -153,7 +158,8 @@ def _runs_sql(file, date_format):
             select min(_row) as _row, {quoted(PERSON)} as person_id, {quoted(BENEFIT)} as code,
                    {_week(date_format)} as week, round(sum({_number(PAID)}), 2) as amount_dkk,
                    {share} as refund_share
-            from delivered group by {quoted(PERSON)}, {quoted(BENEFIT)}, {_week(date_format)}),
+            from delivered where {quoted(BENEFIT)} not in ({_not_paid_to_persons()})
+            group by {quoted(PERSON)}, {quoted(BENEFIT)}, {_week(date_format)}),
         numbered as (
             select *, week - 7 * (row_number() over ({same} order by week))::integer as run
             from summed where amount_dkk > 0)
