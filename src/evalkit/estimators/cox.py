@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, is_robust, rarer_side, require_clusters, units_of
+from evalkit.estimators._counting import event_codes, is_robust, rarer_side, require_clusters, total, units_of
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
 from evalkit.estimators._partial import design, evaluate, score_residuals
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -86,7 +86,7 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
     covariance = naive
     if robust:
         require_clusters(at_risk)
-        covariance = _between_units(at_risk, score_residuals(plan, fit) @ naive)
+        covariance = _between_units(at_risk, plan.row, score_residuals(plan, fit) @ naive)
     options = {"ties": ties, "cause": cause, "conf_level": conf_level, "robust": robust}
     diagnostics = {**_tests(null, fit, beta, covariance), "n_steps": steps, "n_groups": len(np.unique(plan.stratum)),
                    "ties": ties, "n_clusters": None if at_risk.cluster is None else len(np.unique(at_risk.cluster))}
@@ -185,24 +185,32 @@ def _require_maximum(fit, root, terms):
         "ratio would be 0 or infinite. Join categories, leave the covariate out, or make it a stratum")
 
 
-def _between_units(at_risk, influence):
+def _between_units(at_risk, row, influence):
     units = units_of(at_risk)
-    sums = np.column_stack([np.bincount(units.code, weights=units.weight * column) for column in influence.T])
+    code, weight = units.code[row], units.weight[row]
+    sums = np.column_stack([total(code, weight * column, len(units.copies)) for column in influence.T])
     return sums.T @ (sums * units.copies[:, None])
 
 
 def _tests(null, fit, beta, covariance):
     statistics = {"likelihood_ratio": 2 * (fit.value - null.value),
                   "score": float(null.gradient @ np.linalg.solve(null.information, null.gradient)),
-                  "wald": float(beta @ np.linalg.solve(covariance, beta))}
+                  "wald": _wald(beta, covariance)}
     tests = {f"{name}_chi_square": value for name, value in statistics.items()}
     tests |= {f"{name}_p_value": chi_square(value, len(beta)) for name, value in statistics.items()}
     return {"log_likelihood_null": null.value, "log_likelihood": fit.value, "df": len(beta), **tests}
 
 
+def _wald(beta, covariance):
+    """Return the Wald statistic; missing where fewer clusters than covariates leave the errors singular."""
+    if np.linalg.matrix_rank(covariance, hermitian=True) < len(beta):
+        return np.nan
+    return float(beta @ np.linalg.solve(covariance, beta))
+
+
 def _baseline(plan, fit, at_mean, at_risk):
     """Cumulate the hazard of a row with all covariates 0 within each stratum."""
-    hazard = fit.hazard * np.exp(-fit.shift - at_mean)
+    hazard = fit.hazard * np.exp(-fit.shift[plan.block_of_time] - at_mean)
     total = np.cumsum(hazard)
     start = np.searchsorted(plan.stratum, plan.stratum)
     return {"baseline_time": plan.time, "baseline_hazard": total - (total - hazard)[start],
@@ -211,8 +219,11 @@ def _baseline(plan, fit, at_mean, at_risk):
 
 def _table(model, at_risk, events, conf_level):
     estimate, error = model["estimates"], np.sqrt(np.diag(model["covariance"]))
+    # Clusters that all agree leave a robust error of rounding only; a p-value of it would be noise.
+    is_real = error > 1e-7 * np.sqrt(np.diag(model["covariance_naive"]))
+    z = np.divide(estimate, error, out=np.full(len(error), np.nan), where=is_real)
     margin = quantile(conf_level) * error
     n_events = float(np.sum(np.ones(at_risk.n_rows) if at_risk.count is None else at_risk.count, where=events > 0))
     return tidy(term=list(model["terms"]), estimate=estimate, std_error=error, conf_low=estimate - margin,
-                conf_high=estimate + margin, p_value=two_sided(estimate / error), n_persons=at_risk.n_persons,
+                conf_high=estimate + margin, p_value=two_sided(z), n_persons=at_risk.n_persons,
                 n_events=n_events)
