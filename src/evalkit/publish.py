@@ -142,10 +142,9 @@ def _language_files(entries, language, languages, site_meta):
     files = {f"{language}/index.html": _index(entries, language, languages, site_meta, folder=language)}
     for entry in entries:
         name = f"{entry['notebook']}.html"
-        parts = [cell.part for cell in entry["cells"] if language in cell.languages]
         meta = _meta(site_meta, language, languages, name) | {
             "title": _notebook_title(entry, language), "n_not_exported": entry["n_not_exported"]}
-        files[f"{language}/{name}"] = reports.page(parts, language, entry["strings"], meta)
+        files[f"{language}/{name}"] = reports.page(_parts(entry, language), language, entry["strings"], meta)
     files[f"{language}/dictionary.html"] = reports.dictionary(
         entries, language, reports.load(), _meta(site_meta, language, languages, "dictionary.html"))
     return files
@@ -164,9 +163,13 @@ def _index(entries, language, languages, site_meta, *, folder):
     meta = {"title": strings.say("index_title", language, site=site), "site": site,
             "note": _in_language(site_meta.get("note", ""), language), "dictionary": f"{here}dictionary.html",
             "languages": {other: f"{up}{other}/index.html" for other in languages}}
-    cards = [{**entry, "title": _notebook_title(entry, language), "link": f"{here}{entry['notebook']}.html"}
-             for entry in entries]
+    cards = [{**entry, "title": _notebook_title(entry, language), "parts": _parts(entry, language),
+              "link": f"{here}{entry['notebook']}.html"} for entry in entries]
     return reports.index(cards, language, strings, meta)
+
+
+def _parts(entry, language):
+    return [cell.part for cell in entry["cells"] if language in cell.languages]
 
 
 def _notebook_title(entry, language):

@@ -131,6 +131,11 @@ def test_model_without_a_count_of_persons_is_kept_back():
     assert rows(made("aggregate", table))[0]["estimate"] == "1.000"
 
 
+def test_model_value_in_persons_without_uncertainty_is_a_count():
+    table = tidy(term=["found", "few", "effect"], estimate=[1437, 3, 121.4], std_error=[np.nan, np.nan, 34.0], n_persons=900)
+    assert [row["estimate"] for row in rows(made("model", table, unit="persons"))] == ["1435", None, "121.400"]
+
+
 def test_model_indicator_needs_persons_on_both_sides():
     table = tidy(term=["sex[M]", "age"], estimate=[0.5, 0.1], n_persons=100)
     terms = {"terms": ("sex[M]", "age")}

@@ -55,7 +55,7 @@ def test_sentence_takes_the_first_that_holds_and_fills_it():
                                    "{d.share:%0}, {d.deep.gain:+mio1}, {e.horizon_weeks:0}", "en": "fewer"})
     told = sentence(payload(row, share="0.2", deep={"gain": "2500000"}), strings, "da")
     assert told == "6,4 færre (−11,8 til −1,0), 2.410, 20\u00a0%, +2,5\u00a0mio.\u00a0kr., 104"
-    assert sentence(payload(row), strings, "en") == "fewer"
+    assert sentence(payload(row), strings, "en") == "Fewer"
 
 
 def test_withheld_and_suppressed_never_reach_otherwise():

@@ -4,7 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-from evalkit.disclosure.rounding import COUNTS, blank, money_text, round_count, rows_of, unit_of, written
+from evalkit.disclosure.rounding import (
+    COUNTS, blank, money_text, plain_text, round_count, rows_of, unit_of, written,
+)
 
 # Terms to persons: a model with more is close to giving single persons back (DataSHIELD's nfilter.glm).
 _MAX_TERM_SHARE = 0.33
@@ -17,7 +19,7 @@ def protect_models(result, profile, tally):
     Persons are read from the row, else from the diagnostic ``n_persons``; figures published by others need
     none. The indicator of a level (``sex[M]``) needs ``min_n`` persons on both sides: ``model["n_term"]``
     holds, in the order of ``model["terms"]``, the persons on the rarer side. A group with more than a third
-    as many terms as persons is suppressed whole.
+    as many terms as persons is suppressed whole. A value in persons without uncertainty is a count.
 
     Parameters
     ----------
@@ -35,7 +37,8 @@ def protect_models(result, profile, tally):
     rarer = _rarer_side(result)
     rules = (_broken_rule(row, result, rarer, terms[row["group"], row["time_weeks"]], profile)
              for row in rows)
-    return [_model_row(row, rule, profile, tally) for row, rule in zip(rows, rules, strict=True)]
+    return [_model_row(row, rule, _is_count(row, result), profile, tally)
+            for row, rule in zip(rows, rules, strict=True)]
 
 
 def protect_aggregates(result, profile, tally):
@@ -58,6 +61,8 @@ def _broken_rule(row, result, rarer, n_terms, profile):
         return "min_n"
     if row["term"].endswith("]") and "terms" in result.model and row["term"] not in rarer:
         return "no_count"
+    if _is_count(row, result) and 0 < row["estimate"] < profile.min_n:
+        return "min_n"
     if row["n_events"] is not None and row["n_events"] < profile.min_events:
         return "min_events"
     return "too_many_terms" if n_terms > 1 and n_terms > _MAX_TERM_SHARE * persons else ""
@@ -70,11 +75,18 @@ def _persons(row, result):
     return float(given) if isinstance(given, int | float | np.number) else None
 
 
-def _model_row(row, rule, profile, tally):
+def _is_count(row, result):
+    """Return whether an estimate is a plain count of persons: it has that unit and no uncertainty."""
+    return unit_of(result, row["term"]) == "persons" and row["estimate"] is not None \
+        and row["std_error"] is None and row["conf_low"] is None
+
+
+def _model_row(row, rule, is_count, profile, tally):
     if rule:
         tally.add(rule)
         return written(blank(row), {}, profile)
-    return written(row, _rounded(row, profile), profile)
+    out = written(row, _rounded(row, profile), profile)
+    return out | {"estimate": plain_text(round_count(row["estimate"], profile.rounding_base))} if is_count else out
 
 
 def _rounded(row, profile):

@@ -78,7 +78,8 @@ def _curve(payload, strings, language, axis):
     if len(drawn) > 1:
         return _small_multiples(drawn, payload, strings, language, axis)
     lines = drawn[0].lines
-    followed = all(point.n is not None for line in lines for point in line.points)
+    followed = [point.n for line in lines for point in line.points]
+    followed = None not in followed and len(set(followed)) > 1
     below = 0.2 * len(lines) + 0.3 if followed else 0
     labels = [wrapped(line.label, 20) for line in lines]
     figure = _figure(3.9 + below, right=0.25 + inches(labels, "bold"), bottom=0.55 + below)

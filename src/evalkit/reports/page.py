@@ -12,7 +12,11 @@ from evalkit.reports.dictionary import dictionary_tables
 from evalkit.reports.estimand import meaning
 from evalkit.reports.strings import load
 from evalkit.reports.tables import table
-from evalkit.reports.text import sentence
+from evalkit.reports.text import fill, find_row, sentence
+
+
+# The section whose answers a page and the index begin with.
+_ESTIMATE = ("Estimat", "Estimate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def page(cells, language, strings, meta):
     shown = [cell.payload for cell in cells if isinstance(cell, Shown)]
     return _template("page.html").render(
         language=language, say=_say(strings, language), title=title, meta=meta, lead=sections[0]["parts"],
-        sections=sections[1:], summary=_summary(shown, strings, language),
+        sections=sections[1:], summary=_summary(cells, strings, language),
         appendix=appendix(shown, strings, language, meta), other=_others(meta, language))
 
 
@@ -69,10 +73,10 @@ def index(entries, language, strings, meta):
     Parameters
     ----------
     entries : sequence of mapping
-        ``title``, ``link``, ``payloads`` and ``strings`` of each report.
+        ``title``, ``link``, ``parts`` (its cells), ``payloads`` and ``strings`` of each report.
     """
     cards = [{"title": entry["title"], "link": entry["link"], "n_results": len(entry["payloads"]),
-              "answers": _summary(entry["payloads"], entry["strings"], language)} for entry in entries]
+              "answers": _summary(entry["parts"], entry["strings"], language)} for entry in entries]
     return _template("index.html").render(
         language=language, say=_say(strings, language), cards=cards, meta=meta, other=_others(meta, language))
 
@@ -155,14 +159,36 @@ def _result(payload, strings, language, key):
         say=_say(strings, language), key=key, title=title, answer=sentence(payload, strings, language),
         withheld=payload["withheld"], drawing=drawing, table=numbers,
         meaning=meaning(payload, strings, language),
-        caveat=strings.label(entry.get("caveat", ""), language))
+        caveat=_caveat(payload, entry, strings, language))
 
 
-def _summary(payloads, strings, language):
-    """Return the sentences that a page is read for: those marked ``key``, else the first three."""
-    spoken = [payload for payload in payloads if strings.result(payload["name"]).get("sentences")]
-    marked = [payload for payload in spoken if strings.result(payload["name"]).get("key")]
-    return [sentence(payload, strings, language) for payload in (marked or spoken[:3])]
+def _caveat(payload, entry, strings, language):
+    """Return what the number does not show; of a withheld number there is nothing to say."""
+    if payload["withheld"] or "caveat" not in entry:
+        return ""
+    rows = {name: find_row(payload, selector) for name, selector in (entry.get("rows") or {}).items()}
+    return fill(entry["caveat"][language], payload, rows, strings, language)
+
+
+def _summary(cells, strings, language):
+    """Return the sentences that a page is read for: of results marked ``key``, else the first three estimates."""
+    spoken = [(heading, payload) for heading, payload in _placed(cells)
+              if strings.result(payload["name"]).get("sentences")]
+    marked = [payload for _, payload in spoken if strings.result(payload["name"]).get("key")]
+    estimates = [payload for heading, payload in spoken if heading in _ESTIMATE]
+    chosen = marked or estimates[:3] or [payload for _, payload in spoken[:3]]
+    return [sentence(payload, strings, language) for payload in chosen]
+
+
+def _placed(cells):
+    """Return each payload with the heading of its section."""
+    heading, placed = "", []
+    for cell in cells:
+        if isinstance(cell, Prose):
+            heading = (re.findall(r"(?m)^## +(.+?) *$", cell.text) or [heading])[-1]
+        elif isinstance(cell, Shown):
+            placed.append((heading, cell.payload))
+    return placed
 
 
 def _others(meta, language):

@@ -72,7 +72,7 @@ def items(payload, strings, language):
         order = _distinct(rows, "term")
         rows = sorted(rows, key=lambda row: order.index(row["term"]))
     labels = [_item_label(row, varying, by_group, strings, language) for row in rows]
-    return [(label, row["group"] if by_group else "", _point(row))
+    return [(label, row["group"] or "all" if by_group else "", _point(row))
             for label, row in zip(labels, rows, strict=True)]
 
 
@@ -85,7 +85,7 @@ def number_of_units(payload):
 def _item_label(row, varying, by_group, strings, language):
     names = [name for name in varying if name != "time_weeks" and not (by_group and name == "group")]
     names = names if names or "time_weeks" in varying else ["term"]
-    parts = [strings.label(row[name], language) for name in names if row[name]]
+    parts = [strings.label(row[name] or "all", language) for name in names if row[name] or name in varying]
     if "time_weeks" in varying and row["time_weeks"] is not None:
         parts.append(strings.say("at_week", language, week=row["time_weeks"]))
     label = ", ".join(parts)
@@ -94,11 +94,13 @@ def _item_label(row, varying, by_group, strings, language):
 
 def _lines(rows, by, strings, language):
     lines = []
-    for key in _distinct(rows, by):
+    keys = _distinct(rows, by)
+    for key in keys:
         points = [_point(row) for row in rows if row[by] == key]
         points = sorted((point for point in points if point.x is not None), key=lambda point: point.x)
         if points:
-            lines.append(Line(key, strings.label(key, language), tuple(points)))
+            name = key or ("all" if len(keys) > 1 else "")
+            lines.append(Line(key, strings.label(name, language), tuple(points)))
     return tuple(lines)
 
 

@@ -59,7 +59,7 @@ def _columns(payload, rows, strings, language):
     def say(key, **values):
         return strings.say(key, language, **values)
 
-    columns = [(say(f"column_{name}"), False, _labelled(name, strings, language))
+    columns = [(say(f"column_{name}"), False, _labelled(name, strings, language, "all"))
                for name in ("term", "group") if len({row[name] for row in rows}) > 1]
     name = payload["estimand"]["name"]
     columns = columns or [(say("column_term"), False, _labelled("term", strings, language, name))]
@@ -114,7 +114,7 @@ def _estimate_name(payload, unit, strings, language):
     return f"{name} ({strings.label(key, language)})" if spoken else name
 
 
-def _labelled(name, strings, language, instead=""):
+def _labelled(name, strings, language, instead):
     return lambda row: strings.label(row[name] or instead, language)
 
 

@@ -6,6 +6,8 @@ from decimal import ROUND_HALF_UP, Decimal
 NBSP = "\u00a0"
 MINUS = "\u2212"
 _MARKS = {"da": str.maketrans(",.", ".,"), "en": str.maketrans("", "")}
+# A number and its unit stay on one line.
+_UNBROKEN = re.compile(r"(?<=\d) (?=%|mio\.|kr\.)")
 _FIELD = re.compile(r"\{(?P<path>\w+(?:\.[^{}:]+)*)(?::(?P<code>[^{}]+))?\}")
 # Ratios are compared with 1, everything else with 0.
 _RATIOS = {"ratio", "hazard_ratio", "rate_ratio", "odds_ratio", "time_ratio"}
@@ -72,9 +74,10 @@ def million(value, decimals, language, signed=False):
 
 def in_unit(value, unit, language, signed=False):
     """Write a value by the unit of its estimand: shares in per cent, kroner from a million up in millions."""
-    decimals = _DECIMALS.get(unit, 2)
     if value is None:
         return "–"
+    # A unit without a form of its own is shown with up to two decimals, as many as say something.
+    decimals = _DECIMALS.get(unit, min(2, len(f"{Decimal(str(value)):f}".partition(".")[2].rstrip("0"))))
     if unit == "share":
         return percent(value, _as_given(value, decimals), language, signed)
     if unit == "percent":
@@ -182,7 +185,8 @@ def fill(template, payload, rows, strings, language):
             found = found.get(step) if isinstance(found, dict) else None
         return _coded(found, match["code"], payload, strings, language)
 
-    return _FIELD.sub(value, template)
+    filled = _UNBROKEN.sub(NBSP, _FIELD.sub(value, template))
+    return filled[:1].upper() + filled[1:]
 
 
 def _coded(value, code, payload, strings, language):
