@@ -36,7 +36,8 @@ class Activities:
 
     def __init__(self, params):
         self.params = params
-        self._starts, self._ends, self._count = [], [], 0
+        nobody = np.zeros(0, dtype=np.int64)
+        self._starts, self._ends, self._count = [(nobody, nobody, nobody, nobody.astype(bool))], [], 0
 
     def hazard(self, people, who):
         """Return the log hazard ratio of leaving from what is going on or was lately."""

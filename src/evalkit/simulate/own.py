@@ -95,5 +95,6 @@ def sanctions(register):
     person, row, length = person[inside], row[inside], length[inside]
     order = np.lexsort((row, person))
     person, row, length = person[order], row[order], length[order]
-    apart = np.r_[True, (person[1:] != person[:-1]) | (row[1:] - row[:-1] > 8)]
+    apart = np.ones(len(person), dtype=bool)
+    apart[1:] = (person[1:] != person[:-1]) | (row[1:] - row[:-1] > 8)
     return person[apart], row[apart], (row + length)[apart]

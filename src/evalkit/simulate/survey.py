@@ -44,6 +44,8 @@ def scale_truth(own):
     truth = {}
     for questionnaire, scales in LEVELS.items():
         frames = {wave: _frame(own, wave, questionnaire) for wave in WAVES}
+        if any(frame.empty for frame in frames.values()):
+            continue
         for scale in scales:
             n_items = sum(item["scale"] == scale for item in items(questionnaire))
             means = {
