@@ -179,7 +179,7 @@ def _require_maximum(fit, root, terms):
     if left[0] >= FLAT:
         return
     loading = np.abs(root.T @ direction[:, 0]) / np.sqrt(np.diag(root.T @ root))
-    names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.1 * loading.max())
+    names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.3 * loading.max())
     raise EstimationError(
         f"cox: {names}: separates those with the event from those without, so the likelihood has no maximum and the "
         "ratio would be 0 or infinite. Join categories, leave the covariate out, or make it a stratum")
