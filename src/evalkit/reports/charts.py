@@ -5,8 +5,10 @@ import math
 import warnings
 
 from evalkit.reports.alt import describe
-from evalkit.reports.layout import inches, ratio_ticks, row_places, tick_writer, value_text, week_step, wrapped
-from evalkit.reports.marks import label_ends, legend, mark_start, risk_table
+from evalkit.reports.layout import (
+    has_sense, inches, ratio_ticks, row_places, tick_writer, value_text, week_step, wrapped,
+)
+from evalkit.reports.marks import label_ends, legend, legend_height, mark_start, risk_table
 from evalkit.reports.palette import ACCENT, BEHIND, INK, MUTED, PAPER, RULE, SERIES
 from evalkit.reports.series import items, number_of_units, panels, time_series
 from evalkit.reports.svg import embed
@@ -97,9 +99,10 @@ def _curve(payload, strings, language, axis):
 def _small_multiples(drawn, payload, strings, language, axis):
     columns = 3 if len(drawn) > 4 else 2
     depth = math.ceil(len(drawn) / columns)
-    named = len(drawn[0].lines) > 1
-    height = 1.0 + 1.7 * depth + 0.25 * named
-    figure = _figure(height, top=0.72 + 0.25 * named, bottom=0.5)
+    names = [line.label for line in drawn[0].lines] if len(drawn[0].lines) > 1 else []
+    above = legend_height(names, _WIDTH)
+    height = 1.0 + 1.7 * depth + above
+    figure = _figure(height, top=0.72 + above, bottom=0.5)
     room = {"wspace": 0.34, "hspace": 0.62}
     grid = figure.subplots(depth, columns, squeeze=False, gridspec_kw=room).ravel()
     weeks = strings.say("axis_weeks", language)
@@ -111,9 +114,8 @@ def _small_multiples(drawn, payload, strings, language, axis):
         _week_axis(axes, weeks if k >= len(drawn) - columns else "", language, room=4)
     for axes in grid[len(drawn):]:
         axes.set_visible(False)
-    figure.text(0.1 / _WIDTH, 1 - 0.08 / height, axis, color=MUTED, va="top")
-    if named:
-        legend(figure, [line.label for line in drawn[0].lines], 1 - 0.32 / height)
+    figure.text(0.1 / _WIDTH, 1 - (0.12 + above) / height, axis, color=MUTED, va="top")
+    legend(figure, names)
     return figure
 
 
@@ -156,7 +158,8 @@ def _interval(payload, strings, language, axis):
                       zorder=3)
     if reference_of(unit) == 1.0:
         axes.set_xscale("log")
-    _row_axis(axes, places, unit, language, axis, reference=reference_of(unit))
+    sensible = has_sense(reference_of(unit), [point for _, _, point in rows if point.y is not None])
+    _row_axis(axes, places, unit, language, axis, reference=reference_of(unit) if sensible else None)
     return figure
 
 
@@ -185,8 +188,9 @@ def _row_figure(rows, unit, strings, language):
     few = strings.say("too_few", language)
     values = [few if point.y is None else value_text(point, unit, strings, language) for _, _, point in rows]
     groups = [group for group in dict.fromkeys(group for _, group, _ in rows) if group]
-    top = 0.42 if groups else 0.12
-    height = top + 0.75 + 0.34 * (stands[-1][0] + 0.9)
+    groups = [strings.label(group, language) for group in groups]
+    top = 0.14 + legend_height(groups, _WIDTH)
+    height = top + 0.75 + (0.41 if any("\n" in name for name in names) else 0.34) * (stands[-1][0] + 0.9)
     figure = _figure(height, left=min(0.2 + inches(names), 3.0), right=0.3 + inches(values) * 0.95, top=top)
     axes = figure.add_subplot()
     places = [place for place, _ in stands]
@@ -195,8 +199,7 @@ def _row_figure(rows, unit, strings, language):
         axes.text(-0.02, place, name, transform=axes.get_yaxis_transform(), ha="right", va="center")
         axes.text(1.03, place, value, transform=axes.get_yaxis_transform(), va="center", fontsize=9.5,
                   color=MUTED if point.y is None else INK)
-    if groups:
-        legend(figure, [strings.label(group, language) for group in groups], 1 - 0.08 / height)
+    legend(figure, groups)
     every = list(dict.fromkeys(group for _, group, _ in rows))
     return figure, axes, places, {group: SERIES[k % len(SERIES)] for k, group in enumerate(every)}
 
@@ -205,7 +208,8 @@ def _row_axis(axes, places, unit, language, label, reference):
     axes.set_ylim(places[-1] + 0.6, -0.6)
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.axvline(reference, color=MUTED, linewidth=1, zorder=1)
+    if reference is not None:
+        axes.axvline(reference, color=MUTED, linewidth=1, zorder=1)
     axes.set(xlabel=label, ylabel="")
     axes.grid(True, axis="x")
     axes.set_axisbelow(True)

@@ -53,6 +53,32 @@ def row_places(rows):
     return places
 
 
+def legend_rows(labels, width):
+    """Return (label, row, inches from the left) for names in a line, broken where the line is full.
+
+    Examples
+    --------
+    >>> [(label, row) for label, row, _ in legend_rows(["a" * 20, "b" * 20, "c" * 20], 6.0)]
+    [('aaaaaaaaaaaaaaaaaaaa', 0), ('bbbbbbbbbbbbbbbbbbbb', 0), ('cccccccccccccccccccc', 1)]
+    """
+    placed, row, left = [], 0, 0.0
+    for label in labels:
+        room = 0.4 + inches([label], "bold")
+        if left and left + room > width:
+            row, left = row + 1, 0.0
+        placed.append((label, row, left))
+        left += room
+    return placed
+
+
+def has_sense(reference, points):
+    """Return whether a line at "no difference" belongs in a chart: near the values, not far from levels."""
+    low = min(point.y if point.low is None else point.low for point in points)
+    high = max(point.y if point.high is None else point.high for point in points)
+    room = 0.6 * (high - low)
+    return low - room <= reference <= high + room
+
+
 def week_step(span, room):
     """Return the distance of week ticks: quarters and years, at most ``room`` of them."""
     return next((step for step in _WEEK_STEPS if span / step <= room), _WEEK_STEPS[-1])

@@ -1,8 +1,10 @@
 """What is written into a chart beside its lines: names, numbers of persons, the start of the programme."""
 
-from evalkit.reports.layout import inches, spread
+from evalkit.reports.layout import legend_rows, spread
 from evalkit.reports.palette import INK, MUTED, SERIES
 from evalkit.reports.text import number
+
+LEGEND_ROW = 0.24
 
 
 def mark_start(axes, words):
@@ -28,12 +30,17 @@ def risk_table(axes, lines, heading, language):
                           ha="center", va="center", color=colour, transform=axes.get_xaxis_transform())
 
 
-def legend(figure, labels, y):
-    """Name the colours in a line above the plot, for charts that have no room at their lines' ends."""
-    x = 0.1
-    for label, colour in zip(labels, SERIES, strict=False):
-        figure.text(x / figure.get_figwidth(), y, f"\u25cf {label}", color=colour, va="top", fontweight="bold", fontsize=9.5)
-        x += 0.4 + inches([label], "bold")
+def legend(figure, labels):
+    """Name the colours above the plot, for charts that have no room at their lines' ends."""
+    width, height = figure.get_figwidth(), figure.get_figheight()
+    for (label, row, left), colour in zip(legend_rows(labels, width - 0.2), SERIES, strict=False):
+        figure.text((0.1 + left) / width, 1 - (0.08 + LEGEND_ROW * row) / height, f"\u25cf {label}",
+                    color=colour, va="top", fontweight="bold", fontsize=9.5)
+
+
+def legend_height(labels, width):
+    """Return the inches that the names of the colours need above a plot."""
+    return LEGEND_ROW * (1 + max((row for _, row, _ in legend_rows(labels, width - 0.2)), default=-1))
 
 
 def label_ends(axes, lines, labels, colours):

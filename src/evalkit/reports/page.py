@@ -171,7 +171,7 @@ def _caveat(payload, entry, strings, language):
 
 
 def _summary(cells, strings, language):
-    """Return the sentences that a page is read for: of results marked ``key``, else the first three estimates."""
+    """Return the sentences a page is read for: of results marked ``key``, else the first three estimates."""
     spoken = [(heading, payload) for heading, payload in _placed(cells)
               if strings.result(payload["name"]).get("sentences")]
     marked = [payload for _, payload in spoken if strings.result(payload["name"]).get("key")]
