@@ -48,9 +48,9 @@ def missing_tables(tables, names):
     return [name for name in names if not tables.has(name)]
 
 
-def unanswered(name, missing, study):
-    """Return a Result without numbers that names the tables it would need."""
-    return Result(kind="counts", estimand=Estimand(name=name), table=tidy(), withheld=MISSING_TABLES,
+def unanswered(name, missing, study, *, reason=MISSING_TABLES):
+    """Return a Result without numbers that names the tables it would need, or another reason."""
+    return Result(kind="counts", estimand=Estimand(name=name), table=tidy(), withheld=reason,
                   provenance=Provenance(study=study.name, study_sha256=study.sha256),
                   diagnostics={"missing_tables": list(missing)})
 

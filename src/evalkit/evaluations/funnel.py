@@ -124,7 +124,8 @@ def _waiting(tables, study, site):
     gates = gate_dates(tables, study, site)
     names = list(gates.columns)
     end = pd.Timestamp(tables.data_through) + pd.Timedelta(days=1)
-    parts = []
+    # Twice the longest period told is enough to see where a curve flattens out.
+    horizon, parts = 2 * max(study.gate_weeks), []
     for number, (before, name) in enumerate(zip(names[:-1], names[1:], strict=True)):
         if name == "AT_RISK":
             continue
@@ -132,7 +133,9 @@ def _waiting(tables, study, site):
         passed = reached[name].notna()
         days = (reached[name].fillna(end) - reached[before]).dt.days
         # A week begun counts as a week: whoever passes within seven days has waited one.
-        parts.append(pd.DataFrame({"person": reached.index, "weeks": np.floor(days.clip(lower=0) / 7) + 1,
-                                   "passed": passed.to_numpy(dtype=int), "gate": number}))
+        weeks = np.floor(days.clip(lower=0) / 7) + 1
+        late = weeks > horizon
+        parts.append(pd.DataFrame({"person": reached.index, "weeks": weeks.clip(upper=horizon),
+                                   "passed": (passed & ~late).to_numpy(dtype=int), "gate": number}))
     rows = pd.concat(parts, ignore_index=True)
     return AtRisk.from_frame(rows, exit="weeks", event="passed", person="person", episode="gate", strata="gate")

@@ -33,21 +33,20 @@ def followed(tables, study, site, spells):
     """Select the persons whose support began in the study's window while they lived in the municipality."""
     start = week_of(site.programme_start)
     window = (start + study.window_weeks[0], start + study.window_weeks[1])
-    here = [site.municipality] if tables.has("residence") else None
-    cohort = inflow(tables, spells, states=study.target_groups, window=window, ages=study.ages, municipalities=here,
+    cohort = inflow(tables, spells, states=study.target_groups, window=window, ages=study.ages, municipalities=[site.municipality],
                     washout_weeks=study.washout_weeks, max_gap_weeks=study.max_gap_weeks)
     return Followed(cohort=cohort, spells=spells)
 
 
-@needs("benefit", "person", "activity")
+@needs("benefit", "person", "residence", "activity")
 def efforts(tables, study, site, *, people):
-    """Hazard ratio of leaving support during and after each kind of effort, all and by target group.
+    """Hazard ratio of leaving support during and after each kind of effort.
 
     Returns
     -------
     Result
-        Kind model, unit ratio: ``term`` is ``<kind>_during`` or ``<kind>_after``, ``group`` the target group
-        or ``all``; ``n_persons`` persons ever so exposed, ``n_events`` their exits while exposed.
+        Kind model, unit ratio: ``term`` is ``<kind>_during`` or ``<kind>_after``, ``group`` is ``all``;
+        ``n_persons`` persons ever so exposed, ``n_events`` their exits while exposed.
 
     Notes
     -----
@@ -55,14 +54,19 @@ def efforts(tables, study, site, *, people):
     target group, adjusted for sex and age group, errors between persons. A ratio needs
     ``min_exposed_events`` exits among the exposed.
     """
-    activity = tables["activity"]
-    exposed = {kind: exposures(activity, where=activity["type"].isin(types), after_weeks=study.after_weeks)
-               for kind, types in study.kinds.items()}
-    at_risk = _at_risk(people, study, exposed)
+    at_risk = _at_risk(people, study, _kinds(tables, study))
     return _ratios("efforts", at_risk, tables, study, ("benefit", "activity"))
 
 
-@needs("benefit", "person", "activity")
+@needs("benefit", "person", "residence", "activity")
+def efforts_by_group(tables, study, site, *, people):
+    """Hazard ratios of `efforts` within each target group: ``group`` names it."""
+    at_risk = _at_risk(people, study, _kinds(tables, study))
+    groups = {label: at_risk.strata == k for k, label in enumerate(at_risk.strata_labels)}
+    return _ratios("efforts_by_group", at_risk, tables, study, ("benefit", "activity"), groups=groups)
+
+
+@needs("benefit", "person", "residence", "activity")
 def parallel(tables, study, site, *, people):
     """Hazard ratio with job-directed and health-directed effort at the same time, against one of them alone.
 
@@ -78,7 +82,7 @@ def parallel(tables, study, site, *, people):
     return _ratios("parallel", _exclusive(at_risk), tables, study, ("benefit", "activity"))
 
 
-@needs("benefit", "person", "activity")
+@needs("benefit", "person", "residence", "activity")
 def course(tables, study, site, *, people):
     """Hazard ratio during and after the course for light anxiety, stress and depression.
 
@@ -95,7 +99,7 @@ def course(tables, study, site, *, people):
     return result.with_diagnostics(n_course=int(took["person_id"].nunique()), n_courses=len(took))
 
 
-@needs("benefit", "person", "case", "contact")
+@needs("benefit", "person", "residence", "case", "contact")
 def interplay(tables, study, site, *, people):
     """Hazard ratio after a contact and after a change of caseworker.
 
@@ -114,13 +118,16 @@ def _at_risk(people, study, exposed):
                    covariates=_ADJUSTED, strata="target_group", exposures=exposed)
 
 
-def _ratios(name, at_risk, tables, study, used):
-    """Fit all persons, then each target group, and keep the exposures' rows."""
-    groups = {"all": np.ones(at_risk.n_rows, dtype=bool)}
-    if name == "efforts":
-        groups |= {label: at_risk.strata == k for k, label in enumerate(at_risk.strata_labels)}
+def _kinds(tables, study):
+    activity = tables["activity"]
+    return {kind: exposures(activity, where=activity["type"].isin(types), after_weeks=study.after_weeks)
+            for kind, types in study.kinds.items()}
+
+
+def _ratios(name, at_risk, tables, study, used, *, groups=None):
+    """Fit each group of rows, by default all, and keep the exposures' rows."""
     tables_of, failed = [], []
-    for group, rows in groups.items():
+    for group, rows in (groups or {"all": np.ones(at_risk.n_rows, dtype=bool)}).items():
         try:
             tables_of.append(_fit(at_risk.select(rows), group, study))
         except EstimationError:
@@ -138,6 +145,8 @@ def _fit(at_risk, group, study):
     events = at_risk.event == 1 + at_risk.causes.index("SELF_SUFFICIENT")
     exposed = {term: at_risk.covariates[:, k] > 0 for k, term in enumerate(at_risk.terms) if _is_exposure(term)}
     enough = [term for term, on in exposed.items() if (events & on).sum() >= study.min_exposed_events]
+    if not enough:
+        raise EstimationError(f"{group}: no exposure with {study.min_exposed_events} exits")
     model = _only(at_risk, lambda term: term in enough or (not _is_exposure(term) and _varies(at_risk, events, term)))
     fit = hazard_ratios(cox(model, cause="SELF_SUFFICIENT", robust=True)).table.set_index("term")
     rows = fit.loc[enough]

@@ -8,7 +8,7 @@ from evalkit.errors import CohortError
 from evalkit.evaluations.casework import caseload, contacts
 from evalkit.evaluations.facts import needs, reach, unanswered
 from evalkit.evaluations.funnel import funnel, gate_times, waits
-from evalkit.evaluations.hazards import course, efforts, followed, interplay, parallel
+from evalkit.evaluations.hazards import course, efforts, efforts_by_group, followed, interplay, parallel
 from evalkit.evaluations.progression import progression, progression_change
 from evalkit.evaluations.published import investment
 from evalkit.evaluations.user import both_sides, read_survey
@@ -27,6 +27,7 @@ class Description:
     gate_times: Result
     attrition: Result
     efforts: Result
+    efforts_by_group: Result
     parallel: Result
     course: Result
     interplay: Result
@@ -56,20 +57,20 @@ def describe(tables, study, site, *, spells=None):
     people = attrition(tables, study, site, spells=spells)
     if isinstance(people, Result):
         told["attrition"] = people
-        told |= {step.__name__: people for step in HAZARDS}
+        told |= {step.__name__: people.with_estimand(name=step.__name__) for step in HAZARDS}
     else:
         told["attrition"] = people.cohort.attrition
         told |= {step.__name__: step(tables, study, site, people=people) for step in HAZARDS}
     return Description(**told, reach=reach(tables, study, (*STEPS, *HAZARDS)))
 
 
-@needs("benefit", "person")
+@needs("benefit", "person", "residence")
 def attrition(tables, study, site, *, spells=None):
     """Return the persons followed, or a withheld Result where nobody is left."""
     try:
         return followed(tables, study, site, cohort_spells(tables) if spells is None else spells)
     except CohortError:
-        return unanswered("attrition", [], study)
+        return unanswered("attrition", [], study, reason="nobody_followed")
 
 
 @needs("survey_response", "survey_frame")
@@ -81,4 +82,4 @@ def ratings(tables, study, site):
 
 STEPS = (investment, caseload, contacts, funnel, waits, gate_times, ratings, progression,
          progression_change)
-HAZARDS = (efforts, parallel, course, interplay)
+HAZARDS = (efforts, efforts_by_group, parallel, course, interplay)

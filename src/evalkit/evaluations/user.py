@@ -199,7 +199,7 @@ def key_item(tables, study, site, *, survey):
     try:
         fit = ordered_logit(rows, outcome="answer", covariates=["second_wave", *adjusted])
     except EstimationError:
-        return unanswered("key_item", [], study)
+        return unanswered("key_item", [], study, reason="no_model")
     wanted = fit.table[fit.table["term"] == "second_wave"].assign(group=study.key_item)
     return Result(kind="model", estimand=_estimand("key_item", "ratio"), table=wanted.reset_index(drop=True),
                   provenance=_origin(tables, study, "ordered_logit", adjusted=adjusted))
