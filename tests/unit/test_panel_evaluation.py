@@ -153,6 +153,7 @@ def test_inhabitants_are_interpolated_in_logarithms_and_not_beyond():
     [
         (dt.date(2015, 1, 5), "2008Q1", "2019Q4"),
         (dt.date(2012, 2, 1), "2008Q1", "2016Q4"),
+        (dt.date(2011, 5, 15), "2008Q2", "2016Q1"),
         (dt.date(2017, 8, 15), "2010Q3", "2019Q2"),
     ],
 )
@@ -208,6 +209,17 @@ def test_the_answer_says_what_it_rests_on(source, rests_on):
     rates = np.random.default_rng(12).standard_normal((6, len(QUARTERS))) + 40
     found = evaluate(municipality_period(rates, source=source))["panel_employees"]
     assert found.provenance.rests_on == rests_on and found.provenance.options["sources"] == [source]
+
+
+def test_persons_are_those_of_the_years_after_the_start():
+    frame = towns(np.random.default_rng(14), effect=5.0)
+    frame.loc[(frame["measure"] == "inhabitants") & (frame["period"] == "2021M10"), "value"] = 40_000.0
+    results = evaluate(frame)
+    _, people = outcome(frame, STUDY.measures["employees"], STUDY, quarter_of(START))
+    after = people.loc["Hjørring", people.columns >= quarter_of(START)].mean()
+    rate = results["panel_employees_rates"].row("effect", "synthetic_did").estimate
+    found = results["panel_employees"].row("effect_persons", "synthetic_did").estimate
+    assert found == pytest.approx(rate * after / 100) and after > 1.1 * people.loc["Hjørring"].mean()
 
 
 def test_small_municipalities_are_left_out_of_one_row():
