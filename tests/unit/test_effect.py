@@ -7,7 +7,7 @@ import pytest
 from effect_world import SITE, START, STUDY, followed, study, world
 
 from evalkit.errors import CohortError, SpecError
-from evalkit.evaluations import effect
+from evalkit.evaluations import effect, preflight
 from evalkit.evaluations.followed import plan_weeks
 
 
@@ -125,11 +125,17 @@ def test_plan_cuts_the_period_after_where_the_data_end():
     assert plan.post[1] == START + 96
 
 
-def test_preflight_names_every_unknown_state():
-    wrong = replace(STUDY, target_groups={"cash_benefit": ("CASH_BENEFIT",)}, competing=("DEATHS",))
+def test_preflight_names_every_unknown_state_and_measure():
+    panel = replace(STUDY.panel, inhabitants="inhabitant")
+    wrong = replace(STUDY, target_groups={"cash_benefit": ("CASH_BENEFIT",)}, competing=("DEATHS",), panel=panel)
     with pytest.raises(SpecError, match="CASH_BENEFIT") as caught:
-        effect.preflight(world(n_towns=1), wrong)
-    assert "DEATHS" in str(caught.value)
+        preflight(wrong)
+    for words in ("did you mean DEATH?", "did you mean inhabitants?", "target_groups.cash_benefit"):
+        assert words in str(caught.value)
+
+
+def test_preflight_lets_the_shipped_study_pass():
+    preflight(STUDY)
 
 
 def test_cohort_of_nobody_is_an_error_that_names_the_step():

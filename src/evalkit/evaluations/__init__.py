@@ -4,3 +4,23 @@
 happens to whom on the way), `user` (how it is experienced), `monitoring` (the minister's questions). None knows
 how its answers are released or drawn.
 """
+
+from importlib import import_module
+
+
+def preflight(study):
+    """Let the study's evaluation say whether the states, measures or arrows that it names exist, before anything runs.
+
+    Parameters
+    ----------
+    study : EffectStudy, MechanismStudy, UserStudy or MonitoringStudy
+        An evaluation whose module has no ``preflight`` names nothing that could be missing.
+
+    Raises
+    ------
+    SpecError
+        All unknown names at once.
+    """
+    check = getattr(import_module(f"evalkit.evaluations.{study.name}"), "preflight", None)
+    if check is not None:
+        check(study)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from evalkit.contract import schema
+from evalkit.contract.dialects import statbank
 from evalkit.errors import CohortError, SpecError
 from evalkit.estimators.cells import difference_of_changes
 from evalkit.evaluations import gates
@@ -17,6 +19,7 @@ from evalkit.evaluations.designs import compare_designs, sensitivity
 from evalkit.evaluations.exits import time_to_exit, waiting
 from evalkit.evaluations.followed import Followed, follow_inflow, follow_stock
 from evalkit.result import Result, tidy
+from evalkit.spec.build import nearest
 
 __all__ = ["Evidence", "compare_designs", "curve", "evidence", "extra_persons", "preflight", "sensitivity", "stock",
            "time_to_exit", "waiting", "weeks_on_support"]
@@ -58,21 +61,23 @@ class Evidence:
         return self.verdict.guard(lambda: make(self.followed), kind=kind, estimand=estimand)
 
 
-def preflight(tables, study):
-    """Refuse a study that names states which the code list does not have, before anything runs.
+def preflight(study):
+    """Refuse a study that names states or measures that the code lists do not have, before any data are read.
 
     Raises
     ------
     SpecError
         All unknown names at once.
     """
-    known = set(tables.states["state"])
-    named = {f"target_groups.{group}": states for group, states in study.target_groups.items()}
-    unknown = [f"- {where}: {state}" for where, states in {**named, "competing": study.competing}.items()
-               for state in states if state not in known]
+    states, measures = set(schema.states()["state"]), {row["measure"] for row in statbank.tables()}
+    named = [(f"target_groups.{group}", state, states) for group, members in study.target_groups.items() for state in members]
+    named += [("competing", state, states) for state in study.competing]
+    named += [(f"panel.measures.{name}", measure.measure, measures) for name, measure in study.panel.measures.items()]
+    named += [("panel.inhabitants", study.panel.inhabitants, measures)]
+    unknown = [f"- {where}: {name} is not in the list{nearest(name, sorted(known))}" for where, name, known in named
+               if name not in known]
     if unknown:
-        raise SpecError("effect.yaml: states that data_schema/codes/states.csv does not have:\n" + "\n".join(unknown)
-                        + "\nCorrect the name, or add the state to the list")
+        raise SpecError("effect.yaml, against data_schema/codes/states.csv and statbank.csv:\n" + "\n".join(unknown))
 
 
 def evidence(tables, spells, study, site):
@@ -97,7 +102,7 @@ def evidence(tables, spells, study, site):
     CohortError
         If nobody's support begins in either period.
     """
-    preflight(tables, study)
+    preflight(study)
     followed = follow_inflow(tables, spells, study, site)
     return Evidence(followed=followed, verdict=gates.judge(followed))
 

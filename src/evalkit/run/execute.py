@@ -5,7 +5,7 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evalkit import errors, spec
+from evalkit import errors, evaluations, spec
 from evalkit.errors import ContractError, RunError
 from evalkit.files import package_data, sha256_file, sha256_json
 from evalkit.result import MEDIA_TYPE
@@ -102,6 +102,7 @@ def _job(site, path, given):
     values = fill(declared, {"site": str(site.path), **(given or {})}, name)
     study = spec.load_study(values["study"]) if values.get("study") else None
     if study is not None:
+        evaluations.preflight(study)
         values["study"] = str(spec.find(values["study"]))
     depends = {"notebook": sha256_file(path), "site": site.sha256, "study": getattr(study, "sha256", ""),
                "values": {key: value for key, value in values.items() if key not in ("site", "study")},
