@@ -1,4 +1,4 @@
-"""A second implementation of the survival estimates that does almost everything differently: naive person-weeks.
+"""A second implementation of the survival estimates, all different: naive person-weeks.
 
 Whole weeks only, one Python loop over rows and weeks, no shared code; errors by moving each person's weight.
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def person_weeks(at_risk):
-    """Yield (row, week, state, next state, weight) for every week that a row is at risk; no states: 0 and the cause."""
+    """Yield (row, week, state, next state, weight) for every week at risk; no states: 0 and the cause."""
     for i in range(at_risk.n_rows):
         state = 0 if at_risk.state is None else int(at_risk.state[i])
         for week in range(int(at_risk.entry[i]) + 1, int(at_risk.exit[i]) + 1):
@@ -19,7 +19,7 @@ def person_weeks(at_risk):
 
 
 def shares(at_risk, through):
-    """Return {week: {state: share}} from week 0: everybody in each state moves as those under observation did."""
+    """Return {week: {state: share}} from week 0: all in a state move as those under observation did."""
     risk, moves, share = defaultdict(float), defaultdict(float), defaultdict(float)
     for _, week, state, target, weight in person_weeks(at_risk):
         risk[week, state] += weight
@@ -53,7 +53,7 @@ def breslow_score(at_risk, beta):
 
 
 def moved_weight_error(at_risk, estimate, units, step=1e-4):
-    """Return the error by influence: the derivative of an estimate by each unit's weight, squared and summed."""
+    """Return the error by influence: the derivative by each unit's weight, squared and summed."""
     def moved(unit, by):
         return estimate(replace(at_risk, weight=np.where(units == unit, 1 + by, 1.0)))
     return np.sqrt(sum(((moved(u, step) - moved(u, -step)) / (2 * step)) ** 2 for u in np.unique(units)))

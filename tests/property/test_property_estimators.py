@@ -4,25 +4,33 @@ import inspect
 from dataclasses import fields, replace
 
 import numpy as np
-import oracle
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import evalkit.estimators
+import oracle
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.result import COLUMNS, Result
 
 COLUMNS_OF = {"entry": "entry", "exit": "exit", "event": "event", "person": "person"}
 STATES = ("EDUCATION", "SELF", "SUPPORT")
-SOME = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 # How each estimator is called here. An estimator that is missing makes the first test fail.
 CALLS = {
-    "aalen_johansen": {}, "cox": {}, "kaplan_meier": {}, "log_rank": {}, "nelson_aalen": {},
-    "parametric": {}, "restricted_mean": {"horizon_weeks": 4}, "state_occupation": {"horizon_weeks": [3, 6], "at_weeks": 4},
+    "aalen_johansen": {},
+    "cox": {},
+    "kaplan_meier": {},
+    "log_rank": {},
+    "nelson_aalen": {},
+    "parametric": {},
+    "restricted_mean": {"horizon_weeks": 4},
+    "state_occupation": {"horizon_weeks": [3, 6], "at_weeks": 4},
 }
 ARRAYS = {"occupation_influence"}
 # Fitted by lifelines, at its own tolerance and pace: asked on the fixed table only.
@@ -33,8 +41,11 @@ EXACT = sorted(set(CALLS) - LOOSE)
 def estimators():
     """Find the public functions whose first argument is an at-risk table."""
     found = {name: getattr(evalkit.estimators, name) for name in evalkit.estimators.__all__}
-    return {name: value for name, value in found.items() if inspect.isfunction(value)
-            and next(iter(inspect.signature(value).parameters), "") == "at_risk"}
+    return {
+        name: value
+        for name, value in found.items()
+        if inspect.isfunction(value) and next(iter(inspect.signature(value).parameters), "") == "at_risk"
+    }
 
 
 def test_every_estimator_is_asked():
@@ -43,13 +54,23 @@ def test_every_estimator_is_asked():
 
 @st.composite
 def rows(draw):
-    """Weekly rows with ties, delayed entry, two causes, two groups and a covariate; some persons are split."""
+    """Weekly rows with ties, delayed entry, two causes, two groups and a covariate."""
     n = draw(st.integers(6, 24))
+
     def column(low, high):
         return np.array(draw(st.lists(st.integers(low, high), min_size=n, max_size=n)))
+
     entry = column(0, 3) * (column(0, 2) == 0)
-    return pd.DataFrame({"person": np.arange(n), "entry": entry, "exit": entry + column(1, 8), "event": column(0, 2),
-                         "x": column(-2, 2) / 2, "group": column(0, 1)})
+    return pd.DataFrame(
+        {
+            "person": np.arange(n),
+            "entry": entry,
+            "exit": entry + column(1, 8),
+            "event": column(0, 2),
+            "x": column(-2, 2) / 2,
+            "group": column(0, 1),
+        }
+    )
 
 
 @st.composite
@@ -73,8 +94,16 @@ def a_rich_frame():
     rng = np.random.default_rng(8)
     n = 80
     entry = rng.integers(0, 4, n) * (rng.uniform(size=n) < 0.4)
-    return pd.DataFrame({"person": np.arange(n), "entry": entry, "exit": entry + rng.integers(1, 9, n),
-                         "event": rng.integers(0, 3, n), "x": rng.normal(size=n).round(1), "group": np.arange(n) % 2})
+    return pd.DataFrame(
+        {
+            "person": np.arange(n),
+            "entry": entry,
+            "exit": entry + rng.integers(1, 9, n),
+            "event": rng.integers(0, 3, n),
+            "x": rng.normal(size=n).round(1),
+            "group": np.arange(n) % 2,
+        }
+    )
 
 
 def table_of(name, frame, **more):
@@ -233,11 +262,15 @@ def test_occupation_equals_the_oracle(frame):
         row = result.row(f"weeks[{state}]")
         assert row["estimate"] == pytest.approx(oracle.weeks_in(at_risk, code, 6), abs=1e-9)
         assert result.row(f"share[{state}]")["estimate"] == pytest.approx(path[4].get(code, 0.0), abs=1e-9)
+
         def weeks(table, code=code):
             return oracle.weeks_in(table, code, 6)
+
         error = oracle.moved_weight_error(at_risk, weeks, at_risk.person)
         assert row["std_error"] == pytest.approx(error, rel=1e-4, abs=1e-5)
-        for time, estimate in curve.loc[curve["term"] == state, ["time_weeks", "estimate"]].itertuples(index=False):
+        for time, estimate in curve.loc[curve["term"] == state, ["time_weeks", "estimate"]].itertuples(
+            index=False
+        ):
             if time <= 8:
                 assert estimate == pytest.approx(path[int(time)].get(code, 0.0), abs=1e-9)
 
@@ -245,13 +278,21 @@ def test_occupation_equals_the_oracle(frame):
 @SOME
 @given(frame=rows())
 def test_curves_equal_the_oracle_errors_included(frame):
-    at_risk = AtRisk.from_frame(frame.assign(entry=0, clinic=frame["person"] % 4), exit="exit", event="event",
-                                person="person", cluster="clinic", causes=["JOB", "STUDY"])
+    at_risk = AtRisk.from_frame(
+        frame.assign(entry=0, clinic=frame["person"] % 4),
+        exit="exit",
+        event="event",
+        person="person",
+        cluster="clinic",
+        causes=["JOB", "STUDY"],
+    )
     last, codes = int(at_risk.exit.max()), {"survival": 0, "JOB": 1, "STUDY": 2}
     curve = evalkit.estimators.aalen_johansen(at_risk).table
     for term, code in codes.items():
+
         def share(table, code=code):
             return oracle.shares(table, last)[last].get(code, 0.0)
+
         row = curve[(curve["term"] == term) & (curve["time_weeks"] == last)].iloc[0]
         assert row["estimate"] == pytest.approx(share(at_risk), abs=1e-9)
         if row["estimate"] > 0:
@@ -272,8 +313,10 @@ def test_cox_solves_the_oracles_score_and_its_robust_error_is_the_derivative(fra
     except EstimationError:
         return
     assert oracle.breslow_score(at_risk, fit.model["estimates"])[0] == pytest.approx(0, abs=1e-7)
+
     def estimate(table):
         return evalkit.estimators.cox(table, ties="breslow").model["estimates"][0]
+
     error = oracle.moved_weight_error(at_risk, estimate, at_risk.person)
     assert fit.table["std_error"][0] == pytest.approx(error, rel=1e-3, abs=1e-5)
 
@@ -312,7 +355,7 @@ def test_influence_sums_to_nothing_and_squares_to_the_variance(frame):
 
 
 def test_the_strategies_reach_what_they_must():
-    """Ties, delayed entry, censored rows, and returns are drawn; a strategy that lost them would prove little."""
+    """Ties, delayed entry, censored rows and returns are drawn; a strategy without them proves little."""
     seen = set()
 
     @settings(max_examples=60, deadline=None)
@@ -348,4 +391,6 @@ def test_weights_change_no_count():
     at_risk = table_of("kaplan_meier", a_rich_frame())
     weighted = replace(at_risk, weight=np.linspace(0.5, 3, at_risk.n_rows))
     for column in ("n_persons", "n_events"):
-        pd.testing.assert_series_equal(answer("kaplan_meier", at_risk)[column], answer("kaplan_meier", weighted)[column])
+        pd.testing.assert_series_equal(
+            answer("kaplan_meier", at_risk)[column], answer("kaplan_meier", weighted)[column]
+        )

@@ -1,7 +1,7 @@
 """The survival estimators find a known truth, and their intervals hold it as often as they say.
 
-Weeks are drawn from a discrete hazard, so the truth is exact; half of the persons enter late where the estimator
-allows it. Coverage must lie within three Monte-Carlo errors of 95 %, bias within three of nothing.
+Weeks are drawn from a discrete hazard, so the truth is exact; half of the persons enter late where the
+estimator allows it. Coverage must lie within three Monte-Carlo errors of 95 %, bias within three of nothing.
 """
 
 import numpy as np
@@ -27,13 +27,15 @@ def judge(estimates, errors, truth):
 
 
 def waiting(rng, hazard, late=True):
-    """Draw weekly waiting times with two causes, late entry for half, and censoring between weeks 20 and 60."""
+    """Draw weekly waiting times: two causes, late entry for half, censoring between weeks 20 and 60."""
     n = len(hazard)
     stay = rng.geometric(hazard)
     entry = np.where(late & (rng.uniform(size=n) < 0.5), rng.integers(1, 8, n), 0)
     end = rng.integers(20, 61, n)
     cause = 1 + (rng.uniform(size=n) > HAZARD[0] / HAZARD.sum())
-    frame = pd.DataFrame({"entry": entry, "exit": np.minimum(stay, end), "event": np.where(stay <= end, cause, 0)})
+    frame = pd.DataFrame(
+        {"entry": entry, "exit": np.minimum(stay, end), "event": np.where(stay <= end, cause, 0)}
+    )
     return frame[frame["exit"] > frame["entry"]]
 
 
@@ -42,7 +44,9 @@ def test_curves_and_means_cover(late):
     rng, total = np.random.default_rng(11), HAZARD.sum()
     found = {"survival": [], "mean": [], "job": []}
     for _ in range(N_REPLICATIONS):
-        at_risk = AtRisk.from_frame(waiting(rng, np.full(N_PERSONS, total), late), entry="entry", exit="exit", event="event")
+        at_risk = AtRisk.from_frame(
+            waiting(rng, np.full(N_PERSONS, total), late), entry="entry", exit="exit", event="event"
+        )
         curve = kaplan_meier(at_risk).table
         found["survival"].append(last_before(curve, 15))
         shares = aalen_johansen(at_risk).table
@@ -63,8 +67,9 @@ def last_before(curve, week):
 def test_state_occupation_covers_with_returns():
     rng, found = np.random.default_rng(12), {"weeks": [], "share": []}
     for _ in range(N_REPLICATIONS):
-        at_risk = AtRisk.from_frame(histories(rng, 80), entry="entry", exit="exit", state="state", event="event",
-                                    person="person")
+        at_risk = AtRisk.from_frame(
+            histories(rng, 80), entry="entry", exit="exit", state="state", event="event", person="person"
+        )
         result = state_occupation(at_risk, horizon_weeks=19, at_weeks=12)
         for name, term in (("weeks", "weeks[SUPPORT]"), ("share", "share[SELF]")):
             row = result.row(term)
@@ -90,8 +95,15 @@ def histories(rng, n):
     entry = np.where(new, 0, np.append(0, at[:-1]))
     names = np.array(STATES, dtype=object)
     moved = week[person, at] != week[person, at - 1]
-    return pd.DataFrame({"person": person, "entry": entry, "exit": at, "state": names[week[person, at - 1]],
-                         "event": np.where(moved, names[week[person, at]], None)})
+    return pd.DataFrame(
+        {
+            "person": person,
+            "entry": entry,
+            "exit": at,
+            "state": names[week[person, at - 1]],
+            "event": np.where(moved, names[week[person, at]], None),
+        }
+    )
 
 
 def test_clustered_cox_covers_and_the_naive_error_does_not():
@@ -101,11 +113,19 @@ def test_clustered_cox_covers_and_the_naive_error_does_not():
     for _ in range(N_REPLICATIONS):
         treated = rng.integers(0, 2, n_clusters)
         time = rng.exponential(20 * np.exp(-effect * treated))
-        frame = pd.DataFrame({"exit": np.minimum(time, 60), "event": (time < 60).astype(int), "treated": treated,
-                              "cluster": np.arange(n_clusters)})
+        frame = pd.DataFrame(
+            {
+                "exit": np.minimum(time, 60),
+                "event": (time < 60).astype(int),
+                "treated": treated,
+                "cluster": np.arange(n_clusters),
+            }
+        )
         frame = frame.loc[np.repeat(frame.index, rng.integers(1, 5, n_clusters))]
-        fit = cox(AtRisk.from_frame(frame, exit="exit", event="event", cluster="cluster", covariates=["treated"]),
-                  ties="breslow")
+        fit = cox(
+            AtRisk.from_frame(frame, exit="exit", event="event", cluster="cluster", covariates=["treated"]),
+            ties="breslow",
+        )
         robust.append((fit.table["estimate"][0], fit.table["std_error"][0]))
         naive.append((fit.table["estimate"][0], np.sqrt(fit.model["covariance_naive"][0, 0])))
     judge(*zip(*robust, strict=True), effect)

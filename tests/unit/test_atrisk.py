@@ -19,33 +19,46 @@ def frame(**columns):
     return pd.DataFrame({"exit": [3.0, 5.0, 8.0], "event": [1, 0, 1], **columns})
 
 
-@pytest.mark.parametrize(("columns", "arguments", "fault"), [
-    ({"exit": [3, np.nan, 8]}, {}, "exit: 1 of 3 rows are missing"),
-    ({"exit": [3, np.inf, 8]}, {}, "exit: 1 of 3 rows are infinite"),
-    ({"exit": [3, 0, 8]}, {}, "1 rows end at or before they begin"),
-    ({"exit": ["a", "b", "c"]}, {}, "exit: must be numbers"),
-    ({"exit": pd.to_datetime(["2015-01-05"] * 3)}, {}, "exit: must be numbers, found datetime64"),
-    ({"event": [1, np.nan, 0]}, {}, "event: 1 of 3 rows are missing"),
-    ({"event": [1, 0.5, 0]}, {}, "event: 1 of 3 rows are not whole numbers"),
-    ({"event": [1, 3, 0]}, {"causes": ["JOB", "STUDY"]}, "event: 1 rows have a code outside 0..2"),
-    ({"event": ["JOB", None, "WORK"]}, {"causes": ["JOB"]}, "event: 1 rows have a label that causes does not"),
-    ({"entry": [-1, 0, 0]}, {"entry": "entry"}, "1 rows enter before time zero"),
-    ({"entry": [3, 0, 0]}, {"entry": "entry"}, "1 rows end at or before they begin"),
-    ({"w": [1, 0, -2]}, {"weight": "w"}, "w: 2 of 3 rows are not above 0"),
-    ({"w": [1, np.nan, 2]}, {"weight": "w"}, "w: 1 of 3 rows are missing"),
-    ({"k": [1, 1.5, 2]}, {"count": "k"}, "k: 1 of 3 rows are not whole numbers"),
-    ({"x": [1, np.nan, np.inf]}, {"covariates": ["x"]}, "x: 1 of 3 rows are infinite"),
-    ({"x": ["a", None, "b"]}, {"covariates": ["x"]}, "x: 1 of 3 rows are missing"),
-    ({"x": ["a", "a", "a"]}, {"covariates": ["x"]}, "x: the same in all 3 rows"),
-    ({"g": ["a", None, "b"]}, {"strata": "g"}, "g: 1 of 3 rows are missing"),
-    ({"p": ["a", None, "b"]}, {"person": "p"}, "p: 1 of 3 rows are missing"),
-    ({"p": ["a", "b", "b"]}, {"person": "p"}, "intervals overlap for 1 persons"),
-    ({"p": ["a", "b", "b"], "entry": [0, 0, 5], "k": [1, 2, 3]}, {"person": "p", "entry": "entry", "count": "k"},
-     "count varies for 1 persons"),
-    ({"s": ["A", None, "B"], "event": ["B", None, "A"]}, {"state": "s"}, "s: 1 rows name no state"),
-    ({"p": [1, 2, 2], "entry": [0, 0, 5], "s": ["A", "A", "B"], "event": ["B", None, None]},
-     {"person": "p", "entry": "entry", "state": "s"}, "1 persons go on in another state"),
-])
+@pytest.mark.parametrize(
+    ("columns", "arguments", "fault"),
+    [
+        ({"exit": [3, np.nan, 8]}, {}, "exit: 1 of 3 rows are missing"),
+        ({"exit": [3, np.inf, 8]}, {}, "exit: 1 of 3 rows are infinite"),
+        ({"exit": [3, 0, 8]}, {}, "1 rows end at or before they begin"),
+        ({"exit": ["a", "b", "c"]}, {}, "exit: must be numbers"),
+        ({"exit": pd.to_datetime(["2015-01-05"] * 3)}, {}, "exit: must be numbers, found datetime64"),
+        ({"event": [1, np.nan, 0]}, {}, "event: 1 of 3 rows are missing"),
+        ({"event": [1, 0.5, 0]}, {}, "event: 1 of 3 rows are not whole numbers"),
+        ({"event": [1, 3, 0]}, {"causes": ["JOB", "STUDY"]}, "event: 1 rows have a code outside 0..2"),
+        (
+            {"event": ["JOB", None, "WORK"]},
+            {"causes": ["JOB"]},
+            "event: 1 rows have a label that causes does not",
+        ),
+        ({"entry": [-1, 0, 0]}, {"entry": "entry"}, "1 rows enter before time zero"),
+        ({"entry": [3, 0, 0]}, {"entry": "entry"}, "1 rows end at or before they begin"),
+        ({"w": [1, 0, -2]}, {"weight": "w"}, "w: 2 of 3 rows are not above 0"),
+        ({"w": [1, np.nan, 2]}, {"weight": "w"}, "w: 1 of 3 rows are missing"),
+        ({"k": [1, 1.5, 2]}, {"count": "k"}, "k: 1 of 3 rows are not whole numbers"),
+        ({"x": [1, np.nan, np.inf]}, {"covariates": ["x"]}, "x: 1 of 3 rows are infinite"),
+        ({"x": ["a", None, "b"]}, {"covariates": ["x"]}, "x: 1 of 3 rows are missing"),
+        ({"x": ["a", "a", "a"]}, {"covariates": ["x"]}, "x: the same in all 3 rows"),
+        ({"g": ["a", None, "b"]}, {"strata": "g"}, "g: 1 of 3 rows are missing"),
+        ({"p": ["a", None, "b"]}, {"person": "p"}, "p: 1 of 3 rows are missing"),
+        ({"p": ["a", "b", "b"]}, {"person": "p"}, "intervals overlap for 1 persons"),
+        (
+            {"p": ["a", "b", "b"], "entry": [0, 0, 5], "k": [1, 2, 3]},
+            {"person": "p", "entry": "entry", "count": "k"},
+            "count varies for 1 persons",
+        ),
+        ({"s": ["A", None, "B"], "event": ["B", None, "A"]}, {"state": "s"}, "s: 1 rows name no state"),
+        (
+            {"p": [1, 2, 2], "entry": [0, 0, 5], "s": ["A", "A", "B"], "event": ["B", None, None]},
+            {"person": "p", "entry": "entry", "state": "s"},
+            "1 persons go on in another state",
+        ),
+    ],
+)
 def test_from_frame_names_the_fault(columns, arguments, fault):
     with pytest.raises(CohortError) as caught:
         AtRisk.from_frame(frame(**columns), **{**PLAIN, **arguments})
@@ -80,8 +93,15 @@ def test_several_clocks_of_a_person_are_told_apart_by_episode():
     assert (at_risk.n_rows, at_risk.n_persons) == (3, 1)
 
 
-@pytest.mark.parametrize("event", [[True, False, True], [1.0, 0.0, 1.0], pd.array([1, 0, 1], dtype="Int64"),
-                                   pd.array([True, False, True], dtype="boolean")])
+@pytest.mark.parametrize(
+    "event",
+    [
+        [True, False, True],
+        [1.0, 0.0, 1.0],
+        pd.array([1, 0, 1], dtype="Int64"),
+        pd.array([True, False, True], dtype="boolean"),
+    ],
+)
 def test_events_may_be_booleans_or_numbers(event):
     at_risk = AtRisk.from_frame(frame(event=event), **PLAIN)
     assert at_risk.event.tolist() == [1, 0, 1] and at_risk.causes == ("1",)
@@ -141,16 +161,26 @@ def test_person_rows_are_never_pickled_and_not_shown():
 
 def test_to_frame_and_back_is_the_same():
     rows = frame(p=[1, 2, 2], entry=[0, 0, 5], g=["u", "v", "v"], w=[1.5, 2, 2], x=[1.0, 2.0, 4.0])
-    first = AtRisk.from_frame(rows, **PLAIN, entry="entry", person="p", strata="g", weight="w", covariates=["x"])
-    back = AtRisk.from_frame(first.to_frame(), **PLAIN, entry="entry", person="person", strata="strata",
-                             weight="weights", covariates=["x"])
+    first = AtRisk.from_frame(
+        rows, **PLAIN, entry="entry", person="p", strata="g", weight="w", covariates=["x"]
+    )
+    back = AtRisk.from_frame(
+        first.to_frame(),
+        **PLAIN,
+        entry="entry",
+        person="person",
+        strata="strata",
+        weight="weights",
+        covariates=["x"],
+    )
     for spec in dataclasses.fields(AtRisk):
         np.testing.assert_array_equal(getattr(first, spec.name), getattr(back, spec.name))
 
 
 def test_states_come_back_by_name():
-    rows = pd.DataFrame({"p": [1, 1], "entry": [0, 2], "exit": [2, 5], "s": ["ON", "OFF"],
-                         "event": ["OFF", None]})
+    rows = pd.DataFrame(
+        {"p": [1, 1], "entry": [0, 2], "exit": [2, 5], "s": ["ON", "OFF"], "event": ["OFF", None]}
+    )
     names = {"entry": "entry", "exit": "exit", "event": "event"}
     first = AtRisk.from_frame(rows, **names, state="s", person="p")
     back = AtRisk.from_frame(first.to_frame(), **names, state="state", person="person")
@@ -162,7 +192,9 @@ def test_a_lifelines_model_is_two_lines_away():
     rng = np.random.default_rng(2)
     n = 300
     late = rng.uniform(size=n) < 0.5
-    rows = pd.DataFrame({"entry": late * rng.integers(0, 5, n), "x": rng.normal(size=n), "g": rng.integers(0, 2, n)})
+    rows = pd.DataFrame(
+        {"entry": late * rng.integers(0, 5, n), "x": rng.normal(size=n), "g": rng.integers(0, 2, n)}
+    )
     rows["exit"] = rows["entry"] + 1 + np.floor(rng.exponential(20, n))
     rows["event"] = rng.integers(0, 2, n)
     at_risk = AtRisk.from_frame(rows, **PLAIN, entry="entry", strata="g", covariates=["x"])

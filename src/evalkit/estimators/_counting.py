@@ -174,14 +174,15 @@ def event_times(at_risk, cause):
     stratum = np.zeros(at_risk.n_rows, dtype=np.int64) if at_risk.strata is None else at_risk.strata
     times = np.unique(at_risk.exit[cause > 0])
     width = len(times) + 1
-    keys = [stratum * width + np.searchsorted(times, moment, side="right") for moment in (at_risk.entry, at_risk.exit)]
+    keys = [stratum * width + np.searchsorted(times, moment, side="right")
+            for moment in (at_risk.entry, at_risk.exit)]
     events = np.unique(keys[1][cause > 0])
     first, last = (np.searchsorted(events, key, side="right") for key in keys)
     return first, last, times[events % width - 1], events // width
 
 
 def rarer_side(at_risk):
-    """Return, for each covariate, the persons on the rarer side of 0; whether a term may leave is judged by it.
+    """Return, for each covariate, the persons on its rarer side; whether a term may leave is judged by it.
 
     A covariate that takes other values than 0 and 1 has no sides and counts everybody.
     """
@@ -193,6 +194,6 @@ def rarer_side(at_risk):
         return int(seen.sum())
 
     columns = at_risk.covariates.T
-    binary = [bool(np.isin(column, (0.0, 1.0)).all()) for column in columns]
+    binary = [bool(((column == 0) | (column == 1)).all()) for column in columns]
     return np.array([min(persons(column == 0), persons(column == 1)) if sided else at_risk.n_persons
                      for column, sided in zip(columns, binary, strict=True)], dtype=float)

@@ -22,7 +22,7 @@ class Path:
 
 
 def survival_variance(grid, survival):
-    """Return Var S(t) of the product-limit curve; equals Greenwood's without weights, clusters, late entry."""
+    """Return Var S(t) of the product-limit curve: Greenwood's, but for weights, clusters and late entry."""
     return _Changes(grid).variance(_nothing(grid), _leaving(grid), survival)
 
 
@@ -87,8 +87,8 @@ class _Changes:
         shared = curve_a[1:] - level * curve_b[1:]
         nn, aa, bb, ab, na, nb = (self._products(x, y) for x, y in (
             (n, n), (a_sum, a_sum), (b_sum, b_sum), (a_sum, b_sum), (n, a_sum), (n, b_sum)))
-        total = aa + level**2 * bb + shared**2 * nn - 2 * level * ab - 2 * shared * na + 2 * shared * level * nb
-        return np.maximum(total, 0)
+        squares = aa + level**2 * bb + shared**2 * nn
+        return np.maximum(squares - 2 * level * ab - 2 * shared * na + 2 * shared * level * nb, 0)
 
     def _accumulate(self, entering, leaving):
         """Return each unit's running sum before and after each of its changes."""

@@ -29,8 +29,8 @@ class Ties:
 class Design:
     """Rows and covariates (centred, scaled) on the numbered event times of all strata.
 
-    Only rows that are at risk at an event take part; ``row`` says which. ``block`` numbers the strata of the rows,
-    ``block_of_time`` those of the times.
+    Only rows that are at risk at an event take part; ``row`` says which. ``block`` numbers the strata of the
+    rows, ``block_of_time`` those of the times.
     """
 
     row: np.ndarray
@@ -79,8 +79,10 @@ def design(at_risk, cause, ties):
     deaths, dying = total(at, row_counts(at_risk)[row][died], len(time)), total(at, weight[died], len(time))
     terms = _efron(deaths, dying) if ties == "efron" else _breslow(dying)
     block_of_time = np.unique(stratum, return_inverse=True)[1]
-    return Design(row=row, block=block_of_time[first], block_of_time=block_of_time, x=x, weight=weight, first=first,
-                  last=last, died=died, at=at, time=time, stratum=stratum, deaths=dying, ties=terms), mean, scale
+    plan = Design(row=row, block=block_of_time[first], block_of_time=block_of_time, x=x, weight=weight,
+                  first=first, last=last, died=died, at=at, time=time, stratum=stratum, deaths=dying,
+                  ties=terms)
+    return plan, mean, scale
 
 
 def evaluate(plan, beta):
@@ -128,8 +130,8 @@ def score_residuals(plan, fit):
 def _largest(eta, plan):
     """Return the largest linear predictor of each stratum: its sums are taken relative to it.
 
-    One running sum passes through all strata; without this a stratum of large values would leave rounding errors as
-    large as the whole of another stratum.
+    One running sum passes through all strata; without this a stratum of large values would leave rounding
+    errors as large as the whole of another stratum.
     """
     largest = np.full(plan.block_of_time[-1] + 1, -np.inf)
     np.maximum.at(largest, plan.block, eta)

@@ -1,8 +1,8 @@
 """Movements between states: the product-integral and the rows' influence on what follows from it.
 
 A functional of the future (weeks in a state until a horizon, being in a state at a week) has a value
-for a person who is in state h after time s. Values are found backwards; a row's influence is the value of where
-it went less the value of where its state goes on average, so its cost is linear in the rows.
+for a person who is in state h after time s. Values are found backwards; a row's influence is the value of
+where it went less the value of where its state goes on average, so its cost is linear in the rows.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,9 @@ from evalkit.estimators._counting import total
 class Chain:
     """One stratum as a chain on its event times.
 
-    ``step`` (n_times, M, M) holds the transition matrices, ``before`` (n_times, M) the state shares just before
-    each time, ``after`` (n_times + 1, M) those from time 0 on, ``at_risk`` (n_times, M) weighted persons.
+    ``step`` (n_times, M, M) holds the transition matrices, ``before`` (n_times, M) the state shares just
+    before each time, ``after`` (n_times + 1, M) those from time 0 on, ``at_risk`` (n_times, M) weighted
+    persons.
     """
 
     label: str
@@ -52,8 +53,8 @@ def chain_of(label, rows):
     at_risk = _at_risk(first, last, state, weight, len(times), size)
     step = _steps(last, state, target, weight, moved, at_risk)
     after = _forward(_start(label, rows, state, size), step)
-    return Chain(label=label, rows=rows, states=states, state=state, target=target, times=times, first=first, last=last,
-                 at_risk=at_risk, step=step, after=after)
+    return Chain(label=label, rows=rows, states=states, state=state, target=target, times=times, first=first,
+                 last=last, at_risk=at_risk, step=step, after=after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +90,7 @@ def row_influence(chain, found):
     The sum over a unit's rows, times their weights, is the unit's influence; at the start it holds the
     influence on the state shares from which the chain begins.
     """
-    value, state, size = found.value, chain.state, len(chain.states)
+    value, state = found.value, chain.state
     share = np.divide(chain.before, chain.at_risk, out=np.zeros_like(chain.before), where=chain.at_risk > 0)
     stayed = value[1:] - chain.step @ value[1:]
     drift = np.concatenate([np.zeros((1, *value.shape[1:])), np.cumsum(share[:, :, None] * stayed, axis=0)])
@@ -106,10 +107,11 @@ def row_influence(chain, found):
 def require_states(at_risk, name):
     """Refuse a table that cannot be followed through its states."""
     if at_risk.state is None:
-        raise EstimationError(f"{name}: the at-risk table has no states; name their column in AtRisk.from_frame(state=...)")
+        raise EstimationError(f"{name}: the at-risk table has no states; "
+                              "name their column in AtRisk.from_frame(state=...)")
     if at_risk.person is None and at_risk.cluster is None:
-        raise EstimationError(f"{name}: errors add up what happens to each person over all states, and no person is named; "
-                              "name the column in AtRisk.from_frame(person=...)")
+        raise EstimationError(f"{name}: errors add up what happens to each person over all states, and "
+                              "no person is named; name the column in AtRisk.from_frame(person=...)")
 
 
 def _holds(ends, weeks):
@@ -139,8 +141,8 @@ def _start(label, rows, state, size):
     start = rows.entry == 0
     if not start.any():
         where = f"stratum {label}: " if label else ""
-        raise EstimationError(f"{where}nobody is under observation at time zero, so there is no state to begin from. "
-                              "Use an inflow cohort, or count time from a census date")
+        raise EstimationError(f"{where}nobody is under observation at time zero, so there is no state to "
+                              "begin from. Use an inflow cohort, or count time from a census date")
     share = np.bincount(state[start], weights=rows.row_weights[start], minlength=size)
     return share / share.sum()
 

@@ -23,8 +23,8 @@ def log_rank(at_risk, *, within=None, cause=None):
     Returns
     -------
     Result
-        Kind ``model``. First row: term ``log_rank``, ``estimate`` the chi-square statistic, with its p-value; then
-        ``observed`` and ``expected`` events of each group. ``diagnostics`` holds ``df``.
+        Kind ``model``. First row: term ``log_rank``, ``estimate`` the chi-square statistic, with its p-value;
+        then ``observed`` and ``expected`` events of each group. ``diagnostics`` holds ``df``.
 
     Raises
     ------
@@ -33,8 +33,8 @@ def log_rank(at_risk, *, within=None, cause=None):
 
     Notes
     -----
-    Observed less expected events against their hypergeometric covariance, summed over event times (and ``within``):
-    ``survival::survdiff``, which takes no delayed entry; here persons count from their entry on.
+    Observed less expected events against their hypergeometric covariance, summed over event times (and
+    ``within``): ``survival::survdiff``, which takes no delayed entry; here persons count from their entry on.
     The test assumes independent rows: for weights or clusters use :func:`cox` and its Wald test.
 
     Examples
@@ -44,7 +44,8 @@ def log_rank(at_risk, *, within=None, cause=None):
     >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk
     >>> frame = pd.DataFrame({"weeks": [1, 2], "left": [1, 0], "sex": ["F", "M"]})
-    >>> log_rank(AtRisk.from_frame(frame, exit="weeks", event="left", strata="sex")).table["estimate"].tolist()
+    >>> groups = AtRisk.from_frame(frame, exit="weeks", event="left", strata="sex")
+    >>> log_rank(groups).table["estimate"].tolist()
     [1.0, 1.0, 0.0, 0.5, 0.5]
     """
     events = event_codes(at_risk, cause)
@@ -59,21 +60,23 @@ def log_rank(at_risk, *, within=None, cause=None):
                  p_value=np.append(chi_square(statistic, df), np.full(2 * len(labels), np.nan)),
                  n_persons=np.concatenate([[at_risk.n_persons], n_persons, n_persons]),
                  n_events=np.concatenate([[n_events.sum()], n_events, n_events]))
+    options = {"cause": cause, "is_stratified": within is not None}
     return Result(kind="model", table=table, diagnostics={"df": df},
                   model={"groups": labels, "difference": observed - expected, "covariance": covariance},
                   estimand=Estimand(name="log_rank", summary="log_rank", unit="chi_square"),
-                  provenance=Provenance(method="log_rank", options={"cause": cause, "is_stratified": within is not None}))
+                  provenance=Provenance(method="log_rank", options=options))
 
 
 def _require_comparison(at_risk, events):
     if at_risk.strata is None or len(np.unique(at_risk.strata)) < 2:
-        raise EstimationError("log_rank: one group; name the column of the groups in AtRisk.from_frame(strata=...)")
+        raise EstimationError("log_rank: one group; "
+                              "name the column of the groups in AtRisk.from_frame(strata=...)")
     if not events.any():
         raise EstimationError(f"log_rank: no event among {at_risk.n_persons} persons; nothing to compare")
     weighted = at_risk.weight is not None and (at_risk.weight != 1).any()
     if weighted or at_risk.cluster is not None:
-        raise EstimationError("log_rank: the test assumes independent, unweighted persons; with weights or clusters use "
-                              "cox with the groups as a covariate and read its Wald test")
+        raise EstimationError("log_rank: the test assumes independent, unweighted persons; with weights or "
+                              "clusters use cox with the groups as a covariate and read its Wald test")
 
 
 def _codes(within, n_rows):
@@ -106,6 +109,7 @@ def _observed_expected(at_risk, events, within):
 def _quadratic_form(difference, expected, covariance):
     compared = np.flatnonzero(expected > 0)[:-1]
     if not len(compared) or not covariance[np.ix_(compared, compared)].any():
-        raise EstimationError("log_rank: no event falls in a week in which two groups are at risk; nothing to compare")
+        raise EstimationError("log_rank: no event falls in a week in which two groups are at risk; "
+                              "nothing to compare")
     chosen = difference[compared]
     return float(chosen @ np.linalg.solve(covariance[np.ix_(compared, compared)], chosen)), len(compared)

@@ -3,8 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from evalkit.errors import EstimationError
-from evalkit.estimators._counting import grid_of, n_at_start, require_clusters, strata_of, units_of
+from evalkit.estimators._counting import (
+    divide,
+    grid_of,
+    n_at_start,
+    require_clusters,
+    row_counts,
+    strata_of,
+    total,
+    units_of,
+)
 from evalkit.estimators._influence import incidence_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators._transitions import chain_of, functionals, require_states, row_influence
@@ -21,16 +29,18 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
     Parameters
     ----------
     at_risk : AtRisk
-        Without ``state``, events of several causes; with ``state`` (and ``person``), movements between states.
+        Without ``state``, events of several causes; with ``state`` (and ``person``), movements between
+        states.
     conf_level : float
     conf_type : {"log", "log-log", "plain"}
 
     Returns
     -------
     Result
-        Kind ``curve``. Without states: term ``survival`` (no event yet), then each cause; with states: each state.
-        Rows at time 0, at every time at which anything happens in the stratum, and at the end of follow-up.
-        ``n_persons`` counts those at risk just before (with states: in that state), ``n_events`` the arrivals.
+        Kind ``curve``. Without states: term ``survival`` (no event yet), then each cause; with states: each
+        state. Rows at time 0, at every time at which anything happens in the stratum, and at the end of
+        follow-up. ``n_persons`` counts those at risk just before (with states: in that state), ``n_events``
+        the arrivals.
 
     Raises
     ------
@@ -39,10 +49,11 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
 
     Notes
     -----
-    F_k(t) = sum over s <= t of S(s-) d_k(s) / n(s). Errors are the influence functions', by cluster, else person, else
-    row: ``survfit(Surv(entry, exit, cause) ~ strata, id = , cluster = )`` of R survival, and for right-censored
-    rows equal to the Greenwood-type errors. ``cmprsk::cuminc`` uses another variance (a few per cent in small samples).
-    Ties are exact. Where a share is 0 the ``log`` limits are missing, as in R, except at time 0.
+    F_k(t) = sum over s <= t of S(s-) d_k(s) / n(s). Errors are the influence functions', by cluster, else
+    person, else row: ``survfit(Surv(entry, exit, cause) ~ strata, id = , cluster = )`` of R survival, and for
+    right-censored rows equal to the Greenwood-type errors. ``cmprsk::cuminc`` uses another variance (a few
+    per cent in small samples). Ties are exact. Where a share is 0 the ``log`` limits are missing, as in R,
+    except at time 0.
 
     References
     ----------
@@ -62,7 +73,8 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
     if at_risk.state is not None:
         require_states(at_risk, "aalen_johansen")
     curves = _state_curves if at_risk.state is not None else _cause_curves
-    tables = [part for label, rows in strata_of(at_risk) for part in curves(label, at_risk.select(rows), conf_level, conf_type)]
+    tables = [part for label, rows in strata_of(at_risk)
+              for part in curves(label, at_risk.select(rows), conf_level, conf_type)]
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
                   estimand=Estimand(name="cumulative_incidence" if at_risk.state is None else "state_share",
                                     summary="aalen_johansen", unit="share"),
@@ -76,10 +88,11 @@ def _cause_curves(label, rows, conf_level, conf_type):
     survival = np.cumprod(1 - grid.hazard)
     survival[survival < 1e-14] = 0.0
     before = np.append(1.0, survival[:-1])
-    step = np.divide(grid.events, grid.at_risk[:, None], out=np.zeros_like(grid.events), where=grid.at_risk[:, None] > 0)
+    step = divide(grid.events, grid.at_risk[:, None])
     incidence = np.cumsum(before[:, None] * step, axis=0)
     share = np.column_stack([survival, incidence])
-    variance = np.column_stack([survival_variance(grid, survival), incidence_variance(grid, before, incidence)])
+    variance = np.column_stack([survival_variance(grid, survival),
+                                incidence_variance(grid, before, incidence)])
     n_events = np.column_stack([grid.n_events.sum(axis=1), grid.n_events])
     for k, term in enumerate(["survival", *rows.causes]):
         yield _curve(term, label, grid.times, (1.0 if k == 0 else 0.0, share[:, k]), np.sqrt(variance[:, k]),
@@ -92,10 +105,11 @@ def _state_curves(label, rows, conf_level, conf_type):
     share, variance = _state_shares(chain, np.append(0.0, times))
     present = np.array([_present(chain, time) for time in times])
     arrived = np.array([_arrived(chain, time) for time in times])
-    start = np.bincount(chain.state[rows.entry == 0], weights=_number(rows)[rows.entry == 0], minlength=len(chain.states))
+    first = rows.entry == 0
+    start = total(chain.state[first], row_counts(rows)[first], len(chain.states))
     for k, term in enumerate(chain.states):
-        yield _curve(term, label, times, (share[0, k], share[1:, k]), np.sqrt(variance[1:, k]), (start[k], present[:, k]),
-                     arrived[:, k], conf_level, conf_type, np.sqrt(variance[0, k]))
+        yield _curve(term, label, times, (share[0, k], share[1:, k]), np.sqrt(variance[1:, k]),
+                     (start[k], present[:, k]), arrived[:, k], conf_level, conf_type, np.sqrt(variance[0, k]))
 
 
 def _state_shares(chain, weeks):
@@ -115,16 +129,12 @@ def _state_shares(chain, weeks):
 def _present(chain, time):
     rows = chain.rows
     at_risk = (rows.entry < time) & (time <= rows.exit)
-    return np.bincount(chain.state[at_risk], weights=_number(rows)[at_risk], minlength=len(chain.states))
+    return total(chain.state[at_risk], row_counts(rows)[at_risk], len(chain.states))
 
 
 def _arrived(chain, time):
     moved = (chain.rows.exit == time) & (chain.target != chain.state)
-    return np.bincount(chain.target[moved], weights=_number(chain.rows)[moved], minlength=len(chain.states))
-
-
-def _number(rows):
-    return np.ones(rows.n_rows) if rows.count is None else rows.count.astype(float)
+    return total(chain.target[moved], row_counts(chain.rows)[moved], len(chain.states))
 
 
 def _curve(term, label, times, share, error, at_risk, n_events, conf_level, conf_type, start_error=0.0):
@@ -133,4 +143,5 @@ def _curve(term, label, times, share, error, at_risk, n_events, conf_level, conf
     if start_error == 0:
         low[0] = high[0] = estimate[0]
     return tidy(term=term, group=label, time_weeks=np.append(0.0, times), estimate=estimate, std_error=error,
-                conf_low=low, conf_high=high, n_persons=np.append(*at_risk), n_events=np.append(0.0, n_events))
+                conf_low=low, conf_high=high, n_persons=np.append(*at_risk),
+                n_events=np.append(0.0, n_events))

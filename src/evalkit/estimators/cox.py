@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, is_robust, rarer_side, require_clusters, total, units_of
+from evalkit.estimators._counting import (
+    event_codes,
+    is_robust,
+    rarer_side,
+    require_clusters,
+    row_counts,
+    total,
+    units_of,
+)
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
 from evalkit.estimators._partial import design, evaluate, score_residuals
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -29,9 +37,8 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
         Its covariates are the model; each stratum has its own baseline hazard.
     ties : {"efron", "breslow"}
         Approximation where several events fall in one week.
-    cause : str, optional
-        The event that counts, others censoring (cause-specific hazard); default: any event.
-    conf_level : float
+    cause, conf_level
+        As in :func:`kaplan_meier`.
     robust : bool, optional
         Errors by cluster (else person) from score residuals. Default: where there is a cluster, a weight
         other than 1, or a person with several events.
@@ -40,26 +47,23 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
     -------
     Result
         Kind ``model``: one row per term, ``estimate`` the log hazard ratio (:func:`hazard_ratios` turns it).
-        ``model`` holds terms, estimates, covariance, covariance_naive, means and the cumulative baseline hazard at
-        all covariates 0 (baseline_time, baseline_hazard, baseline_group, groups).
-        ``diagnostics`` holds log likelihoods and the likelihood-ratio, score and Wald tests.
+        ``model``: terms, estimates, covariance, covariance_naive, means, n_term (persons on the rarer side of
+        a 0/1 covariate) and the cumulative baseline hazard at all covariates 0 (baseline_time,
+        baseline_hazard, baseline_group, groups). ``diagnostics``: log likelihoods, likelihood-ratio, score
+        and Wald tests.
 
     Raises
     ------
     EstimationError
-        No events, no covariates; a covariate that is constant among those at risk or a combination of others;
+        No events or covariates; a covariate that is constant among those at risk, or a combination of others;
         covariates that separate events perfectly; no convergence.
 
     Notes
     -----
-    Values equal ``coxph(Surv(entry, exit, event) ~ ... + strata(), ties = , cluster = )`` of R survival.
-    ``count`` k is k rows; ``weight`` is R's ``weights``: tied deaths share their mean weight under Efron. The score and
-    likelihood-ratio tests assume independent rows; the Wald test uses the errors shown.
-    Cost is linear in the rows, clusters or not.
-
-    References
-    ----------
-    .. [1] Therneau and Grambsch (2000), Modeling Survival Data, sections 3.1, 3.3, 7.1.
+    Equals ``coxph(Surv(entry, exit, event) ~ ... + strata(), ties = , cluster = )`` of R survival (Therneau
+    and Grambsch 2000, 3.1, 3.3, 7.1). ``count`` k is k rows; ``weight`` is R's ``weights``: tied events share
+    their mean weight under Efron. Score and likelihood-ratio tests assume independent rows, the Wald test
+    uses the errors shown. Cost is linear in the rows, clusters or not.
 
     Examples
     --------
@@ -78,24 +82,12 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
     events = event_codes(at_risk, cause)
     _require_something(at_risk, events)
     robust = is_robust(at_risk, robust)
-    plan, mean, scale = design(at_risk, events, ties)
-    null = evaluate(plan, np.zeros(len(at_risk.terms)))
-    _require_variation(null.information, len(plan.died), at_risk.terms)
-    beta, fit, steps = _maximise(plan, null, at_risk.terms)
-    naive = np.linalg.inv(fit.information)
-    covariance = naive
-    if robust:
-        require_clusters(at_risk)
-        covariance = _between_units(at_risk, plan.row, score_residuals(plan, fit) @ naive)
+    model, diagnostics = _fit(at_risk, events, ties, robust)
     options = {"ties": ties, "cause": cause, "conf_level": conf_level, "robust": robust}
-    diagnostics = {**_tests(null, fit, beta, covariance), "n_steps": steps, "n_groups": len(np.unique(plan.stratum)),
-                   "ties": ties, "n_clusters": None if at_risk.cluster is None else len(np.unique(at_risk.cluster))}
-    model = {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / np.outer(scale, scale),
-             "covariance_naive": naive / np.outer(scale, scale), "means": mean, "n_term": rarer_side(at_risk),
-             **_baseline(plan, fit, mean @ (beta / scale), at_risk)}
-    return Result(kind="model", table=_table(model, at_risk, events, conf_level), model=model, diagnostics=diagnostics,
-                  estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"),
-                  provenance=Provenance(method="cox", options=options))
+    return Result(kind="model", table=_table(model, at_risk, events, conf_level), model=model,
+                  diagnostics={**diagnostics, "ties": ties},
+                  provenance=Provenance(method="cox", options=options),
+                  estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))
 
 
 def hazard_ratios(result):
@@ -119,12 +111,32 @@ def hazard_ratios(result):
     return replace(result, table=table, estimand=estimand)
 
 
+def _fit(at_risk, events, ties, robust):
+    """Maximise on scaled covariates; return model and diagnostics on the covariates' own scale."""
+    plan, mean, scale = design(at_risk, events, ties)
+    null = evaluate(plan, np.zeros(len(at_risk.terms)))
+    _require_variation(null.information, len(plan.died), at_risk.terms)
+    beta, fit, steps = _maximise(plan, null, at_risk.terms)
+    naive = covariance = np.linalg.inv(fit.information)
+    if robust:
+        require_clusters(at_risk)
+        covariance = _between_units(at_risk, plan.row, score_residuals(plan, fit) @ naive)
+    clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
+    diagnostics = {**_tests(null, fit, beta, covariance), "steps": steps, "clusters": clusters,
+                   "strata_with_events": int(plan.block_of_time[-1]) + 1}
+    unscale = np.outer(scale, scale)
+    return {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
+            "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk),
+            **_baseline(plan, fit, mean @ (beta / scale), at_risk)}, diagnostics
+
+
 def _require_something(at_risk, events):
     if not at_risk.terms:
-        raise EstimationError("cox: the at-risk table has no covariates; name them in AtRisk.from_frame(covariates=...)")
+        raise EstimationError("cox: the at-risk table has no covariates; "
+                              "name them in AtRisk.from_frame(covariates=...)")
     if not events.any():
-        raise EstimationError(f"cox: no event among {at_risk.n_persons} persons, so no hazard can be compared. "
-                              "Look at the event's definition and the length of follow-up")
+        raise EstimationError(f"cox: no event among {at_risk.n_persons} persons, so no hazard can be "
+                              "compared. Look at the event's definition and the length of follow-up")
 
 
 def _require_variation(information, n_died, terms):
@@ -133,7 +145,8 @@ def _require_variation(information, n_died, terms):
     flat = size <= REDUNDANT * n_died
     if flat.any():
         names = ", ".join(term for term, bad in zip(terms, flat, strict=True) if bad)
-        raise EstimationError(f"cox: {names}: constant among the persons at risk (within strata) at every event; leave out")
+        raise EstimationError(f"cox: {names}: constant among the persons at risk (within strata) at every "
+                              "event; leave out")
     correlation = information / np.sqrt(np.outer(size, size))
     for k in range(1, len(terms)):
         weights = np.linalg.solve(correlation[:k, :k], correlation[:k, k])
@@ -154,8 +167,8 @@ def _maximise(plan, null, terms):
         if gain < ENOUGH:
             return beta, fit, step
     last = ", ".join(f"{term} {value:.3g}" for term, value in zip(terms, fit.gradient, strict=True))
-    raise EstimationError(f"cox: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): {last}. "
-                          "Look for extreme covariate values, or leave covariates out")
+    raise EstimationError(f"cox: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): "
+                          f"{last}. Look for extreme covariate values, or leave covariates out")
 
 
 def _ascend(plan, beta, change, fit):
@@ -173,7 +186,8 @@ def _ascend(plan, beta, change, fit):
 def _require_maximum(fit, root, terms):
     """Refuse a likelihood that has flattened out: some combination of covariates separates the events.
 
-    ``root`` turns the information at zero into the identity, so that the smallest eigenvalue is what is left of it.
+    ``root`` turns the information at zero into the identity, so that the smallest eigenvalue is what is left
+    of it.
     """
     left, direction = np.linalg.eigh(root @ fit.information @ root.T)
     if left[0] >= FLAT:
@@ -181,8 +195,9 @@ def _require_maximum(fit, root, terms):
     loading = np.abs(root.T @ direction[:, 0]) / np.sqrt(np.diag(root.T @ root))
     names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.3 * loading.max())
     raise EstimationError(
-        f"cox: {names}: separates those with the event from those without, so the likelihood has no maximum and the "
-        "ratio would be 0 or infinite. Join categories, leave the covariate out, or make it a stratum")
+        f"cox: {names}: separates those with the event from those without, so the likelihood has no maximum "
+        "and the ratio would be 0 or infinite. Join categories, leave the covariate out, or make it a "
+        "stratum")
 
 
 def _between_units(at_risk, row, influence):
@@ -223,7 +238,7 @@ def _table(model, at_risk, events, conf_level):
     is_real = error > 1e-7 * np.sqrt(np.diag(model["covariance_naive"]))
     z = np.divide(estimate, error, out=np.full(len(error), np.nan), where=is_real)
     margin = quantile(conf_level) * error
-    n_events = float(np.sum(np.ones(at_risk.n_rows) if at_risk.count is None else at_risk.count, where=events > 0))
+    n_events = row_counts(at_risk)[events > 0].sum()
     return tidy(term=list(model["terms"]), estimate=estimate, std_error=error, conf_low=estimate - margin,
                 conf_high=estimate + margin, p_value=two_sided(z), n_persons=at_risk.n_persons,
                 n_events=n_events)

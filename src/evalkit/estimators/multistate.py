@@ -11,7 +11,7 @@ from evalkit.result import Estimand, Provenance, Result, tidy
 
 
 def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, conf_type="plain"):
-    """Estimate the expected weeks in each state by each horizon, returns counted, and the shares at given weeks.
+    """Estimate expected weeks in each state by each horizon, returns counted, and shares at given weeks.
 
     Parameters
     ----------
@@ -22,16 +22,15 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
         Weeks at which the share in each state is wanted as well.
     conf_level : float
     conf_type : {"plain", "log", "log-log"}
-        Limits of the shares; those of weeks are plain.
+        Of the limits of shares; those of weeks are plain.
 
     Returns
     -------
     Result
         Kind ``model``. Terms ``weeks[STATE]`` with ``time_weeks`` the horizon, then ``share[STATE]`` with
         ``time_weeks`` the week. ``n_persons`` counts persons of the group (for a share: under observation in
-        that week, or last seen in a state that nobody leaves), ``n_events`` those of them ever (for a share:
-        then) in the state. ``model`` holds terms, times, groups, estimates (n_groups, n_terms) and the covariance
-        (n_groups * n_terms squared).
+        that week, or last seen in a state that nobody leaves), ``n_events`` those of them ever (for a
+        share: then) in the state. ``model``: terms, times, groups, estimates (n_groups, n_terms), covariance.
 
     Raises
     ------
@@ -40,24 +39,18 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
 
     Notes
     -----
-    Shares p(t) = p(0) prod (I + dA(s)) (Aalen-Johansen), expected weeks their integral up to the horizon.
-    From time zero they need independent censoring but not a Markov process (Datta and Satten 2001); with
-    delayed entry they do need it. A share that is last in a state with nobody at risk stays there. Errors come from
-    the persons' influence functions, the start included: ``survfit(Surv(entry, exit, state) ~ 1, id, istate)``
-    and ``summary(..., rmean = horizon)`` of R survival.
-
-    References
-    ----------
-    .. [1] Aalen and Johansen (1978), Scandinavian Journal of Statistics 5, 141-150.
-    .. [2] Datta and Satten (2001), Statistics and Probability Letters 55, 403-411.
+    Shares p(t) = p(0) prod (I + dA(s)) (Aalen and Johansen 1978), expected weeks their integral up to the
+    horizon. From time zero they need independent censoring but not a Markov process (Datta and Satten 2001);
+    with delayed entry they do need it. A share that is last in a state with nobody at risk stays there.
+    Errors come from the persons' influence functions, the start included: ``survfit(Surv(entry, exit, state)
+    ~ 1, id, istate)`` and ``summary(..., rmean = horizon)`` of R survival; its 3.5-3 leaves ``cluster`` out
+    of these errors, and weights out of those of ``rmean``, evalkit does not.
 
     Examples
     --------
-    Two persons on support; one leaves in week 2 and returns in week 3.
-
     >>> from evalkit.atrisk import AtRisk
-    >>> frame = pd.DataFrame({"person": [1, 2, 2, 2], "from": [0, 0, 2, 3], "to": [4, 2, 3, 4], "now": ["ON", "ON", "OFF", "ON"],
-    ...                       "then": [None, "OFF", "ON", None]})
+    >>> frame = pd.DataFrame({"person": [1, 2, 2, 2], "from": [0, 0, 2, 3], "to": [4, 2, 3, 4],
+    ...                       "now": ["ON", "ON", "OFF", "ON"], "then": [None, "OFF", "ON", None]})
     >>> table = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
     >>> state_occupation(table, horizon_weeks=4, at_weeks=2).table[["term", "estimate"]]
              term  estimate
@@ -71,19 +64,11 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     require_states(at_risk, "state_occupation")
     require_clusters(at_risk)
     horizons, weeks = _times(horizon_weeks, at_weeks)
-    influence, chains, estimates = _all_groups(at_risk, horizons, weeks)
-    covariance = _covariance(at_risk, influence, chains)
-    n_terms = estimates.shape[1]
-    tables = [_table(chain, estimates[g], covariance[g * n_terms:(g + 1) * n_terms, g * n_terms:(g + 1) * n_terms],
-                     horizons, weeks, conf_level, conf_type) for g, (chain, _) in enumerate(chains)]
-    terms, times = _names(at_risk.causes, horizons, weeks)
-    options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level, "conf_type": conf_type}
-    unit = {term: "weeks" if term.startswith("weeks") else "share" for term in terms}
-    return Result(kind="model", table=pd.concat(tables, ignore_index=True),
-                  model={"terms": terms, "times": times, "groups": tuple(chain.label for chain, _ in chains),
-                         "estimates": estimates, "covariance": covariance},
-                  estimand=Estimand(name="state_occupation", summary="state_occupation", unit=unit,
-                                    horizon_weeks=float(horizons.max())),
+    model, chains = _estimate(at_risk, horizons, weeks)
+    table = pd.concat(_tables(model, chains, horizons, weeks, conf_level, conf_type), ignore_index=True)
+    options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level,
+               "conf_type": conf_type}
+    return Result(kind="model", table=table, model=model, estimand=_estimand(model["terms"], horizons.max()),
                   provenance=Provenance(method="state_occupation", options=options))
 
 
@@ -100,14 +85,14 @@ def occupation_influence(at_risk, *, horizon_weeks, at_weeks=()):
     ndarray of float, shape (n_rows, n_terms)
         In the order of the rows and of ``model["terms"]`` of :func:`state_occupation`. Weights are included,
         counts are not. Sums over the rows of a person are the person's influence; their squares summed over
-        persons are the variance; over all rows of a stratum they add up to 0. One number per person: inside the
-        house only.
+        persons are the variance; over all rows of a stratum they add up to 0. One number per person: inside
+        the house only.
 
     Examples
     --------
     >>> from evalkit.atrisk import AtRisk
-    >>> frame = pd.DataFrame({"person": [1, 2, 2], "from": [0, 0, 2], "to": [4, 2, 4], "now": ["ON", "ON", "OFF"],
-    ...                       "then": [None, "OFF", None]})
+    >>> frame = pd.DataFrame({"person": [1, 2, 2], "from": [0, 0, 2], "to": [4, 2, 4],
+    ...                       "now": ["ON", "ON", "OFF"], "then": [None, "OFF", None]})
     >>> table = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
     >>> occupation_influence(table, horizon_weeks=4).round(2).tolist()
     [[-0.5, 0.5], [0.5, -0.5], [0.0, 0.0]]
@@ -116,6 +101,12 @@ def occupation_influence(at_risk, *, horizon_weeks, at_weeks=()):
     horizons, weeks = _times(horizon_weeks, at_weeks)
     influence, _, _ = _all_groups(at_risk, horizons, weeks)
     return influence if at_risk.weight is None else influence * at_risk.weight[:, None]
+
+
+def _estimand(terms, horizon):
+    unit = {term: "weeks" if term.startswith("weeks") else "share" for term in terms}
+    return Estimand(name="state_occupation", summary="state_occupation", unit=unit,
+                    horizon_weeks=float(horizon))
 
 
 def _times(horizon_weeks, at_weeks):
@@ -127,8 +118,15 @@ def _times(horizon_weeks, at_weeks):
     return horizons, weeks
 
 
+def _estimate(at_risk, horizons, weeks):
+    influence, chains, estimates = _all_groups(at_risk, horizons, weeks)
+    terms, times = _names(at_risk.causes, horizons, weeks)
+    return {"terms": terms, "times": times, "groups": tuple(chain.label for chain, _ in chains),
+            "estimates": estimates, "covariance": _covariance(at_risk, influence, chains)}, chains
+
+
 def _all_groups(at_risk, horizons, weeks):
-    """Estimate every stratum; return influence in the order of the rows, chains with their rows, estimates."""
+    """Estimate every stratum; return influence by row, chains with their rows, and estimates."""
     n_terms = (len(horizons) + len(weeks)) * len(at_risk.causes)
     influence, chains, estimates = np.empty((at_risk.n_rows, n_terms)), [], []
     for label, position in strata_of(at_risk):
@@ -147,7 +145,8 @@ def _require_follow_up(chain, last):
     share = chain.after[np.searchsorted(chain.times, last, side="right")]
     if chain.rows.exit.max() < last and share[moving].sum() > 1e-12:
         where = f"stratum {chain.label}: " if chain.label else ""
-        raise EstimationError(f"{where}nobody is under observation at week {last:g}. Choose an earlier horizon")
+        raise EstimationError(f"{where}nobody is under observation at week {last:g}. "
+                              "Choose an earlier horizon")
 
 
 def _covariance(at_risk, influence, chains):
@@ -170,21 +169,29 @@ def _covariance(at_risk, influence, chains):
 
 
 def _names(states, horizons, weeks):
-    terms = [f"{kind}[{state}]" for kind, times in (("weeks", horizons), ("share", weeks)) for _ in times for state in states]
+    terms = [f"{kind}[{state}]" for kind, times in (("weeks", horizons), ("share", weeks))
+             for _ in times for state in states]
     return tuple(terms), np.repeat(np.concatenate([horizons, weeks]), len(states))
 
 
-def _table(chain, estimate, covariance, horizons, weeks, conf_level, conf_type):
-    terms, times = _names(chain.states, horizons, weeks)
-    error = np.sqrt(np.diag(covariance))
-    margin, is_weeks = quantile(conf_level) * error, np.arange(len(terms)) < len(horizons) * len(chain.states)
-    low, high = share_limits(np.where(is_weeks, 0.5, estimate), error, conf_level, conf_type)
-    counts = [_ever(chain, horizon) for horizon in horizons] + [_then(chain, week) for week in weeks]
-    n_persons = np.repeat([total for total, _ in counts], len(chain.states))
-    return tidy(term=list(terms), group=chain.label, time_weeks=times, estimate=estimate, std_error=error,
-                conf_low=np.where(is_weeks, np.maximum(estimate - margin, 0), low),
-                conf_high=np.where(is_weeks, np.minimum(estimate + margin, times), high),
-                n_persons=n_persons, n_events=np.concatenate([number for _, number in counts]))
+def _tables(model, chains, horizons, weeks, conf_level, conf_type):
+    errors = np.sqrt(np.diag(model["covariance"])).reshape(model["estimates"].shape)
+    n_weeks = len(horizons) * len(chains[0][0].states)
+    for (chain, _), estimate, error in zip(chains, model["estimates"], errors, strict=True):
+        low, high = _limits(estimate, error, model["times"], n_weeks, conf_level, conf_type)
+        counts = [_ever(chain, horizon) for horizon in horizons] + [_then(chain, week) for week in weeks]
+        yield tidy(term=list(model["terms"]), group=chain.label, time_weeks=model["times"], estimate=estimate,
+                   std_error=error, conf_low=low, conf_high=high,
+                   n_persons=np.repeat([total for total, _ in counts], len(chain.states)),
+                   n_events=np.concatenate([number for _, number in counts]))
+
+
+def _limits(estimate, error, times, n_weeks, conf_level, conf_type):
+    """Weeks lie between 0 and the horizon, shares between 0 and 1."""
+    low, high = share_limits(estimate[n_weeks:], error[n_weeks:], conf_level, conf_type)
+    margin = quantile(conf_level) * error[:n_weeks]
+    return (np.append(np.maximum(estimate[:n_weeks] - margin, 0), low),
+            np.append(np.minimum(estimate[:n_weeks] + margin, times[:n_weeks]), high))
 
 
 def _ever(chain, horizon):
@@ -192,15 +199,17 @@ def _ever(chain, horizon):
     rows, size = chain.rows, len(chain.states)
     seen = rows.entry < horizon
     entered = (rows.exit < horizon) & (chain.target != chain.state)
-    return rows.n_persons, [_persons(rows, (seen & (chain.state == k)) | (entered & (chain.target == k))) for k in range(size)]
+    return rows.n_persons, [_persons(rows, (seen & (chain.state == k)) | (entered & (chain.target == k)))
+                            for k in range(size)]
 
 
 def _then(chain, week):
-    """Count the persons observed at a week and those in each state; a state that nobody leaves keeps its persons."""
+    """Count persons observed at a week, and in each state; a state that nobody leaves keeps its persons."""
     rows, size = chain.rows, len(chain.states)
     present = (rows.entry <= week) & (week < rows.exit)
     final = ~np.isin(chain.target, chain.state) & (rows.exit <= week)
-    counts = [_persons(rows, (present & (chain.state == k)) | (final & (chain.target == k))) for k in range(size)]
+    counts = [_persons(rows, (present & (chain.state == k)) | (final & (chain.target == k)))
+              for k in range(size)]
     return sum(counts), counts
 
 

@@ -5,7 +5,13 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import (
-    divide, event_codes, grid_of, is_robust, n_at_start, require_clusters, strata_of,
+    divide,
+    event_codes,
+    grid_of,
+    is_robust,
+    n_at_start,
+    require_clusters,
+    strata_of,
 )
 from evalkit.estimators._influence import hazard_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, share_limits
@@ -67,7 +73,8 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
         tables.append(_curve(grid, "survival", 1.0, survival, error, share_limits, conf_level, conf_type))
         models.append((grid.label, grid.times, survival))
     options = {"cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust}
-    return _answer("kaplan_meier", Estimand(name="survival", summary="survival", unit="share"), tables, models, options)
+    estimand = Estimand(name="survival", summary="survival", unit="share")
+    return _answer("kaplan_meier", estimand, tables, models, options)
 
 
 def nelson_aalen(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robust=None):
@@ -154,22 +161,22 @@ def refuse_early_end(grid):
     """Refuse a curve that would fall to 0 while persons are still to enter."""
     emptied = grid.at_risk - grid.events.sum(axis=1) <= 1e-12 * grid.at_risk
     emptied &= grid.events.sum(axis=1) > 0
-    later = emptied[:-1].any()
-    if later:
+    if emptied[:-1].any():
         k = int(np.flatnonzero(emptied[:-1])[0])
         entering = int((grid.rows.entry >= grid.times[k]).sum())
         where = f"stratum {grid.label}: " if grid.label else ""
         raise EstimationError(
-            f"{where}everybody at risk ({grid.n_at_risk[k]:.0f} persons) has the event at one early time while "
-            f"{entering} rows enter later, so the curve would be 0 from there on. Begin the curve later: keep "
-            "persons and weeks after a week by which enough have entered")
+            f"{where}everybody at risk ({grid.n_at_risk[k]:.0f} persons) has the event at one early time "
+            f"while {entering} rows enter later, so the curve would be 0 from there on. Begin the curve "
+            "later: keep persons and weeks after a week by which enough have entered")
 
 
 def _curve(grid, term, start, value, error, limits, conf_level, conf_type):
     """Tabulate a curve with its row at time 0."""
     low, high = limits(value, error, conf_level, conf_type)
-    return tidy(term=term, group=grid.label, time_weeks=np.append(0.0, grid.times), estimate=np.append(start, value),
-                std_error=np.append(0.0, error), conf_low=np.append(start, low), conf_high=np.append(start, high),
+    return tidy(term=term, group=grid.label, time_weeks=np.append(0.0, grid.times),
+                estimate=np.append(start, value), std_error=np.append(0.0, error),
+                conf_low=np.append(start, low), conf_high=np.append(start, high),
                 n_persons=np.append(n_at_start(grid.rows), grid.n_at_risk),
                 n_events=np.append(0.0, grid.n_events.sum(axis=1)))
 
@@ -177,6 +184,7 @@ def _curve(grid, term, start, value, error, limits, conf_level, conf_type):
 def _answer(method, estimand, tables, models, options):
     labels, times, values = zip(*models, strict=True)
     group = np.repeat(np.arange(len(labels)), [len(time) for time in times])
-    model = {"groups": labels, "group": group, "times": np.concatenate(times), "values": np.concatenate(values)}
+    model = {"groups": labels, "group": group, "times": np.concatenate(times),
+             "values": np.concatenate(values)}
     return Result(kind="curve", estimand=estimand, table=pd.concat(tables, ignore_index=True), model=model,
                   provenance=Provenance(method=method, options=options))

@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, event_codes, grid_of, is_robust, require_clusters, strata_of, units_of
+from evalkit.estimators._counting import (
+    divide,
+    event_codes,
+    grid_of,
+    is_robust,
+    require_clusters,
+    strata_of,
+    total,
+    units_of,
+)
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -20,10 +29,7 @@ def restricted_mean(at_risk, *, horizon_weeks, cause=None, conf_level=0.95, robu
     at_risk : AtRisk
         Without ``state``; its strata are the groups.
     horizon_weeks : float or sequence of float
-    cause : str, optional
-        The event that counts; default: any.
-    conf_level : float
-    robust : bool, optional
+    cause, conf_level, robust
         As in :func:`kaplan_meier`.
 
     Returns
@@ -58,18 +64,21 @@ def restricted_mean(at_risk, *, horizon_weeks, cause=None, conf_level=0.95, robu
     if robust:
         require_clusters(at_risk)
     events = event_codes(at_risk, cause)
-    groups = [_group(label, at_risk.select(rows), events[rows], horizons, rows) for label, rows in strata_of(at_risk)]
-    estimates = np.concatenate([group.area for group in groups])
-    covariance = _robust_covariance(at_risk, groups, len(horizons)) if robust else _block(groups, len(horizons))
-    levels = _levels(groups, horizons, estimates, covariance, conf_level)
-    differences = _differences(groups, horizons, estimates, covariance, conf_level)
-    model = {"terms": ("restricted_mean",) * len(estimates), "groups": tuple(np.repeat([g.label for g in groups], len(horizons))),
+    groups = [_group(label, at_risk.select(rows), events[rows], horizons, rows)
+              for label, rows in strata_of(at_risk)]
+    estimates, size = np.concatenate([group.area for group in groups]), len(horizons)
+    covariance = _robust_covariance(at_risk, groups, size) if robust else _block(groups, size)
+    table = _levels(groups, horizons, estimates, covariance, conf_level)
+    if len(groups) > 1:
+        differences = _differences(groups, horizons, estimates, covariance, conf_level)
+        table = pd.concat([table, differences], ignore_index=True)
+    model = {"terms": ("restricted_mean",) * len(estimates),
+             "groups": tuple(np.repeat([group.label for group in groups], size)),
              "times": np.tile(horizons, len(groups)), "estimates": estimates, "covariance": covariance}
     options = {"horizon_weeks": horizons.tolist(), "cause": cause, "conf_level": conf_level, "robust": robust}
-    return Result(kind="model", table=pd.concat([levels, differences], ignore_index=True), model=model,
+    return Result(kind="model", table=table, model=model, diagnostics={"reference": groups[0].label},
                   estimand=Estimand(name="restricted_mean", summary="restricted_mean", unit="weeks",
                                     horizon_weeks=float(horizons.max())),
-                  diagnostics={"reference": groups[0].label},
                   provenance=Provenance(method="restricted_mean", options=options))
 
 
@@ -100,8 +109,9 @@ def _group(label, rows, events, horizons, position):
     influence[events > 0] -= share[grid.last[events > 0] - 1]
     greenwood = (rest * divide(died, grid.at_risk * left)[:, None]).T @ rest
     count = grid.n_events[:, 0]
+    n_events = np.array([count[grid.times <= horizon].sum() for horizon in horizons])
     return _Group(label=label, position=position, area=area, influence=influence, greenwood=greenwood,
-                  n_persons=rows.n_persons, n_events=np.array([count[grid.times <= h].sum() for h in horizons]))
+                  n_persons=rows.n_persons, n_events=n_events)
 
 
 def _areas(times, survival, horizons):
@@ -117,8 +127,8 @@ def _require_follow_up(grid, survival, horizons):
     beyond = horizons[horizons > grid.times[-1]]
     if len(beyond) and survival[-1] > 0:
         where = f"stratum {grid.label}: " if grid.label else ""
-        raise EstimationError(f"{where}nobody is followed to week {beyond.min():g}, and the event is still to come for some. "
-                              "Choose an earlier horizon_weeks")
+        raise EstimationError(f"{where}nobody is followed to week {beyond.min():g}, and the event is still "
+                              "to come for some. Choose an earlier horizon_weeks")
     if (horizons <= 0).any():
         raise ValueError(f"horizon_weeks == {horizons.min():g}, must be above 0")
 
@@ -136,7 +146,7 @@ def _robust_covariance(at_risk, groups, size):
     for k, group in enumerate(groups):
         for j in range(size):
             value = units.weight[group.position] * group.influence[:, j]
-            sums[:, k * size + j] = np.bincount(units.code[group.position], weights=value, minlength=len(sums))
+            sums[:, k * size + j] = total(units.code[group.position], value, len(sums))
     return sums.T @ (sums * units.copies[:, None])
 
 
@@ -144,8 +154,9 @@ def _levels(groups, horizons, estimates, covariance, conf_level):
     error = np.sqrt(np.diag(covariance))
     margin = quantile(conf_level) * error
     top = np.tile(horizons, len(groups))
-    return tidy(term="restricted_mean", group=np.repeat([g.label for g in groups], len(horizons)), time_weeks=top,
-                estimate=estimates, std_error=error, conf_low=np.maximum(estimates - margin, 0),
+    return tidy(term="restricted_mean", group=np.repeat([g.label for g in groups], len(horizons)),
+                time_weeks=top, estimate=estimates, std_error=error,
+                conf_low=np.maximum(estimates - margin, 0),
                 conf_high=np.minimum(estimates + margin, top),
                 n_persons=np.repeat([g.n_persons for g in groups], len(horizons)),
                 n_events=np.concatenate([g.n_events for g in groups]))
@@ -153,8 +164,6 @@ def _levels(groups, horizons, estimates, covariance, conf_level):
 
 def _differences(groups, horizons, estimates, covariance, conf_level):
     size, later = len(horizons), groups[1:]
-    if not later:
-        return tidy()
     contrast = np.hstack([np.tile(-np.eye(size), (len(later), 1)), np.eye(len(later) * size)])
     difference = contrast @ estimates
     error = np.sqrt(np.diag(contrast @ covariance @ contrast.T))
