@@ -66,16 +66,20 @@ def reach(tables, study, questions):
     -------
     Result
         Kind aggregate: ``term`` the question, ``estimate`` 1 where its tables are there and 0 where not,
-        ``group`` the tables that are missing, joined by a comma.
+        ``group`` the tables that are missing, joined by a comma, or ``nothing_missing``.
     """
     missing = {question.__name__: missing_tables(tables, question.needs) for question in questions}
     lacking = sorted({name for names in missing.values() for name in names})
     return Result(kind="aggregate", estimand=Estimand(name="reach", unit="share"),
-                  table=tidy(term=list(missing), group=[", ".join(names) for names in missing.values()],
+                  table=tidy(term=list(missing), group=[_listed(names) for names in missing.values()],
                              estimate=[float(not names) for names in missing.values()]),
                   provenance=Provenance(study=study.name, study_sha256=study.sha256),
-                  diagnostics={"missing_tables": lacking, "questions": len(missing),
+                  diagnostics={"missing_tables": lacking, "missing": _listed(lacking), "questions": len(missing),
                                "answered": sum(not names for names in missing.values())})
+
+
+def _listed(names):
+    return ", ".join(names) or "nothing_missing"
 
 
 def counts(name, rows, *, estimand=None, provenance=None, **diagnostics):

@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from evalkit.evaluations.activation import claim, touched_share
@@ -75,10 +76,10 @@ def long_stock(tables, study, site, *, census):
     -------
     Result
         Kind counts. ``term`` is the bound: ``lower`` (surely), ``count`` (as registered), ``upper``
-        (possibly); ``group`` the benefit on the date, or ``all``.
+        (possibly); ``count`` is missing where the data do not reach back far enough. ``group`` the benefit on the date, or ``all``.
     """
     marks = bounded(census.people, study.long_weeks)
-    rows = [(bound, group, int(marks.loc[people.index, bound].sum()))
+    rows = [(bound, group, _told(marks.loc[people.index, bound], bound, census, study))
             for group, people in by_benefit(census.people, study) for bound in _BOUNDS]
     unsure = ~census.people["is_ready_known"]
     return counts("long_stock", rows, estimand=fact("long_stock", "activity_ready_long"),
@@ -97,7 +98,7 @@ def long_cases(tables, study, site, *, census):
         Kind share: ``n_events`` long cases, ``n_persons`` cases, by ``group`` = benefit.
     """
     marks = bounded(census.people, study.long_weeks, ready_only=False)
-    rows = [(bound, group, int(marks.loc[people.index, bound].sum()), len(people))
+    rows = [(bound, group, _told(marks.loc[people.index, bound], bound, census, study), len(people))
             for group, people in by_benefit(census.people, study) for bound in _BOUNDS]
     return shares("long_cases", rows, estimand=fact("long_cases", "all_cases", unit="share"),
                   provenance=fact_origin(tables, study, census, "benefit"), census=str(census.date))
@@ -222,6 +223,12 @@ def project_outcomes(tables, study, site, *, census):
     """
     return counts("project_outcomes", recorded_outcomes(tables), estimand=fact("project_outcomes", "project_participants"),
                   provenance=fact_origin(tables, study, census, "enrolment"))
+
+
+def _told(mark, bound, census, study):
+    """Return a count; where the data reach back less than the weeks asked about, nothing can be counted but bounds."""
+    seen = week_of(census.date) + 1 - census.spells.first_week
+    return np.nan if bound == "count" and seen < study.long_weeks else int(mark.sum())
 
 
 def _long(census, study, *, ready_only=True):

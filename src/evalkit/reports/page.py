@@ -177,7 +177,8 @@ def _summary(cells, strings, language):
     marked = [payload for _, payload in spoken if strings.result(payload["name"]).get("key")]
     estimates = [payload for heading, payload in spoken if heading in _ESTIMATE]
     chosen = marked or estimates[:3] or [payload for _, payload in spoken[:3]]
-    return [sentence(payload, strings, language) for payload in chosen]
+    # Several questions may be unanswered for one reason: it is said once.
+    return list(dict.fromkeys(sentence(payload, strings, language) for payload in chosen))
 
 
 def _placed(cells):
