@@ -1,7 +1,7 @@
 """The inputs of the survival references, as R reads them: public data by name and one simulation.
 
 ``python tests/reference/survival_data.py DIR`` writes them as CSV for tests/reference/r/survival.R; nothing
-of it is committed. The tests build the same frames and compare their hash with the header of the expected file.
+of it is committed. The tests build the same frames and compare their hash with the expected file's header.
 """
 
 import hashlib
