@@ -1,5 +1,6 @@
 """The data dictionary: what the columns, keys and files of the bundle mean."""
 
+from evalkit.reports.strings import LANGUAGES
 from evalkit.reports.tables import grid
 from evalkit.result import COLUMNS
 
@@ -39,9 +40,9 @@ def _title(payload, strings, language):
 
 
 def _keys(entries, language):
-    labels = {}
-    for entry in entries:
-        for payload in entry["payloads"]:
-            for row in payload["rows"]:
-                labels |= {key: entry["strings"].label(key, language) for key in row[:2] if key}
-    return [[key, label] for key, label in sorted(labels.items()) if key != label]
+    """Return the keys that have a label, with their label; names of places are their own."""
+    labels = {key: entry["strings"] for entry in entries for payload in entry["payloads"]
+              for row in payload["rows"] for key in row[:2] if key}
+    named = {key: strings for key, strings in labels.items()
+             if any(strings.label(key, one) != key for one in LANGUAGES)}
+    return [[key, strings.label(key, language)] for key, strings in sorted(named.items(), key=lambda pair: pair[0])]

@@ -8,6 +8,7 @@ from evalkit.reports.text import in_unit, million, number, per_cent_sign
 # Inches that a character of 10 points takes in the widest of the fonts a reader may have.
 _CHARACTER = {"normal": 0.082, "bold": 0.094}
 _RATIO_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+_NEAR_ONE = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.5, 2, 3, 5, 10)
 _WEEK_STEPS = (4, 13, 26, 52, 104, 208)
 
 
@@ -85,8 +86,9 @@ def week_step(span, room):
 
 
 def ratio_ticks(low, high):
-    """Return the ticks of a logarithmic axis of ratios."""
-    return [tick for tick in _RATIO_TICKS if low <= tick <= high]
+    """Return the ticks of a logarithmic axis of ratios; where few fit, finer ones around 1."""
+    ticks = [tick for tick in _RATIO_TICKS if low <= tick <= high]
+    return ticks if len(ticks) > 2 else [tick for tick in _NEAR_ONE if low <= tick <= high]
 
 
 def tick_writer(ticks, unit, language):
