@@ -16,7 +16,7 @@ from evalkit.errors import DisclosureError, RunError
 from evalkit.files import sha256_json, write_atomic
 from evalkit.result import MEDIA_TYPE
 
-NOTEBOOKS = ("data_check", "effect", "mechanism", "user", "monitoring", "synthesis")
+NOTEBOOKS = ("synthesis", "effect", "mechanism", "user", "monitoring", "data_check")
 _LANGUAGES = ("da", "en")
 _MANIFEST = "manifest.json"
 RELEASE_LOG = "releases.jsonl"
