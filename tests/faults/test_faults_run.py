@@ -53,7 +53,8 @@ def no_kernel(monkeypatch):
     monkeypatch.setattr("evalkit.run.execute.execute", refuse)
 
 
-def test_a_good_notebook_runs_once_and_only_once(site, capsys):
+def test_a_good_notebook_runs_once_and_only_once(site, capsys, monkeypatch):
+    monkeypatch.setattr("evalkit.run.execute.code_hash", lambda: "the same code")
     folder = notebook(site, "effect", "x = seed + 1", "assert x == 2")
     assert ran(site, folder).done == ["effect"]
     assert ran(site, folder).up_to_date == ["effect"]

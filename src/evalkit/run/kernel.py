@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -43,7 +44,7 @@ def execute(path, output, parameters, public, *, on_cell):
         return execute_notebook(
             str(path), str(output), parameters=dict(parameters), kernel_name="python3", language="python",
             progress_bar=False, log_output=False, kernel_manager_class=_manager_class(folder, path.stem, public),
-            on_cell_execute=lambda **_: on_cell(next(counter)), start_timeout=120)
+            on_cell_execute=lambda **_: on_cell(next(counter)), start_timeout=120, shutdown_kernel="immediate")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -71,6 +72,7 @@ def _manager_class(folder, name, public):
                 self.transport, self.ip = "ipc", str(folder / "kernel")
 
         async def start_kernel(self, **options):
+            options["stdout"] = options["stderr"] = subprocess.DEVNULL  # what the kernel says of itself, not of data
             options["env"] = {key: value for key, value in os.environ.items() if key not in _UNSET}
             await super().start_kernel(**options)
 
