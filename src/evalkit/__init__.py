@@ -14,7 +14,7 @@ The map, from the door in to the door out::
 `disclosure`        the door out: nothing leaves but what `release` makes
 `reports`           sentences, tables and charts of what was released
 `simulate`          a register with a known truth, to try everything before there are data
-`run`, `publish`    notebooks executed, pages written
+`run`, `publish`    notebooks executed, pages written; `cli` composes them
 `AtRisk`, `Result`, `Estimand`, `Provenance`, `Released`, `Profile`, `Site`   the nouns
 `EvalkitError` and its children                                                what can go wrong
 ==================  =========================================================================
@@ -28,8 +28,8 @@ _HOMES = {
     "EvalkitError": "errors", "ContractError": "errors", "SpecError": "errors", "CohortError": "errors",
     "EstimationError": "errors", "DisclosureError": "errors", "RunError": "errors",
 }
-_ROOMS = ("cohort", "contract", "disclosure", "estimators", "evaluations", "publish", "reports", "run", "simulate", "spec",
-          "weeks")
+_ROOMS = ("cli", "cohort", "contract", "disclosure", "estimators", "evaluations", "publish", "reports", "run",
+          "simulate", "spec", "weeks")
 
 __all__ = sorted([*_HOMES, *_ROOMS])
 

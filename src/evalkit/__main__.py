@@ -2,7 +2,7 @@
 
 import sys
 
-from evalkit.cli import main
+import evalkit
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(evalkit.cli.main())

@@ -87,11 +87,15 @@ def cronbach_alpha(items):
     Examples
     --------
     >>> round(cronbach_alpha(pd.DataFrame({"a": [1, 2, 3, 4], "b": [2, 2, 3, 5]})), 4)
-    0.9474
+    0.9524
     """
     complete = items.dropna()
     k, total = items.shape[1], complete.sum(axis=1).var()
-    return float(k / (k - 1) * (1 - complete.var().sum() / total)) if k > 1 and len(complete) > 2 and total > 0 else np.nan
+    return (
+        float(k / (k - 1) * (1 - complete.var().sum() / total))
+        if k > 1 and len(complete) > 2 and total > 0
+        else np.nan
+    )
 
 
 def cells(frame, columns, answered, min_cell):
@@ -132,7 +136,8 @@ def weighted_mean(values, cell):
     Notes
     -----
     The mean over cells weighted by the persons asked in them; within a cell silence is taken to be
-    unrelated to the score. Variance: sum over cells of (N_h / N)^2 s_h^2 / n_h, Särndal, Swensson and Wretman
+    unrelated to the score. Variance: sum over cells of (N_h / N)^2 s_h^2 / n_h, Särndal, Swensson and
+    Wretman
     (1992), section 7.6, without finite-population correction: the answers are themselves uncertain.
 
     Examples
