@@ -280,8 +280,8 @@ def _state_codes(entered, occupied, causes, faults, event, state):
 
 def _label_codes(column, labels, name, faults):
     known = column.notna().to_numpy()
-    text = column.astype(str).where(known)
-    codes = pd.Categorical(text, categories=list(labels)).codes.astype(np.int64) + 1
+    text = column.astype(object).where(known).map(str, na_action="ignore")
+    codes = pd.Index(labels, dtype=object).get_indexer(text.to_numpy(dtype=object)).astype(np.int64) + 1
     unknown = (codes == 0) & known
     if unknown.any():
         faults.append(f"{name}: {int(unknown.sum())} rows have a label that causes does not name")

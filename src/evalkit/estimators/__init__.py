@@ -19,8 +19,8 @@ from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
-    "Panel", "aalen_johansen", "balance", "cox", "difference_in_differences", "hazard_ratios", "kaplan_meier", "log_rank",
-    "nelson_aalen", "occupation_influence", "parametric", "placebo_inference", "placebo_rank",
-    "propensity_scores", "propensity_weights", "restricted_mean",
+    "Panel", "aalen_johansen", "balance", "cox", "difference_in_differences", "hazard_ratios",
+    "kaplan_meier", "log_rank", "nelson_aalen", "occupation_influence", "parametric", "placebo_inference",
+    "placebo_rank", "propensity_scores", "propensity_weights", "restricted_mean",
     "smallest_detectable_effect", "state_occupation", "synthetic_control", "synthetic_did",
 ]
