@@ -1,4 +1,4 @@
-"""A naive comparison of who gets an effort is visibly wrong: the mechanism evaluation says so, and this shows it."""
+"""A naive comparison of who gets an effort is visibly wrong; weighted answers recover those asked."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,9 @@ def told():
     register = simulate.register(n_persons=6000, n_comparisons=0, seed=11)
     tables = tables_of(register)
     site = spec.load_site("analysis/municipalities/hjoerring.yaml")
-    described = mechanism.describe(tables, spec.load_study("analysis/mechanism.yaml"), site, spells=cohort.spells(tables))
+    described = mechanism.describe(
+        tables, spec.load_study("analysis/mechanism.yaml"), site, spells=cohort.spells(tables)
+    )
     return register, tables, site, described
 
 
@@ -46,9 +48,16 @@ def test_weighted_scale_means_recover_everybody_asked(told):
     register, tables, site, _ = told
     answers = user.experience(tables, spec.load_study("analysis/user.yaml"), site)
     truth = scale_truth(Own(register))
-    off = [(answers.scales.row(scale, wave)["estimate"] - truth[scale][wave]) / answers.scales.row(scale, wave)["std_error"]
-           for scale in truth for wave in ("2015", "2016")]
+    off = [
+        (answers.scales.row(scale, wave)["estimate"] - truth[scale][wave])
+        / answers.scales.row(scale, wave)["std_error"]
+        for scale in truth
+        for wave in ("2015", "2016")
+    ]
     assert np.abs(off).max() < 3.5
-    change = [(answers.change.row(scale, "")["estimate"] - truth[scale]["change"]) / answers.change.row(scale, "")["std_error"]
-              for scale in truth]
+    change = [
+        (answers.change.row(scale, "")["estimate"] - truth[scale]["change"])
+        / answers.change.row(scale, "")["std_error"]
+        for scale in truth
+    ]
     assert np.abs(change).max() < 3.5

@@ -20,4 +20,6 @@ def test_ordered_logit_equals_polr():
     # polr stops its optimiser at a relative tolerance of the deviance: six digits of the coefficients.
     np.testing.assert_allclose(fit.model["estimates"], theirs["estimate"], rtol=1e-5)
     np.testing.assert_allclose(np.sqrt(np.diag(fit.model["covariance"])), theirs["std_error"], rtol=1e-5)
-    np.testing.assert_allclose(fit.model["cuts"], EXPECTED.loc[["Low|Medium", "Medium|High"], "estimate"], rtol=1e-5)
+    np.testing.assert_allclose(
+        fit.model["cuts"], EXPECTED.loc[["Low|Medium", "Medium|High"], "estimate"], rtol=1e-5
+    )

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from evalkit import contract, spec
 
-# DREAM codes: cash benefit (activity-ready), education benefit (since 2014), integration benefit (since 2015-09).
+# DREAM codes: cash benefit (activity-ready), education benefit (2014), integration benefit (2015-09).
 CASH, EDUCATION, INTEGRATION, READY = "730", "720", "160", "130"
 OLD = dt.date(2011, 1, 3)
 END = dt.date(2018, 7, 2)
@@ -53,7 +53,7 @@ class Town:
         return person
 
     def supported(self, code, *, since=OLD, until=END):
-        """Add a person on a benefit from ``since`` to ``until``; before the benefit existed, on cash benefit."""
+        """Add a person on a benefit from ``since``; before the benefit existed, on cash benefit."""
         person, start = self.person(), max(since, _SINCE[code])
         if since < start:
             self.add("benefit", person, CASH, since, start)
@@ -90,7 +90,7 @@ def study(**changes):
 
 
 def hjoerring():
-    """74 activity-ready persons over five years at the end of June 2018, four without an offer in a year (S01, S02)."""
+    """74 activity-ready persons over five years in June 2018, four without an offer in a year (S01, S02)."""
     town = Town("Hjørring")
     for k in range(74):
         person = town.supported((CASH, EDUCATION, INTEGRATION)[k % 3])
@@ -98,7 +98,9 @@ def hjoerring():
             town.add("visitation", person, "2016-01-01", "", "ACTIVITY_READY")
         if k >= 4:
             # The last begins on the last day of the window, the first ended on its first day.
-            town.active(person, "PRAKTIK", "2018-06-30" if k == 73 else "2017-05-01", "" if k == 73 else "2017-07-02")
+            town.active(
+                person, "PRAKTIK", "2018-06-30" if k == 73 else "2017-05-01", "" if k == 73 else "2017-07-02"
+            )
     town.active("p-0001", "PRAKTIK", "2017-01-02", "2017-07-01")
     town.active("p-0002", "PRAKTIK", "2018-07-01")
     town.active("p-0003", "MENTOR", "2018-01-01")
@@ -118,7 +120,7 @@ CASES = {CASH: 369, EDUCATION: 195, INTEGRATION: 155}
 
 
 def syddjurs():
-    """Cases over five years by benefit, their current offers, reasons for none, and the project of 29 (S03-S10)."""
+    """Cases over five years by benefit and their current offers (S04-S07)."""
     town = Town("Syddjurs")
     town.add("exemption")
     for code, offers in OFFERS.items():
@@ -135,7 +137,7 @@ def syddjurs():
 
 
 def horsens():
-    """1,000 activity-ready persons touched by activation as published by month in 2017, 64 without any effort (S11-S13)."""
+    """1,000 activity-ready persons touched as published by month in 2017, 64 without effort (S11-S13)."""
     town = Town("Horsens")
     people = [town.supported(CASH, since=dt.date(2015, 1, 5), until=dt.date(2018, 1, 1)) for _ in range(1000)]
     for person in people[64:84]:
@@ -155,7 +157,14 @@ def project():
     for k in range(29):
         until = out if k < 6 else dt.date(2018, 8, 6) if k < 8 else after
         person = town.supported(INTEGRATION, since=since, until=until)
-        town.add("enrolment", person, "Newcomers", "2017-11-01", "2019-01-01", "SELF_SUPPORT" if k in (6, 7) else "")
+        town.add(
+            "enrolment",
+            person,
+            "Newcomers",
+            "2017-11-01",
+            "2019-01-01",
+            "SELF_SUPPORT" if k in (6, 7) else "",
+        )
         if k < 6:
             town.add("closure", person, out, "RULE_225H" if k == 5 else "SELF_SUPPORT")
         if 8 <= k < 13:

@@ -46,12 +46,22 @@ def test_hjoerring_reached_95_per_cent_in_a_year(hjoerring):
 def test_syddjurs_long_cases_by_benefit(syddjurs):
     rows = {benefit: syddjurs.long_cases.row("count", benefit) for benefit in towns.study().benefits}
     counted = {name: (row["n_events"], row["n_persons"]) for name, row in rows.items()}
-    assert counted == {"CASH_BENEFIT": (78, 369), "EDUCATION_BENEFIT": (18, 195), "INTEGRATION_BENEFIT": (13, 155)}
+    assert counted == {
+        "CASH_BENEFIT": (78, 369),
+        "EDUCATION_BENEFIT": (18, 195),
+        "INTEGRATION_BENEFIT": (13, 155),
+    }
     assert syddjurs.long_cases.row("count", "all")["estimate"] == pytest.approx(109 / 719)
 
 
-@pytest.mark.parametrize(("benefit", "code"), [
-    ("CASH_BENEFIT", towns.CASH), ("EDUCATION_BENEFIT", towns.EDUCATION), ("INTEGRATION_BENEFIT", towns.INTEGRATION)])
+@pytest.mark.parametrize(
+    ("benefit", "code"),
+    [
+        ("CASH_BENEFIT", towns.CASH),
+        ("EDUCATION_BENEFIT", towns.EDUCATION),
+        ("INTEGRATION_BENEFIT", towns.INTEGRATION),
+    ],
+)
 def test_syddjurs_current_offers(syddjurs, benefit, code):
     table = syddjurs.current_offers.table
     told = table[table["group"] == benefit].set_index("term")["n_persons"].to_dict()
@@ -76,15 +86,26 @@ def test_horsens_64_without_effort_for_a_year(horsens):
 
 def test_passive_share_depends_on_mentor_and_exemption(horsens):
     told = horsens.passive
-    shares = [told.row(term, group)["n_events"] for term in ("active", "with_mentor") for group in ("all", "not_exempt")]
+    shares = [
+        told.row(term, group)["n_events"]
+        for term in ("active", "with_mentor")
+        for group in ("all", "not_exempt")
+    ]
     assert shares == [556, 536, 84, 64]
 
 
 @pytest.fixture(scope="module")
 def letters():
     folder = package_data("data_schema", "figures")
-    sources = [{"path": folder / "source_figures.csv", "dialect": "csv", "table": "municipality_period", "origin": "source"},
-               {"path": folder / "ledger_hjoerring.csv", "dialect": "csv", "table": "ledger", "origin": "source"}]
+    sources = [
+        {
+            "path": folder / "source_figures.csv",
+            "dialect": "csv",
+            "table": "municipality_period",
+            "origin": "source",
+        },
+        {"path": folder / "ledger_hjoerring.csv", "dialect": "csv", "table": "ledger", "origin": "source"},
+    ]
     return contract.read(sources)
 
 
@@ -92,7 +113,10 @@ def test_the_letters_own_figures_give_the_same_sums(letters, syddjurs):
     told = published.published_cases(letters, towns.study(), None)
     assert told.row("offered")["estimate"] == pytest.approx(70 / 74)
     for benefit in towns.study().benefits:
-        assert told.row("long_cases", benefit)["estimate"] == syddjurs.long_cases.row("count", benefit)["estimate"]
+        assert (
+            told.row("long_cases", benefit)["estimate"]
+            == syddjurs.long_cases.row("count", benefit)["estimate"]
+        )
     assert set(told.provenance.rests_on) == {"published"}
 
 
@@ -100,7 +124,10 @@ def test_the_published_offers_are_what_the_fixture_reproduces(letters, syddjurs)
     told = published.published_offers(letters, towns.study(), None).table
     counted = syddjurs.current_offers.table
     counted = counted[(counted["group"] != "all") & (counted["n_persons"] > 0)]
-    assert told.set_index(["term", "group"])["n_persons"].to_dict() == counted.set_index(["term", "group"])["n_persons"].to_dict()
+    assert (
+        told.set_index(["term", "group"])["n_persons"].to_dict()
+        == counted.set_index(["term", "group"])["n_persons"].to_dict()
+    )
 
 
 def test_doubled_rests_on_one_month_and_on_shares(letters):
@@ -116,23 +143,37 @@ def test_the_ledger_adds_up_and_its_basis_is_not_stated(letters):
     told = published.investment(letters, towns.study(), None)
     millions = {name: told.row(name, "NOT_STATED")["estimate"] / 1e6
                 for name in ("CASEWORKERS_TFA", "MENTOR_COMPANY", "HEALTH_EDUCATION_SOCIAL", "total")}
-    assert millions == {"CASEWORKERS_TFA": 36.5, "MENTOR_COMPANY": 22.2, "HEALTH_EDUCATION_SOCIAL": 66.0, "total": 124.7}
+    assert millions == {
+        "CASEWORKERS_TFA": 36.5,
+        "MENTOR_COMPANY": 22.2,
+        "HEALTH_EDUCATION_SOCIAL": 66.0,
+        "total": 124.7,
+    }
     figures = letters["municipality_period"].set_index(["measure", "period"]).sort_index()["value"]
     for year in range(2015, 2019):
-        assert told.row("total", f"NOT_STATED, {year}")["estimate"] == figures.loc[("s16_investment_total_dkk", str(year))].item()
+        assert (
+            told.row("total", f"NOT_STATED, {year}")["estimate"]
+            == figures.loc[("s16_investment_total_dkk", str(year))].item()
+        )
 
 
 def test_two_bases_are_never_added_together(letters):
     mixed = letters["ledger"].copy()
     mixed.loc[mixed["year"] == 2018, "basis"] = "BUDGET"
     told = published.investment(contract.Tables.from_frames({"ledger": mixed}), towns.study(), None).table
-    totals = told[(told["term"] == "total") & told["group"].isin(["BUDGET", "NOT_STATED"])].set_index("group")["estimate"]
+    totals = told[(told["term"] == "total") & told["group"].isin(["BUDGET", "NOT_STATED"])].set_index(
+        "group"
+    )["estimate"]
     assert totals.to_dict() == {"BUDGET": 38.3e6, "NOT_STATED": 86.4e6}
 
 
 @pytest.mark.parametrize("name", ["current_offers", "published_offers"])
 def test_what_the_profile_removes_is_counted_and_small_cells_are_gone(name, letters, syddjurs):
-    result = getattr(syddjurs, name) if name == "current_offers" else published.published_offers(letters, towns.study(), None)
+    result = (
+        getattr(syddjurs, name)
+        if name == "current_offers"
+        else published.published_offers(letters, towns.study(), None)
+    )
     released = release(result, spec.load_profile("municipality_5"), name=name)
     columns = released.payload["columns"]
     shown = {(row[0], row[1]): row[columns.index("n_persons")] for row in released.payload["rows"]}

@@ -38,7 +38,12 @@ def test_each_person_has_one_reason_by_priority(tmp_path):
     town.active(people[8], "PRAKTIK", "2018-06-01")
     result = told(town, tmp_path).no_offer_reasons
     found = result.table.set_index("term")["n_persons"]
-    assert found[found > 0].to_dict() == {"EXEMPT_SICKNESS": 2, "REHABILITATION_PENDING": 2, "NON_COOPERATION": 1, "UNKNOWN": 3}
+    assert found[found > 0].to_dict() == {
+        "EXEMPT_SICKNESS": 2,
+        "REHABILITATION_PENDING": 2,
+        "NON_COOPERATION": 1,
+        "UNKNOWN": 3,
+    }
     assert result.diagnostics["n_without_offer"] == 8
 
 

@@ -20,7 +20,9 @@ def answers(rows, questionnaire="citizens", role="CITIZEN"):
 
 
 def test_a_reverse_keyed_answer_is_turned_and_the_others_are_not():
-    scored = scores(answers([(2015, "a", "emp_1", 4), (2015, "a", "emp_4", 4)]), load_questionnaire("citizens"))
+    scored = scores(
+        answers([(2015, "a", "emp_1", 4), (2015, "a", "emp_4", 4)]), load_questionnaire("citizens")
+    )
     assert scored.loc[(2015, "a"), ["emp_1", "emp_4"]].tolist() == [4, 2]
 
 
@@ -39,7 +41,9 @@ def test_a_scale_needs_its_minimum_of_items(n, expected):
     named = ["emp_1", "emp_2", "emp_3", "emp_5"][:n]
     questionnaire = load_questionnaire("citizens")
     scored = scores(answers([(2015, "a", item, 5) for item in named]), questionnaire)
-    assert scale_scores(scored, questionnaire).loc[(2015, "a"), "empowerment"] == pytest.approx(expected, nan_ok=True)
+    assert scale_scores(scored, questionnaire).loc[(2015, "a"), "empowerment"] == pytest.approx(
+        expected, nan_ok=True
+    )
 
 
 def test_alpha_of_equal_items_is_one_and_of_independent_ones_is_low():
@@ -83,10 +87,16 @@ def test_a_panel_has_a_smaller_error_than_two_groups():
 
 
 def test_a_questionnaire_whose_item_has_no_scale_is_refused():
-    raw = {"name": "x", "version": "1", "role": "CITIZEN", "title": {"da": "a", "en": "b"}, "is_validated": False,
-           "anchors": {"agree": [{"value": 1, "da": "a", "en": "b"}]},
-           "scales": [{"name": "s", "min_items": 1, "title": {"da": "a", "en": "b"}}],
-           "items": [{"name": "i", "scale": "t", "anchors": "agree", "reverse": False, "da": "a", "en": "b"}]}
+    raw = {
+        "name": "x",
+        "version": "1",
+        "role": "CITIZEN",
+        "title": {"da": "a", "en": "b"},
+        "is_validated": False,
+        "anchors": {"agree": [{"value": 1, "da": "a", "en": "b"}]},
+        "scales": [{"name": "s", "min_items": 1, "title": {"da": "a", "en": "b"}}],
+        "items": [{"name": "i", "scale": "t", "anchors": "agree", "reverse": False, "da": "a", "en": "b"}],
+    }
     with pytest.raises(SpecError, match="item i: no scale t"):
         build(Questionnaire, raw, where="x.yaml")
 
@@ -119,7 +129,9 @@ def test_one_wave_answers_all_but_the_change():
     rows = answers([(2015, f"r{k}", "emp_1", k % 5 + 1) for k in range(20)])
     frame = pd.DataFrame({"wave": 2015, "respondent_id": [f"r{k}" for k in range(30)], "role": "CITIZEN",
                           "sex": "F", "age_group": "30-39", "target_group": "cash_benefit"})
-    tables = Tables.from_frames({"survey_response": rows, "survey_frame": frame}, data_from="2015-01-05", data_through="2016-12-25")
+    tables = Tables.from_frames(
+        {"survey_response": rows, "survey_frame": frame}, data_from="2015-01-05", data_through="2016-12-25"
+    )
     told = user.experience(tables, spec.load_study("analysis/user.yaml"), None)
     assert told.response.row("CITIZEN", "2015")["estimate"] == pytest.approx(20 / 30)
     assert told.items.row("citizens.emp_1", "2015")["estimate"] == pytest.approx(3.0)

@@ -26,7 +26,7 @@ def ordered_logit(frame, *, outcome, covariates, conf_level=0.95):
     -------
     Result
         Kind ``model``, unit ratio: a row per term, the odds of a higher answer against the first level;
-        ``std_error`` is that of the ratio. ``model`` holds the log odds ratios, their covariance and the cuts.
+        ``std_error`` is that of the ratio. ``model`` holds log odds ratios, their covariance and the cuts.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def ordered_logit(frame, *, outcome, covariates, conf_level=0.95):
 
     Notes
     -----
-    P(answer <= k) = 1 / (1 + exp(-(cut_k - x b))), as ``MASS::polr``. Fitted by statsmodels' OrderedModel with
+    P(answer <= k) = 1 / (1 + exp(-(cut_k - x b))), as ``MASS::polr``. Fitted by statsmodels' OrderedModel by
     Newton's method on one row per respondent: its ``freq_weights`` are ignored without a word, and BFGS stops
     at four digits. It stores the second and later cuts as log gaps; they are turned back here.
 
@@ -66,10 +66,14 @@ def _design(frame, covariates):
 
 def _require_variation(answers, design, outcome):
     if len(answers.categories) < 2:
-        raise EstimationError(f"ordered_logit: {outcome} has {len(answers.categories)} different answers; needs two or more")
+        raise EstimationError(
+            f"ordered_logit: {outcome} has {len(answers.categories)} different answers; needs two or more"
+        )
     constant = [name for name in design if design[name].nunique() < 2]
     if constant or design.shape[1] == 0:
-        raise EstimationError(f"ordered_logit: {', '.join(constant) or 'no covariate'}: constant among the respondents; leave out")
+        raise EstimationError(
+            f"ordered_logit: {', '.join(constant) or 'no covariate'}: constant among respondents; leave out"
+        )
 
 
 def _fit(answers, design):
@@ -81,9 +85,13 @@ def _fit(answers, design):
         try:
             fit = model.fit(method="newton", disp=0, maxiter=100)
         except np.linalg.LinAlgError:
-            raise EstimationError("ordered_logit: the information matrix is singular; leave covariates out") from None
+            raise EstimationError(
+                "ordered_logit: the information matrix is singular; leave covariates out"
+            ) from None
     if not fit.mle_retvals["converged"] or not np.isfinite(fit.bse).all() or np.abs(fit.params).max() > 20:
-        raise EstimationError("ordered_logit: the likelihood has no maximum; a covariate separates the answers, leave it out")
+        raise EstimationError(
+            "ordered_logit: the likelihood has no maximum; a covariate separates the answers, leave it out"
+        )
     return fit
 
 
@@ -98,7 +106,17 @@ def _result(fit, terms, n_persons, conf_level):
                  p_value=2 * norm.sf(np.abs(log_odds / error)), n_persons=n_persons)
     gaps = np.asarray(fit.params)[k:]
     cuts = np.cumsum(np.r_[gaps[:1], np.exp(gaps[1:])])
-    model = {"terms": tuple(terms), "estimates": log_odds, "covariance": np.asarray(fit.cov_params())[:k, :k], "cuts": cuts}
-    return Result(kind="model", table=table, model=model, diagnostics={"log_likelihood": float(fit.llf), "n_persons": n_persons},
-                  estimand=Estimand(name="odds_ratio", summary="odds_ratio", unit="ratio"),
-                  provenance=Provenance(method="ordered_logit", options={"conf_level": conf_level, "fit": "newton"}))
+    model = {
+        "terms": tuple(terms),
+        "estimates": log_odds,
+        "covariance": np.asarray(fit.cov_params())[:k, :k],
+        "cuts": cuts,
+    }
+    return Result(
+        kind="model",
+        table=table,
+        model=model,
+        diagnostics={"log_likelihood": float(fit.llf), "n_persons": n_persons},
+        estimand=Estimand(name="odds_ratio", summary="odds_ratio", unit="ratio"),
+        provenance=Provenance(method="ordered_logit", options={"conf_level": conf_level, "fit": "newton"}),
+    )

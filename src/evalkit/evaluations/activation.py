@@ -33,8 +33,13 @@ def touched_share(tables, study, site, *, census):
     by_month = on.groupby("month")["is_touched"].agg(["size", "count"])
     rows = [(month_name(month), "", int(row["count"]), int(row["size"]))
             for month, row in by_month.iterrows()]
-    estimand = Estimand(name="touched_share", population="cash_benefit_activity_ready", outcome="touched", unit="share",
-                        summary="counted")
+    estimand = Estimand(
+        name="touched_share",
+        population="cash_benefit_activity_ready",
+        outcome="touched",
+        unit="share",
+        summary="counted",
+    )
     return shares("touched_share", rows, estimand=estimand,
                   provenance=origin(tables, study, ("benefit", "activity")))
 
@@ -53,7 +58,7 @@ def claim(touched, study, site):
     Returns
     -------
     Result
-        Kind model: rows ``base_mean``, ``month_share`` and ``ratio``. Withheld where the months are not covered.
+        Kind model: rows ``base_mean``, ``month_share``, ``ratio``. Withheld where months are not covered.
     """
     if touched.withheld:
         return unanswered("claim", touched.diagnostics["missing_tables"], study)
@@ -61,8 +66,13 @@ def claim(touched, study, site):
     table = touched.table.assign(month=touched.table["term"].map(parse_month))
     told = doubling(table.set_index("month")["estimate"], start + study.claim_month,
                     range(start + study.claim_base_months[0], start + study.claim_base_months[1]))
-    estimand = Estimand(name="claim", population="cash_benefit_activity_ready", outcome="touched", summary="ratio",
-                        unit={"base_mean": "share", "month_share": "share", "ratio": "ratio"})
+    estimand = Estimand(
+        name="claim",
+        population="cash_benefit_activity_ready",
+        outcome="touched",
+        summary="ratio",
+        unit={"base_mean": "share", "month_share": "share", "ratio": "ratio"},
+    )
     if told is None:
         return Result(kind="model", estimand=estimand, table=tidy(), withheld="months_not_covered",
                       provenance=touched.provenance)
@@ -126,7 +136,9 @@ def parse_month(name):
 def _ready_months(tables, study, site, spells, months):
     """Return person-months on the benefit: activity-ready and living in the municipality at mid-month."""
     frame = spells.frame[spells.frame["state"].isin(study.benefits[study.touched_benefit])]
-    by_code = person_months(frame[frame["state"].isin(study.activity_ready_states)], months).assign(by_code=True)
+    by_code = person_months(frame[frame["state"].isin(study.activity_ready_states)], months).assign(
+        by_code=True
+    )
     on = person_months(frame, months).merge(by_code, how="left", on=["person_id", "month"])
     week = week_of(month_start(on["month"].to_numpy()) + np.timedelta64(14, "D"))
     ready = on["by_code"].notna().to_numpy()

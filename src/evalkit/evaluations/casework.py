@@ -1,4 +1,4 @@
-"""Cases and contacts: how many cases to a caseworker, how often they meet, how often the caseworker changes."""
+"""Cases and contacts: how many cases to a caseworker, how often they meet, when the caseworker changes."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,9 @@ def caseload(tables, study, site):
         Unit ratio: ``term`` the quarter, ``n_persons`` the caseworkers with an open case, who are the persons
         that the figure is about.
     """
-    staff = tables["headcount"][tables["headcount"]["role"] == study.caseload_role].groupby("month")["fte"].sum()
+    staff = (
+        tables["headcount"][tables["headcount"]["role"] == study.caseload_role].groupby("month")["fte"].sum()
+    )
     case, rows = tables["case"], []
     for quarter in _quarters(tables):
         month = quarter.start_time + pd.DateOffset(months=1)
@@ -75,7 +77,9 @@ def changes_of_caseworker(case):
 def lasting(dates, column, weeks):
     """Return intervals of so many weeks from each date on, as activities that can be exposures."""
     start = dates[column]
-    return pd.DataFrame({"person_id": dates["person_id"], "start": start, "end": start + pd.Timedelta(weeks=weeks)})
+    return pd.DataFrame(
+        {"person_id": dates["person_id"], "start": start, "end": start + pd.Timedelta(weeks=weeks)}
+    )
 
 
 def _quarters(tables):
@@ -90,5 +94,9 @@ def _by_quarter(name, rows, tables, study, used):
     table = tidy(**values)
     table["conf_low"] = table["estimate"] - 1.96 * table["std_error"]
     table["conf_high"] = table["estimate"] + 1.96 * table["std_error"]
-    return Result(kind="counts", estimand=Estimand(name=name, population="own_cases", outcome=name, unit="ratio"),
-                  table=table, provenance=origin(tables, study, used, method="ratio_of_sums"))
+    return Result(
+        kind="counts",
+        estimand=Estimand(name=name, population="own_cases", outcome=name, unit="ratio"),
+        table=table,
+        provenance=origin(tables, study, used, method="ratio_of_sums"),
+    )

@@ -1,4 +1,4 @@
-"""Who is in the benefit system on a date, for how long in all, and what of that the register cannot decide."""
+"""Who is in the benefit system on a date, for how long in all, and what the register cannot decide of it."""
 
 import datetime as dt
 
@@ -75,8 +75,9 @@ def bounded(people, weeks, *, ready_only=True):
 
     Examples
     --------
-    >>> people = pd.DataFrame({"weeks": [261, 260, 100], "sure_weeks": [261, 260, 100], "filled_weeks": [261, 261, 100],
-    ...                        "is_ready": True, "is_ready_known": True, "is_left_censored": [False, False, True]})
+    >>> people = pd.DataFrame({
+    ...     "weeks": [261, 260, 100], "sure_weeks": [261, 260, 100], "filled_weeks": [261, 261, 100],
+    ...     "is_ready": True, "is_ready_known": True, "is_left_censored": [False, False, True]})
     >>> bounded(people, 261).sum().to_dict()
     {'lower': 1, 'count': 1, 'upper': 3}
     """
@@ -123,7 +124,9 @@ def _durations(tables, history, first_week, study):
                         "filled_weeks": filled.groupby(person).sum()})
     out["run_weeks"] = run_weeks(history, study.gap_weeks[-2] if len(study.gap_weeks) > 1 else 0)
     out["is_left_censored"] = history.groupby("person_id")["start_week"].min() <= first_week
-    return out.fillna(0).astype({"weeks": int, "sure_weeks": int, "filled_weeks": int, "is_left_censored": bool})
+    return out.fillna(0).astype(
+        {"weeks": int, "sure_weeks": int, "filled_weeks": int, "is_left_censored": bool}
+    )
 
 
 def _after_programme(tables, history):

@@ -70,12 +70,22 @@ def reach(tables, study, questions):
     """
     missing = {question.__name__: missing_tables(tables, question.needs) for question in questions}
     lacking = sorted({name for names in missing.values() for name in names})
-    return Result(kind="aggregate", estimand=Estimand(name="reach", unit="share"),
-                  table=tidy(term=list(missing), group=[_listed(names) for names in missing.values()],
-                             estimate=[float(not names) for names in missing.values()]),
-                  provenance=Provenance(study=study.name, study_sha256=study.sha256),
-                  diagnostics={"missing_tables": lacking, "missing": _listed(lacking), "questions": len(missing),
-                               "answered": sum(not names for names in missing.values())})
+    return Result(
+        kind="aggregate",
+        estimand=Estimand(name="reach", unit="share"),
+        table=tidy(
+            term=list(missing),
+            group=[_listed(names) for names in missing.values()],
+            estimate=[float(not names) for names in missing.values()],
+        ),
+        provenance=Provenance(study=study.name, study_sha256=study.sha256),
+        diagnostics={
+            "missing_tables": lacking,
+            "missing": _listed(lacking),
+            "questions": len(missing),
+            "answered": sum(not names for names in missing.values()),
+        },
+    )
 
 
 def _listed(names):

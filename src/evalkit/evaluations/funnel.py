@@ -30,12 +30,21 @@ def funnel(tables, study, site):
     n = passed.sum()
     names = list(gates.columns)
     rows = [(name, "of_screened", int(n[name]), int(n[names[0]])) for name in names[1:]]
-    rows += [(name, "of_previous", int(n[name]), int(n[before])) for before, name in zip(names[:-1], names[1:], strict=True)]
+    rows += [
+        (name, "of_previous", int(n[name]), int(n[before]))
+        for before, name in zip(names[:-1], names[1:], strict=True)
+    ]
     skipped = _skipped(tables, study, gates)
-    return shares("funnel", rows, provenance=origin(tables, study, ("screening", "process")), n_screened=len(gates),
-                  n_skipped_gate=skipped,
-                  estimand=Estimand(name="funnel", population="screened_since_start", outcome="gates", unit="share",
-                                    summary="counted"))
+    return shares(
+        "funnel",
+        rows,
+        provenance=origin(tables, study, ("screening", "process")),
+        n_screened=len(gates),
+        n_skipped_gate=skipped,
+        estimand=Estimand(
+            name="funnel", population="screened_since_start", outcome="gates", unit="share", summary="counted"
+        ),
+    )
 
 
 @needs("screening", "process")
@@ -51,7 +60,9 @@ def waits(tables, study, site):
     curve = kaplan_meier(_waiting(tables, study, site))
     names = dict(enumerate(list(gate_dates(tables, study, site).columns)[1:]))
     table = curve.table.assign(term="waiting", group=curve.table["group"].map(lambda code: names[int(code)]))
-    estimand = Estimand(name="waits", population="screened_since_start", outcome="gates", summary="survival", unit="share")
+    estimand = Estimand(
+        name="waits", population="screened_since_start", outcome="gates", summary="survival", unit="share"
+    )
     return Result(kind="curve", estimand=estimand, table=table, model=curve.model,
                   provenance=origin(tables, study, ("screening", "process"), method="kaplan_meier"))
 
@@ -72,8 +83,18 @@ def gate_times(tables, study, site):
         for weeks in study.gate_weeks:
             until = steps[steps["time_weeks"] <= weeks]
             last = until.iloc[-1]
-            rows.append((gate, f"within_{weeks}", 1 - last["estimate"], last["std_error"], 1 - last["conf_high"],
-                         1 - last["conf_low"], steps["n_persons"].iloc[0], until["n_events"].sum()))
+            rows.append(
+                (
+                    gate,
+                    f"within_{weeks}",
+                    1 - last["estimate"],
+                    last["std_error"],
+                    1 - last["conf_high"],
+                    1 - last["conf_low"],
+                    steps["n_persons"].iloc[0],
+                    until["n_events"].sum(),
+                )
+            )
     columns = ("term", "group", "estimate", "std_error", "conf_low", "conf_high", "n_persons", "n_events")
     table = tidy(**dict(zip(columns, zip(*rows, strict=True), strict=True)))
     estimand = Estimand(name="gate_times", population="screened_since_start", outcome="gates", unit="share",
@@ -82,7 +103,7 @@ def gate_times(tables, study, site):
 
 
 def gate_dates(tables, study, site):
-    """Return each screened person's date at every gate passed in order, missing from the first one not passed.
+    """Return each screened person's date at every gate passed in order, missing from the first not passed.
 
     Returns
     -------
@@ -138,4 +159,6 @@ def _waiting(tables, study, site):
         parts.append(pd.DataFrame({"person": reached.index, "weeks": weeks.clip(upper=horizon),
                                    "passed": (passed & ~late).to_numpy(dtype=int), "gate": number}))
     rows = pd.concat(parts, ignore_index=True)
-    return AtRisk.from_frame(rows, exit="weeks", event="passed", person="person", episode="gate", strata="gate")
+    return AtRisk.from_frame(
+        rows, exit="weeks", event="passed", person="person", episode="gate", strata="gate"
+    )

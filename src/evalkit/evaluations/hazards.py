@@ -1,7 +1,8 @@
 """Who leaves support sooner: during and after an effort. A description: who gets it, and when, was chosen.
 
 Persons who start a job-directed effort would often have left soon anyway; those sent to a health effort often
-not. A hazard ratio of these exposures mixes what the effort does with who gets it, and is never called an effect.
+not. A hazard ratio of these exposures mixes what the effort does with who gets it, and is never called
+an effect.
 """
 
 from dataclasses import dataclass, replace
@@ -11,8 +12,8 @@ import pandas as pd
 
 from evalkit.cohort import Cohort, exposures, inflow
 from evalkit.cohort.follow import to_exit
-from evalkit.estimators import cox, hazard_ratios
 from evalkit.errors import EstimationError
+from evalkit.estimators import cox, hazard_ratios
 from evalkit.evaluations.casework import changes_of_caseworker, lasting
 from evalkit.evaluations.facts import needs, origin
 from evalkit.result import Estimand, Result, tidy
@@ -33,8 +34,16 @@ def followed(tables, study, site, spells):
     """Select the persons whose support began in the study's window while they lived in the municipality."""
     start = week_of(site.programme_start)
     window = (start + study.window_weeks[0], start + study.window_weeks[1])
-    cohort = inflow(tables, spells, states=study.target_groups, window=window, ages=study.ages, municipalities=[site.municipality],
-                    washout_weeks=study.washout_weeks, max_gap_weeks=study.max_gap_weeks)
+    cohort = inflow(
+        tables,
+        spells,
+        states=study.target_groups,
+        window=window,
+        ages=study.ages,
+        municipalities=[site.municipality],
+        washout_weeks=study.washout_weeks,
+        max_gap_weeks=study.max_gap_weeks,
+    )
     return Followed(cohort=cohort, spells=spells)
 
 
@@ -114,8 +123,15 @@ def interplay(tables, study, site, *, people):
 
 
 def _at_risk(people, study, exposed):
-    return to_exit(people.cohort, people.spells, sustain_weeks=study.sustain_weeks, horizon_weeks=study.horizon_weeks,
-                   covariates=_ADJUSTED, strata="target_group", exposures=exposed)
+    return to_exit(
+        people.cohort,
+        people.spells,
+        sustain_weeks=study.sustain_weeks,
+        horizon_weeks=study.horizon_weeks,
+        covariates=_ADJUSTED,
+        strata="target_group",
+        exposures=exposed,
+    )
 
 
 def _kinds(tables, study):
@@ -133,27 +149,51 @@ def _ratios(name, at_risk, tables, study, used, *, groups=None):
         except EstimationError:
             failed.append(group)
     table = pd.concat(tables_of, ignore_index=True) if tables_of else tidy()
-    estimand = Estimand(name=name, population="inflow_since_start", exposure=f"{name}_exposure", outcome="leaving_support",
-                        summary="hazard_ratio", intercurrent_events="other_exits_censor", horizon_weeks=study.horizon_weeks,
-                        unit="ratio", design="", assumptions=("no_selection",))
-    return Result(kind="model", estimand=estimand, table=table, diagnostics={"failed": failed, "descriptive": True},
-                  provenance=origin(tables, study, used, method="cox", ties="efron", adjusted=list(_ADJUSTED)),
-                  withheld="" if len(table) else "too_few_exits")
+    estimand = Estimand(
+        name=name,
+        population="inflow_since_start",
+        exposure=f"{name}_exposure",
+        outcome="leaving_support",
+        summary="hazard_ratio",
+        intercurrent_events="other_exits_censor",
+        horizon_weeks=study.horizon_weeks,
+        unit="ratio",
+        design="",
+        assumptions=("no_selection",),
+    )
+    return Result(
+        kind="model",
+        estimand=estimand,
+        table=table,
+        diagnostics={"failed": failed, "descriptive": True},
+        provenance=origin(tables, study, used, method="cox", ties="efron", adjusted=list(_ADJUSTED)),
+        withheld="" if len(table) else "too_few_exits",
+    )
 
 
 def _fit(at_risk, group, study):
     events = at_risk.event == 1 + at_risk.causes.index("SELF_SUFFICIENT")
-    exposed = {term: at_risk.covariates[:, k] > 0 for k, term in enumerate(at_risk.terms) if _is_exposure(term)}
+    exposed = {
+        term: at_risk.covariates[:, k] > 0 for k, term in enumerate(at_risk.terms) if _is_exposure(term)
+    }
     enough = [term for term, on in exposed.items() if (events & on).sum() >= study.min_exposed_events]
     if not enough:
         raise EstimationError(f"{group}: no exposure with {study.min_exposed_events} exits")
-    model = _only(at_risk, lambda term: term in enough or (not _is_exposure(term) and _varies(at_risk, events, term)))
+    model = _only(
+        at_risk, lambda term: term in enough or (not _is_exposure(term) and _varies(at_risk, events, term))
+    )
     fit = hazard_ratios(cox(model, cause="SELF_SUFFICIENT", robust=True)).table.set_index("term")
     rows = fit.loc[enough]
-    return tidy(term=[_key(term) for term in enough], group=group,
-                n_persons=[len(np.unique(at_risk.person[exposed[term]])) for term in enough],
-                n_events=[int((events & exposed[term]).sum()) for term in enough],
-                **{name: rows[name].to_numpy() for name in ("estimate", "std_error", "conf_low", "conf_high", "p_value")})
+    return tidy(
+        term=[_key(term) for term in enough],
+        group=group,
+        n_persons=[len(np.unique(at_risk.person[exposed[term]])) for term in enough],
+        n_events=[int((events & exposed[term]).sum()) for term in enough],
+        **{
+            name: rows[name].to_numpy()
+            for name in ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+        },
+    )
 
 
 def _is_exposure(term):
@@ -172,7 +212,9 @@ def _key(term):
 
 def _only(at_risk, keep):
     columns = [k for k, term in enumerate(at_risk.terms) if keep(term)]
-    return replace(at_risk, covariates=at_risk.covariates[:, columns], terms=tuple(at_risk.terms[k] for k in columns))
+    return replace(
+        at_risk, covariates=at_risk.covariates[:, columns], terms=tuple(at_risk.terms[k] for k in columns)
+    )
 
 
 def _exclusive(at_risk):

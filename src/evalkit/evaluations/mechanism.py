@@ -1,4 +1,4 @@
-"""What works for whom? Described along the programme theory; who got what was chosen, so nothing here is an effect."""
+"""What works for whom? Described step by step: who got what was chosen, so nothing here is an effect."""
 
 from dataclasses import dataclass, replace
 
@@ -75,9 +75,11 @@ def attrition(tables, study, site, *, spells=None):
 
 @needs("survey_response", "survey_frame")
 def ratings(tables, study, site):
-    """Mean of what citizens and caseworkers both are asked about their cooperation, by side, in the latest wave."""
+    """Mean of what both sides are asked about their cooperation, by side, in the latest wave."""
     asked = replace(spec.load_study(study.survey), shared_items=study.rating_items)
-    return both_sides(tables, asked, site, survey=read_survey(tables, asked)).with_estimand(name="ratings", outcome="ratings")
+    return both_sides(tables, asked, site, survey=read_survey(tables, asked)).with_estimand(
+        name="ratings", outcome="ratings"
+    )
 
 
 STEPS = (investment, caseload, contacts, funnel, waits, gate_times, ratings, progression,

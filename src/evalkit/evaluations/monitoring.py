@@ -11,8 +11,13 @@ from evalkit.evaluations.census import by_benefit, census, fact, fact_origin, wi
 from evalkit.evaluations.durations import bounded, run_weeks
 from evalkit.evaluations.facts import counts, needs, reach, shares
 from evalkit.evaluations.offers import current_offer, exempt, reasons, touched
-from evalkit.evaluations.projects import project_status, recorded_outcomes
-from evalkit.evaluations.published import published_cases, published_claim, published_offers, published_touched
+from evalkit.evaluations.projects import project_outcomes, projects
+from evalkit.evaluations.published import (
+    published_cases,
+    published_claim,
+    published_offers,
+    published_touched,
+)
 from evalkit.evaluations.rehabilitation import rehabilitation_meetings, rehabilitation_need, reviewed
 from evalkit.result import Result
 from evalkit.weeks import week_of
@@ -65,7 +70,9 @@ def answers(tables, study, site, *, spells=None):
     now = census(tables, study, site, spells=spells)
     told = {question.__name__: question(tables, study, site, census=now) for question in QUESTIONS}
     told |= {figures.__name__: figures(tables, study, site) for figures in PUBLISHED}
-    return Answers(**told, claim=claim(told["touched_share"], study, site), reach=reach(tables, study, QUESTIONS))
+    return Answers(
+        **told, claim=claim(told["touched_share"], study, site), reach=reach(tables, study, QUESTIONS)
+    )
 
 
 @needs("benefit")
@@ -76,7 +83,8 @@ def long_stock(tables, study, site, *, census):
     -------
     Result
         Kind counts. ``term`` is the bound: ``lower`` (surely), ``count`` (as registered), ``upper``
-        (possibly); ``count`` is missing where the data do not reach back far enough. ``group`` the benefit on the date, or ``all``.
+        (possibly); ``count`` is missing where the data do not reach back far enough. ``group`` is the
+        benefit on the date, or ``all``.
     """
     marks = bounded(census.people, study.long_weeks)
     rows = [(bound, group, _told(marks.loc[people.index, bound], bound, census, study))
@@ -112,7 +120,9 @@ def gap_sensitivity(tables, study, site, *, census):
     the last. Sanctions are bridged in all of them.
     """
     frame = census.spells.frame
-    history = frame[frame["state"].isin(study.system_states) & frame["person_id"].isin(census.people["person_id"])]
+    history = frame[
+        frame["state"].isin(study.system_states) & frame["person_id"].isin(census.people["person_id"])
+    ]
     end = week_of(census.date) + 1
     history = history[history["start_week"] < end].assign(end_week=history["end_week"].clip(upper=end))
     ready = census.people[census.people["is_ready"]]
@@ -138,21 +148,32 @@ def offers_last_year(tables, study, site, *, census):
     rows = [(name, group, int(persons.isin(found).sum()), len(persons))
             for name, found in _reached(tables, study, census).items()
             for group, persons in _with_and_without_exempt(tables, long, census.date)]
-    return shares("offers_last_year", rows, estimand=fact("offers_last_year", "activity_ready_long", unit="share"),
-                  provenance=fact_origin(tables, study, census, "benefit", "activity"), census=str(census.date),
-                  window_start=str(window_start(census, study)))
+    return shares(
+        "offers_last_year",
+        rows,
+        estimand=fact("offers_last_year", "activity_ready_long", unit="share"),
+        provenance=fact_origin(tables, study, census, "benefit", "activity"),
+        census=str(census.date),
+        window_start=str(window_start(census, study)),
+    )
 
 
 @needs("benefit", "activity")
 def current_offers(tables, study, site, *, census):
     """Count the long cases by their one current offer and benefit (S05-S07)."""
     long = _long(census, study, ready_only=False)
-    long = long.assign(offer=current_offer(tables["activity"], long["person_id"], census.date, study.offer_priority))
+    long = long.assign(
+        offer=current_offer(tables["activity"], long["person_id"], census.date, study.offer_priority)
+    )
     rows = [(offer, group, int((people["offer"] == offer).sum()))
             for group, people in by_benefit(long, study) for offer in ("NONE", *study.offer_priority)]
-    return counts("current_offers", [row for row in rows if row[2] or row[0] == "NONE"],
-                  estimand=fact("current_offers", "long_cases"),
-                  provenance=fact_origin(tables, study, census, "benefit", "activity"), census=str(census.date))
+    return counts(
+        "current_offers",
+        [row for row in rows if row[2] or row[0] == "NONE"],
+        estimand=fact("current_offers", "long_cases"),
+        provenance=fact_origin(tables, study, census, "benefit", "activity"),
+        census=str(census.date),
+    )
 
 
 @needs("benefit", "activity", "exemption")
@@ -181,9 +202,14 @@ def passive(tables, study, site, *, census):
     rows = [(name, group, int((~persons.isin(reached[name])).sum()), len(persons))
             for name in ("active", "with_mentor")
             for group, persons in _with_and_without_exempt(tables, senior, census.date)]
-    return shares("passive", rows, estimand=fact("passive", "activity_ready_year", unit="share"),
-                  provenance=fact_origin(tables, study, census, "benefit", "activity"), census=str(census.date),
-                  window_start=str(window_start(census, study)))
+    return shares(
+        "passive",
+        rows,
+        estimand=fact("passive", "activity_ready_year", unit="share"),
+        provenance=fact_origin(tables, study, census, "benefit", "activity"),
+        census=str(census.date),
+        window_start=str(window_start(census, study)),
+    )
 
 
 @needs("benefit", "activity")
@@ -199,34 +225,23 @@ def no_effort(tables, study, site, *, census):
     people = census.people
     ready = people[people["is_ready"]]
     reached = _reached(tables, study, census)["with_mentor"]
-    without = ready[(ready["run_weeks"] >= study.seniority_weeks) & ~ready["person_id"].isin(reached)]["person_id"]
+    without = ready[(ready["run_weeks"] >= study.seniority_weeks) & ~ready["person_id"].isin(reached)][
+        "person_id"
+    ]
     groups = _with_and_without_exempt(tables, without, census.date)
     names = {"all": "any_status", "not_exempt": "not_exempt"}
     rows = [("no_effort", names[group], len(persons), len(ready)) for group, persons in groups]
-    return shares("no_effort", rows, estimand=fact("no_effort", "activity_ready", unit="share"),
-                  provenance=fact_origin(tables, study, census, "benefit", "activity"), census=str(census.date))
-
-
-@needs("enrolment", "benefit")
-def projects(tables, study, site, *, census):
-    """Count each project's participants by their status on the date (S09); a forecast is no status."""
-    rows = project_status(tables, census.spells, study, census.date)
-    return counts("projects", rows, estimand=fact("projects", "project_participants"),
-                  provenance=fact_origin(tables, study, census, "enrolment", "benefit"), census=str(census.date))
-
-
-@needs("enrolment")
-def project_outcomes(tables, study, site, *, census):
-    """Count each project's participants by the outcome that the project recorded, whenever it did.
-
-    The register's statuses of `projects` are told on one date; this is what the project itself wrote.
-    """
-    return counts("project_outcomes", recorded_outcomes(tables), estimand=fact("project_outcomes", "project_participants"),
-                  provenance=fact_origin(tables, study, census, "enrolment"))
+    return shares(
+        "no_effort",
+        rows,
+        estimand=fact("no_effort", "activity_ready", unit="share"),
+        provenance=fact_origin(tables, study, census, "benefit", "activity"),
+        census=str(census.date),
+    )
 
 
 def _told(mark, bound, census, study):
-    """Return a count; where the data reach back less than the weeks asked about, nothing can be counted but bounds."""
+    """Return a count; data that reach back less than the weeks asked about allow bounds alone."""
     seen = week_of(census.date) + 1 - census.spells.first_week
     return np.nan if bound == "count" and seen < study.long_weeks else int(mark.sum())
 
@@ -247,7 +262,20 @@ def _with_and_without_exempt(tables, person_id, date):
         yield "not_exempt", person_id[~person_id.isin(exempt(tables, date))]
 
 
-QUESTIONS = (long_stock, long_cases, gap_sensitivity, offers_last_year, current_offers, no_offer_reasons, passive,
-             no_effort, rehabilitation_need, rehabilitation_meetings, reviewed, projects, project_outcomes,
-             touched_share)
+QUESTIONS = (
+    long_stock,
+    long_cases,
+    gap_sensitivity,
+    offers_last_year,
+    current_offers,
+    no_offer_reasons,
+    passive,
+    no_effort,
+    rehabilitation_need,
+    rehabilitation_meetings,
+    reviewed,
+    projects,
+    project_outcomes,
+    touched_share,
+)
 PUBLISHED = (published_cases, published_offers, published_touched, published_claim)

@@ -23,9 +23,11 @@ def touched(activity, types, start, end):
     Examples
     --------
     >>> activity = pd.DataFrame({"person_id": ["a", "b"], "type": ["PRAKTIK", "MENTOR"],
-    ...     "start": pd.to_datetime(["2018-01-01", "2018-01-01"]), "end": pd.to_datetime(["2018-02-01", "2018-02-01"])})
-    >>> list(touched(activity, ["PRAKTIK"], "2018-01-31", "2018-06-30")), list(touched(activity, ["PRAKTIK"], "2018-02-01", "2018-06-30"))
-    (['a'], [])
+    ...     "start": pd.to_datetime(["2018-01-01"] * 2), "end": pd.to_datetime(["2018-02-01"] * 2)})
+    >>> list(touched(activity, ["PRAKTIK"], "2018-01-31", "2018-06-30"))
+    ['a']
+    >>> list(touched(activity, ["PRAKTIK"], "2018-02-01", "2018-06-30"))
+    []
     """
     inside = activity["type"].isin(types) & (activity["start"] < pd.Timestamp(end))
     inside &= activity["end"].isna() | (activity["end"] > pd.Timestamp(start))
@@ -43,7 +45,12 @@ def current_offer(activity, person_id, date, priority):
     """
     on = running(activity, date)
     rank = on["type"].map({kind: place for place, kind in enumerate(priority)})
-    first = on.assign(rank=rank).dropna(subset="rank").sort_values("rank", kind="stable").drop_duplicates("person_id")
+    first = (
+        on.assign(rank=rank)
+        .dropna(subset="rank")
+        .sort_values("rank", kind="stable")
+        .drop_duplicates("person_id")
+    )
     held = pd.Series(first["type"].to_numpy(dtype=object), index=first["person_id"])
     return held.reindex(np.asarray(person_id, dtype=object)).fillna("NONE").to_numpy(dtype=object)
 

@@ -25,8 +25,16 @@ def progression(tables, study, site):
     scores["period"] = pd.cut(scores["weeks"], bounds, right=False, labels=study.progress_weeks).astype(float)
     person = scores.dropna(subset="period").groupby(["rater", "period", "person_id"])["score"].mean()
     told = person.groupby(level=["rater", "period"]).agg(["mean", "std", "size"]).reset_index()
-    table = _with_limits(tidy(term="mean_score", group=told["rater"], time_weeks=told["period"], estimate=told["mean"],
-                              std_error=told["std"] / np.sqrt(told["size"]), n_persons=told["size"]))
+    table = _with_limits(
+        tidy(
+            term="mean_score",
+            group=told["rater"],
+            time_weeks=told["period"],
+            estimate=told["mean"],
+            std_error=told["std"] / np.sqrt(told["size"]),
+            n_persons=told["size"],
+        )
+    )
     return _result("progression", table, tables, study)
 
 
@@ -38,9 +46,18 @@ def progression_change(tables, study, site):
     """
     scores = _timed(tables["progress"]).sort_values("date", kind="stable")
     ends = scores.groupby(["indicator", "rater", "person_id"]).agg(
-        first=("score", "first"), last=("score", "last"), from_date=("date", "first"), to_date=("date", "last"))
+        first=("score", "first"),
+        last=("score", "last"),
+        from_date=("date", "first"),
+        to_date=("date", "last"),
+    )
     ends = ends[ends["to_date"] > ends["from_date"]]
-    change = (ends["last"] - ends["first"]).groupby(level=["indicator", "rater"]).agg(["mean", "std", "size"]).reset_index()
+    change = (
+        (ends["last"] - ends["first"])
+        .groupby(level=["indicator", "rater"])
+        .agg(["mean", "std", "size"])
+        .reset_index()
+    )
     table = _with_limits(tidy(term=change["indicator"], group=change["rater"], estimate=change["mean"],
                               std_error=change["std"] / np.sqrt(change["size"]), n_persons=change["size"]))
     weeks = (ends["to_date"] - ends["from_date"]).dt.days.mean() / 7
@@ -58,6 +75,8 @@ def _with_limits(table):
 
 
 def _result(name, table, tables, study, **diagnostics):
-    estimand = Estimand(name=name, population="measured", outcome="progress_score", summary="mean", unit="score")
+    estimand = Estimand(
+        name=name, population="measured", outcome="progress_score", summary="mean", unit="score"
+    )
     return Result(kind="model", estimand=estimand, table=table, diagnostics=diagnostics,
                   provenance=origin(tables, study, ("progress",), method="mean"))

@@ -3,11 +3,47 @@
 import numpy as np
 import pandas as pd
 
+from evalkit.evaluations.census import fact, fact_origin
+from evalkit.evaluations.facts import counts, needs
 from evalkit.weeks import week_of
 
-_RECORDED = {"SELF_SUPPORT": "self_supporting", "CLOSED_BY_RULE": "closed_by_rule", "PARTLY": "partly_self_supporting",
-             "LEFT": "left", "OTHER": "other", "ONGOING": "ongoing", "": "not_recorded"}
+_RECORDED = {
+    "SELF_SUPPORT": "self_supporting",
+    "CLOSED_BY_RULE": "closed_by_rule",
+    "PARTLY": "partly_self_supporting",
+    "LEFT": "left",
+    "OTHER": "other",
+    "ONGOING": "ongoing",
+    "": "not_recorded",
+}
 STATUSES = ("self_supporting", "closed_by_rule", "partly_self_supporting", "left", "ongoing")
+
+
+@needs("enrolment", "benefit")
+def projects(tables, study, site, *, census):
+    """Count each project's participants by their status on the date (S09); a forecast is no status."""
+    rows = project_status(tables, census.spells, study, census.date)
+    return counts(
+        "projects",
+        rows,
+        estimand=fact("projects", "project_participants"),
+        provenance=fact_origin(tables, study, census, "enrolment", "benefit"),
+        census=str(census.date),
+    )
+
+
+@needs("enrolment")
+def project_outcomes(tables, study, site, *, census):
+    """Count each project's participants by the outcome that the project recorded, whenever it did.
+
+    The register's statuses of `projects` are told on one date; this is what the project itself wrote.
+    """
+    return counts(
+        "project_outcomes",
+        recorded_outcomes(tables),
+        estimand=fact("project_outcomes", "project_participants"),
+        provenance=fact_origin(tables, study, census, "enrolment"),
+    )
 
 
 def project_status(tables, spells, study, date):
@@ -49,7 +85,11 @@ def recorded_outcomes(tables):
     -------
     list of (status, project, n_persons)
     """
-    last = tables["enrolment"].sort_values("start", kind="stable").drop_duplicates(["project", "person_id"], keep="last")
+    last = (
+        tables["enrolment"]
+        .sort_values("start", kind="stable")
+        .drop_duplicates(["project", "person_id"], keep="last")
+    )
     by_project = last.assign(status=last["outcome"].map(_RECORDED)).groupby(["project", "status"]).size()
     return [(status, project, int(by_project.get((project, status), 0)))
             for project in by_project.index.unique("project") for status in _RECORDED.values()
@@ -68,7 +108,7 @@ def _status(tables, spells, study, people, date):
 
 
 def _closure(tables, people, date):
-    """Return each participant's last reason for closure between start and date, missing where there is none."""
+    """Return each participant's last reason for closure between start and date, else missing."""
     if not tables.has("closure"):
         return np.full(len(people), None, dtype=object)
     closed = tables["closure"]
@@ -82,7 +122,9 @@ def _supported(spells, study, date):
     """Return persons with a week of support in the last ``sustain_weeks`` weeks up to the date."""
     week = week_of(date)
     frame = spells.frame[spells.frame["state"].isin(spells.support)]
-    return frame.loc[(frame["start_week"] <= week) & (frame["end_week"] > week + 1 - study.sustain_weeks), "person_id"]
+    return frame.loc[
+        (frame["start_week"] <= week) & (frame["end_week"] > week + 1 - study.sustain_weeks), "person_id"
+    ]
 
 
 def _with_wages(tables, date):

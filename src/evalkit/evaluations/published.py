@@ -9,7 +9,10 @@ from evalkit.weeks import month_number
 
 _CLAIMANT, _NATION = "Horsens", "Hele landet"
 # The letter holds October against the first half of 2017.
-_CLAIM_MONTH, _CLAIM_BASE = month_number("2017-10-01"), range(month_number("2017-01-01"), month_number("2017-07-01"))
+_CLAIM_MONTH, _CLAIM_BASE = (
+    month_number("2017-10-01"),
+    range(month_number("2017-01-01"), month_number("2017-07-01")),
+)
 
 
 @needs("municipality_period")
@@ -24,8 +27,15 @@ def published_cases(tables, study, site):
     figures = _figures(tables, "s0[124]_")
     if figures.empty:
         return unanswered("published_cases", ["municipality_period"], study)
-    rows = [("long_cases", benefit, figures[f"s04_long_cases_{benefit.lower()}"], figures[f"s04_cases_{benefit.lower()}"])
-            for benefit in ("CASH_BENEFIT", "EDUCATION_BENEFIT", "INTEGRATION_BENEFIT")]
+    rows = [
+        (
+            "long_cases",
+            benefit,
+            figures[f"s04_long_cases_{benefit.lower()}"],
+            figures[f"s04_cases_{benefit.lower()}"],
+        )
+        for benefit in ("CASH_BENEFIT", "EDUCATION_BENEFIT", "INTEGRATION_BENEFIT")
+    ]
     stock = figures["s01_long_stock"]
     rows.append(("offered", "", stock - figures["s02_no_active_offer"], stock))
     terms, groups, events, persons = zip(*rows, strict=True)
@@ -43,7 +53,9 @@ def published_offers(tables, study, site):
     figures = _figures(tables, "s0[567]_offer_")
     if figures.empty:
         return unanswered("published_offers", ["municipality_period"], study)
-    split = figures.index.str.extract(r"^s0\d_offer_(?P<offer>.+)_(?P<benefit>(?:cash|education|integration)_benefit)$")
+    split = figures.index.str.extract(
+        r"^s0\d_offer_(?P<offer>.+)_(?P<benefit>(?:cash|education|integration)_benefit)$"
+    )
     table = tidy(term=split["offer"].str.upper().to_numpy(), group=split["benefit"].str.upper().to_numpy(),
                  estimate=figures.to_numpy(), n_persons=figures.to_numpy())
     return _published("published_offers", table, study, unit="persons", kind="counts")
@@ -76,11 +88,21 @@ def published_claim(tables, study, site):
     told = doubling(wide[_CLAIMANT], _CLAIM_MONTH, _CLAIM_BASE)
     gap = wide[_CLAIMANT] - wide[_NATION]
     second = wide[_CLAIMANT].drop(_CLAIM_MONTH).max() / told["base_mean"]
-    table = tidy(term=["base_mean", "month_share", "ratio", "next_highest_ratio", "gap_first", "gap_last"],
-                 estimate=[told["base_mean"], told["month_share"], told["ratio"], second, gap.iloc[0], gap.iloc[-1]])
+    table = tidy(
+        term=["base_mean", "month_share", "ratio", "next_highest_ratio", "gap_first", "gap_last"],
+        estimate=[told["base_mean"], told["month_share"], told["ratio"], second, gap.iloc[0], gap.iloc[-1]],
+    )
     units = dict.fromkeys(("base_mean", "month_share", "gap_first", "gap_last"), "percent")
-    return _published("published_claim", table, study, unit=units | {"ratio": "ratio", "next_highest_ratio": "ratio"},
-                      months=1, base_months=len(told["base"]), of="shares", claimed_of="persons")
+    return _published(
+        "published_claim",
+        table,
+        study,
+        unit=units | {"ratio": "ratio", "next_highest_ratio": "ratio"},
+        months=1,
+        base_months=len(told["base"]),
+        of="shares",
+        claimed_of="persons",
+    )
 
 
 @needs("ledger")
@@ -93,7 +115,8 @@ def investment(tables, study, site):
     Returns
     -------
     Result
-        Kind money: ``term`` is the category, ``total`` over all; ``group`` is ``<basis>`` or ``<basis>, <year>``.
+        Kind money: ``term`` is the category, ``total`` over all; ``group`` is the basis,
+        alone or with the year (``NOT_STATED, 2015``).
     """
     ledger = tables["ledger"]
     whole = ledger.assign(category="total")
@@ -102,12 +125,20 @@ def investment(tables, study, site):
         for basis, part in frame.groupby("basis"):
             by_year = part.groupby(["category", part["year"].astype(str)])["amount_dkk"].sum()
             rows += [(category, f"{basis}, {year}", amount) for (category, year), amount in by_year.items()]
-            rows += [(category, basis, amount) for category, amount in part.groupby("category")["amount_dkk"].sum().items()]
+            rows += [
+                (category, basis, amount)
+                for category, amount in part.groupby("category")["amount_dkk"].sum().items()
+            ]
     terms, groups, amounts = zip(*rows, strict=True)
-    return Result(kind="money", estimand=Estimand(name="investment", unit="dkk", summary="sum"),
-                  table=tidy(term=terms, group=groups, estimate=amounts),
-                  provenance=Provenance(method="sum", study=study.name, study_sha256=study.sha256, rests_on=("published",)),
-                  diagnostics={"bases": sorted(ledger["basis"].unique())})
+    return Result(
+        kind="money",
+        estimand=Estimand(name="investment", unit="dkk", summary="sum"),
+        table=tidy(term=terms, group=groups, estimate=amounts),
+        provenance=Provenance(
+            method="sum", study=study.name, study_sha256=study.sha256, rests_on=("published",)
+        ),
+        diagnostics={"bases": sorted(ledger["basis"].unique())},
+    )
 
 
 def _figures(tables, pattern):

@@ -9,14 +9,19 @@ from evalkit.evaluations.offers import pending_rehabilitation
 
 @needs("benefit", "rehabilitation")
 def rehabilitation_need(tables, study, site, *, census):
-    """Count who should go to the rehabilitation team and has not: referred, or so decided at a review (S03)."""
+    """Count who should go to the rehabilitation team and has not: referred, or decided at a review (S03)."""
     people = census.people[census.people["benefit"].isin(study.rehabilitation_benefits)]
     referred = people["person_id"].isin(pending_rehabilitation(tables["rehabilitation"], census.date))
     reviewed = people["person_id"].isin(_decided_at_review(tables, census.date)) & ~referred
     rows = [("referred", "", int(referred.sum())), ("decided_at_review", "", int(reviewed.sum())),
             ("total", "", int((referred | reviewed).sum()))]
-    return counts("rehabilitation_need", rows, estimand=fact("rehabilitation_need", "cash_and_integration"),
-                  provenance=fact_origin(tables, study, census, "benefit", "rehabilitation"), census=str(census.date))
+    return counts(
+        "rehabilitation_need",
+        rows,
+        estimand=fact("rehabilitation_need", "cash_and_integration"),
+        provenance=fact_origin(tables, study, census, "benefit", "rehabilitation"),
+        census=str(census.date),
+    )
 
 
 @needs("rehabilitation")
@@ -40,8 +45,13 @@ def reviewed(tables, study, site, *, census):
     old = census.people[census.people["weeks"] >= study.review_weeks]
     rows = [("reviewed", group, int(people["person_id"].isin(seen).sum()), len(people))
             for group, people in by_benefit(old, study)]
-    return shares("reviewed", rows, estimand=fact("reviewed", "cases_three_years", unit="share"),
-                  provenance=fact_origin(tables, study, census, "benefit", "case_review"), census=str(census.date))
+    return shares(
+        "reviewed",
+        rows,
+        estimand=fact("reviewed", "cases_three_years", unit="share"),
+        provenance=fact_origin(tables, study, census, "benefit", "case_review"),
+        census=str(census.date),
+    )
 
 
 def _decided_at_review(tables, date):
@@ -50,4 +60,6 @@ def _decided_at_review(tables, date):
         return pd.Index([])
     review = tables["case_review"]
     sent = review[review["decision"] == "REHABILITATION_TEAM"][["person_id", "date"]].assign(step="REFERRAL")
-    return pending_rehabilitation(pd.concat([tables["rehabilitation"][["person_id", "date", "step"]], sent]), date)
+    return pending_rehabilitation(
+        pd.concat([tables["rehabilitation"][["person_id", "date", "step"]], sent]), date
+    )

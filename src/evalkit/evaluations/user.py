@@ -1,4 +1,4 @@
-"""How is the programme experienced? Citizens and caseworkers, two waves, those who did not answer kept in mind."""
+"""How is the programme experienced? Citizens and caseworkers, two waves, the silent kept in mind."""
 
 from dataclasses import dataclass
 
@@ -7,34 +7,21 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators.ordinal import ordered_logit
-from evalkit.evaluations.facts import needs, origin, reach, shares, unanswered
-from evalkit.evaluations.survey import (
-    cells, cronbach_alpha, plain_mean, scale_scores, scores, weighted_mean,
+from evalkit.evaluations.facts import needs, reach, unanswered
+from evalkit.evaluations.participation import (
+    SURVEY_TABLES,
+    asked_estimand,
+    composition,
+    missing_items,
+    read_survey,
+    response,
+    response_by_group,
+    survey_origin,
 )
-from evalkit.result import Estimand, Result, tidy
-from evalkit.spec.user import load_questionnaire
+from evalkit.evaluations.survey import cells, cronbach_alpha, plain_mean, weighted_mean
+from evalkit.result import Result, tidy
 
-_USED = ("survey_response", "survey_frame")
 _Z = 1.959963984540054
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Survey:
-    """The scored answers and those asked. Holds person rows: never shown.
-
-    Attributes
-    ----------
-    questionnaires : mapping of str to Questionnaire
-    scored, scales : mapping of str to DataFrame
-        By questionnaire, indexed by wave and respondent: items, and scale means.
-    frame : DataFrame
-        Persons asked, indexed by role, wave and respondent.
-    """
-
-    questionnaires: dict
-    scored: dict
-    scales: dict
-    frame: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,64 +51,12 @@ def experience(tables, study, site):
     Experience
         Without a survey every answer is a withheld Result that names the missing tables.
     """
-    survey = read_survey(tables, study) if tables.has(*_USED) else None
+    survey = read_survey(tables, study) if tables.has(*SURVEY_TABLES) else None
     told = {question.__name__: question(tables, study, site, survey=survey) for question in QUESTIONS}
     return Experience(**told, reach=reach(tables, study, QUESTIONS))
 
 
-def read_survey(tables, study):
-    """Score the answers of the study's questionnaires."""
-    asked = {name: load_questionnaire(name) for name in study.questionnaires}
-    scored = {name: scores(tables["survey_response"], questionnaire) for name, questionnaire in asked.items()}
-    scales = {name: scale_scores(scored[name], questionnaire) for name, questionnaire in asked.items()}
-    frame = tables["survey_frame"].set_index(["role", "wave", "respondent_id"]).sort_index()
-    return Survey(questionnaires=asked, scored=scored, scales=scales, frame=frame)
-
-
-@needs(*_USED)
-def response(tables, study, site, *, survey):
-    """Share of those asked who answered at least one question, by role and wave."""
-    rows = []
-    for role, wave, asked, answered in _waves(survey, study):
-        rows.append((role, str(wave), int(asked.index.isin(answered).sum()), len(asked)))
-    return shares("response", rows, estimand=_estimand("response", "share"), provenance=_origin(tables, study))
-
-
-@needs(*_USED)
-def response_by_group(tables, study, site, *, survey):
-    """Share of the citizens asked who answered, by sex, age group and target group, and wave."""
-    rows = []
-    for role, wave, asked, answered in _waves(survey, study):
-        for column in ("sex", "age_group", "target_group") if role == "CITIZEN" else ():
-            for level, part in asked[asked[column] != ""].groupby(column):
-                rows.append((level, str(wave), int(part.index.isin(answered).sum()), len(part)))
-    return shares("response_by_group", rows, estimand=_estimand("response_by_group", "share"),
-                  provenance=_origin(tables, study))
-
-
-@needs(*_USED)
-def composition(tables, study, site, *, survey):
-    """Share of each group among the citizens asked and among those who answered, over both waves."""
-    parts = [(asked, asked.index.isin(answered)) for role, _, asked, answered in _waves(survey, study) if role == "CITIZEN"]
-    asked, answers = pd.concat([part for part, _ in parts]), np.concatenate([mask for _, mask in parts])
-    rows = []
-    for column in ("sex", "age_group", "target_group"):
-        for level in sorted(set(asked[column]) - {""}):
-            held = (asked[column] == level).to_numpy()
-            rows += [(level, "asked", int(held.sum()), len(held)),
-                     (level, "answered", int((held & answers).sum()), int(answers.sum()))]
-    return shares("composition", rows, estimand=_estimand("composition", "share"), provenance=_origin(tables, study))
-
-
-@needs(*_USED)
-def missing_items(tables, study, site, *, survey):
-    """Share of the respondents who left each item out."""
-    rows = [(f"{name}.{item}", str(wave), int(part[item].isna().sum()), len(part))
-            for name, scored in survey.scored.items() for wave, part in scored.groupby(level="wave") for item in part]
-    return shares("missing_items", rows, estimand=_estimand("missing_items", "share"), provenance=_origin(tables, study))
-
-
-@needs(*_USED)
+@needs(*SURVEY_TABLES)
 def items(tables, study, site, *, survey):
     """Mean score of each item by wave, 5 the good end, weighted up to those asked."""
     means = {(f"{name}.{item}", str(wave)): _mean(survey, study, name, wave, scored[item])
@@ -129,27 +64,38 @@ def items(tables, study, site, *, survey):
     return _means("items", means, tables, study)
 
 
-@needs(*_USED)
+@needs(*SURVEY_TABLES)
 def scales(tables, study, site, *, survey):
     """Mean score of each scale by wave, weighted up to those asked."""
     return _means("scales", _scale_means(survey, study), tables, study)
 
 
-@needs(*_USED)
+@needs(*SURVEY_TABLES)
 def reliability(tables, study, site, *, survey):
     """Cronbach's alpha of each scale by wave."""
     rows = []
     for name, scored in survey.scored.items():
         for scale in survey.questionnaires[name].scales:
             columns = [item.name for item in survey.questionnaires[name].items_of(scale.name)]
-            rows += [(f"{name}.{scale.name}", str(wave), cronbach_alpha(part[columns]), len(part[columns].dropna()))
-                     for wave, part in scored.groupby(level="wave")]
+            rows += [
+                (
+                    f"{name}.{scale.name}",
+                    str(wave),
+                    cronbach_alpha(part[columns]),
+                    len(part[columns].dropna()),
+                )
+                for wave, part in scored.groupby(level="wave")
+            ]
     terms, groups, alpha, n = zip(*rows, strict=True)
-    return Result(kind="counts", estimand=_estimand("reliability", "ratio"), provenance=_origin(tables, study),
-                  table=tidy(term=terms, group=groups, estimate=alpha, n_persons=n))
+    return Result(
+        kind="counts",
+        estimand=asked_estimand("reliability", "ratio"),
+        provenance=survey_origin(tables, study),
+        table=tidy(term=terms, group=groups, estimate=alpha, n_persons=n),
+    )
 
 
-@needs(*_USED)
+@needs(*SURVEY_TABLES)
 def change(tables, study, site, *, survey):
     """Change of each scale from the first to the second wave.
 
@@ -159,7 +105,7 @@ def change(tables, study, site, *, survey):
     return _change("change", _scale_means(survey, study), tables, study, survey)
 
 
-@needs(*_USED)
+@needs(*SURVEY_TABLES)
 def unweighted_change(tables, study, site, *, survey):
     """Change of each scale among those who answered, nobody weighted up."""
     means = {(f"{name}.{scale}", str(wave)): plain_mean(part.loc[wave, scale])
@@ -167,14 +113,14 @@ def unweighted_change(tables, study, site, *, survey):
     return _change("unweighted_change", means, tables, study, survey)
 
 
-@needs(*_USED)
+@needs(*SURVEY_TABLES)
 def both_sides(tables, study, site, *, survey):
     """Mean of the items that citizens and caseworkers are both asked, by side, in the latest wave."""
     means = {(item, role): mean for (item, role), mean in _side_means(survey, study).items()}
     return _means("both_sides", means, tables, study, wave=_latest(survey))
 
 
-@needs(*_USED)
+@needs(*SURVEY_TABLES)
 def both_sides_gap(tables, study, site, *, survey):
     """Difference between caseworkers and citizens on the items that both are asked, in the latest wave."""
     means = _side_means(survey, study)
@@ -183,7 +129,7 @@ def both_sides_gap(tables, study, site, *, survey):
     return _means("both_sides_gap", gaps, tables, study, wave=_latest(survey))
 
 
-@needs(*_USED)
+@needs(*SURVEY_TABLES)
 def key_item(tables, study, site, *, survey):
     """Odds of a higher answer to the key item in the second wave against the first.
 
@@ -192,28 +138,25 @@ def key_item(tables, study, site, *, survey):
     """
     role = survey.questionnaires[study.key_questionnaire].role
     scored = survey.scored[study.key_questionnaire][study.key_item].dropna().rename("answer").reset_index()
-    known = survey.frame.loc[role].reset_index() if role in survey.frame.index else survey.frame.reset_index()[:0]
+    known = (
+        survey.frame.loc[role].reset_index() if role in survey.frame.index else survey.frame.reset_index()[:0]
+    )
     rows = scored.merge(known, on=["wave", "respondent_id"])
-    rows = rows[rows["wave"].isin(study.waves)].assign(second_wave=lambda frame: (frame["wave"] == study.waves[1]).astype(float))
+    rows = rows[rows["wave"].isin(study.waves)].assign(
+        second_wave=lambda frame: (frame["wave"] == study.waves[1]).astype(float)
+    )
     adjusted = [name for name in ("sex", "age_group", "target_group") if rows[name].nunique() > 1]
     try:
         fit = ordered_logit(rows, outcome="answer", covariates=["second_wave", *adjusted])
     except EstimationError:
         return unanswered("key_item", [], study, reason="no_model")
     wanted = fit.table[fit.table["term"] == "second_wave"].assign(group=study.key_item)
-    return Result(kind="model", estimand=_estimand("key_item", "ratio"), table=wanted.reset_index(drop=True),
-                  provenance=_origin(tables, study, "ordered_logit", adjusted=adjusted))
-
-
-def _waves(survey, study):
-    """Yield role, wave, the persons asked and the respondents with an answer."""
-    for name, questionnaire in survey.questionnaires.items():
-        if questionnaire.role not in survey.frame.index:
-            continue
-        asked = survey.frame.loc[questionnaire.role]
-        for wave in sorted(asked.index.unique("wave")):
-            answered = survey.scored[name].index
-            yield questionnaire.role, wave, asked.loc[wave], answered[answered.get_level_values("wave") == wave].droplevel("wave")
+    return Result(
+        kind="model",
+        estimand=asked_estimand("key_item", "ratio"),
+        table=wanted.reset_index(drop=True),
+        provenance=survey_origin(tables, study, "ordered_logit", adjusted=adjusted),
+    )
 
 
 def _waves_of(scored):
@@ -252,8 +195,13 @@ def _change(name, means, tables, study, survey):
     changes = {(term, ""): means[term, second] - means[term, first] for term, wave in means
                if wave == second and (term, first) in means}
     if not changes:
-        return Result(kind="counts", estimand=_estimand(name, "score"), table=tidy(), withheld="one_wave",
-                      provenance=_origin(tables, study))
+        return Result(
+            kind="counts",
+            estimand=asked_estimand(name, "score"),
+            table=tidy(),
+            withheld="one_wave",
+            provenance=survey_origin(tables, study),
+        )
     return _means(name, changes, tables, study, **_linked(survey, study))
 
 
@@ -273,17 +221,13 @@ def _means(name, means, tables, study, **diagnostics):
     table = tidy(term=terms, group=groups, estimate=estimate, std_error=error, conf_low=estimate - _Z * error,
                  conf_high=estimate + _Z * error, n_persons=[mean.n for mean in values])
     # Kind counts: measured means of persons in cells; the rule for a model's many terms is not about them.
-    return Result(kind="counts", estimand=_estimand(name, "score"), table=table, diagnostics=diagnostics,
-                  provenance=_origin(tables, study, "post_stratified_mean", weighting=list(study.weighting)))
-
-
-def _estimand(name, unit):
-    return Estimand(name=name, population="asked", outcome=name, summary="mean" if unit == "score" else "counted", unit=unit,
-                    assumptions=("silence_at_random",) if unit == "score" else ())
-
-
-def _origin(tables, study, method="count", **options):
-    return origin(tables, study, _USED, method=method, **options)
+    return Result(
+        kind="counts",
+        estimand=asked_estimand(name, "score"),
+        table=table,
+        diagnostics=diagnostics,
+        provenance=survey_origin(tables, study, "post_stratified_mean", weighting=list(study.weighting)),
+    )
 
 
 QUESTIONS = (response, response_by_group, composition, missing_items, items, scales, reliability, change,

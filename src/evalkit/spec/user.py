@@ -68,10 +68,19 @@ class Questionnaire:
 
     def __post_init__(self):
         scales, anchors = {scale.name for scale in self.scales}, set(self.anchors)
-        faults = [f"item {item.name}: no scale {item.scale}" for item in self.items if item.scale not in scales]
-        faults += [f"item {item.name}: no anchors {item.anchors}" for item in self.items if item.anchors not in anchors]
-        faults += [f"scale {scale.name}: min_items {scale.min_items} is more than its items" for scale in self.scales
-                   if scale.min_items > len(self.items_of(scale.name))]
+        faults = [
+            f"item {item.name}: no scale {item.scale}" for item in self.items if item.scale not in scales
+        ]
+        faults += [
+            f"item {item.name}: no anchors {item.anchors}"
+            for item in self.items
+            if item.anchors not in anchors
+        ]
+        faults += [
+            f"scale {scale.name}: min_items {scale.min_items} is more than its items"
+            for scale in self.scales
+            if scale.min_items > len(self.items_of(scale.name))
+        ]
         if faults:
             raise ValueError("; ".join(faults))
 
