@@ -9,11 +9,20 @@ from evalkit import cohort, weeks
 
 CODES = pd.DataFrame({"code": list("123"), "valid_from": "1991-01-01", "valid_to": None,
                       "state": ["SICKNESS_BENEFIT", "CASH_BENEFIT_READY", "EDUCATION"]})
-STATES = pd.DataFrame({"state": ["SICKNESS_BENEFIT", "CASH_BENEFIT_READY", "EDUCATION"], "is_support": [1, 1, 0],
-                       "role": ["support", "support", "education"], "priority": [1, 2, 3]})
+STATES = pd.DataFrame(
+    {
+        "state": ["SICKNESS_BENEFIT", "CASH_BENEFIT_READY", "EDUCATION"],
+        "is_support": [1, 1, 0],
+        "role": ["support", "support", "education"],
+        "priority": [1, 2, 3],
+    }
+)
 ZERO, LENGTH = weeks.week_of("2015-06-01"), 60  # the 53rd week of 2015 lies inside
-rows = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, LENGTH - 1), st.integers(1, 15), st.sampled_from("123")),
-                min_size=1, max_size=12)
+rows = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, LENGTH - 1), st.integers(1, 15), st.sampled_from("123")),
+    min_size=1,
+    max_size=12,
+)
 
 
 class Tables(dict):
@@ -31,7 +40,11 @@ def register(rows, **more):
 
 
 def person_weeks(frame):
-    return {(row.person_id, week): row.state for row in frame.itertuples() for week in range(row.start_week, row.end_week)}
+    return {
+        (row.person_id, week): row.state
+        for row in frame.itertuples()
+        for week in range(row.start_week, row.end_week)
+    }
 
 
 def oracle(rows):
@@ -55,7 +68,11 @@ def test_weeks_in_spells_are_the_weeks_of_the_register(rows):
 def test_spells_never_overlap_and_are_as_long_as_they_can_be(rows):
     frame = cohort.spells(register(rows)).frame
     same = frame["person_id"].eq(frame["person_id"].shift(-1)).to_numpy()[:-1]
-    start, end, state = frame["start_week"].to_numpy(), frame["end_week"].to_numpy(), frame["state"].cat.codes.to_numpy()
+    start, end, state = (
+        frame["start_week"].to_numpy(),
+        frame["end_week"].to_numpy(),
+        frame["state"].cat.codes.to_numpy(),
+    )
     assert (end > start).all()
     assert (start[1:] >= end[:-1])[same].all()
     assert not ((start[1:] == end[:-1]) & (state[1:] == state[:-1]) & same).any()
@@ -107,7 +124,10 @@ def test_bridged_spells_have_the_episodes_of_the_gap(rows, gap):
 def test_a_sanction_only_adds_weeks_right_after_support(rows, start, length):
     when = [pd.Timestamp(weeks.monday(ZERO + week)) for week in (start, start + length)]
     sanction = pd.DataFrame({"person_id": list("abc"), "start": when[0], "end": when[1]})
-    before, after = (person_weeks(cohort.spells(tables).frame) for tables in (register(rows), register(rows, sanction=sanction)))
+    before, after = (
+        person_weeks(cohort.spells(tables).frame)
+        for tables in (register(rows), register(rows, sanction=sanction))
+    )
     assert before.items() <= after.items()
     for person, week in after.keys() - before.keys():
         assert ZERO + start <= week < ZERO + start + length

@@ -21,7 +21,12 @@ from evalkit.simulate import expectation
 
 ROOT = Path(__file__).parents[2]
 PROPER, NAIVE = "shocks counted", ("persons only", "before and after", "treated against others")
-_METHODS = {"did_shocks": PROPER, "did_persons_only": NAIVE[0], "before_after": NAIVE[1], "treated_against_others": NAIVE[2]}
+_METHODS = {
+    "did_shocks": PROPER,
+    "did_persons_only": NAIVE[0],
+    "before_after": NAIVE[1],
+    "treated_against_others": NAIVE[2],
+}
 _SHARES = {"job": "employed", "education": "education", "job_or_education": "either"}
 
 
@@ -41,8 +46,14 @@ def setting(**options):
     """Return the example's own study, site, prices and ledger."""
     prices = pd.read_csv(ROOT / "analysis" / "municipalities" / "hjoerring_prices.csv")
     ledger = pd.read_csv(ROOT / "data_schema" / "figures" / "ledger_hjoerring.csv")
-    money = {"price": prices.assign(valid_from=pd.to_datetime(prices["valid_from"]), valid_to=pd.to_datetime(prices["valid_to"]),
-                                    state=prices["state"].fillna("")), "ledger": ledger}
+    money = {
+        "price": prices.assign(
+            valid_from=pd.to_datetime(prices["valid_from"]),
+            valid_to=pd.to_datetime(prices["valid_to"]),
+            state=prices["state"].fillna(""),
+        ),
+        "ledger": ledger,
+    }
     return Setting(study=spec.load_study(ROOT / "analysis" / "effect.yaml"), money=money,
                    site=spec.load_site(ROOT / "analysis" / "municipalities" / "hjoerring.yaml"), **options)
 
@@ -59,7 +70,12 @@ def replicate(seed, given):
     evidence = replace(evidence, verdict=replace(evidence.verdict, failed=""))
     rows = [*_weeks("inflow", effect.weeks_on_support(evidence)), *_weeks("stock", effect.stock(evidence)),
             *_designs(evidence), *_shares(evidence), *_exit(evidence), *_saved(evidence)]
-    return pd.DataFrame(rows, columns=["estimand", "method", "estimate", "std_error", "low", "high"]).assign(seed=seed), failed
+    return (
+        pd.DataFrame(rows, columns=["estimand", "method", "estimate", "std_error", "low", "high"]).assign(
+            seed=seed
+        ),
+        failed,
+    )
 
 
 def truths(given):
@@ -67,7 +83,9 @@ def truths(given):
     stored = expectation.stored(given.scenario)
     found = {f"{population}: {name}": value["effect"] for population in ("inflow", "stock")
              for name, value in stored[population]["estimands"].items()}
-    return found | {"inflow: saved_dkk_per_person": _true_saving(stored["inflow"]["saved_weeks"], given.money["price"])}
+    return found | {
+        "inflow: saved_dkk_per_person": _true_saving(stored["inflow"]["saved_weeks"], given.money["price"])
+    }
 
 
 def summarise(rows, truth):
@@ -101,8 +119,14 @@ def _designs(evidence):
 def _shares(evidence):
     result = effect.extra_persons(evidence)
     n_persons = result.diagnostics["n_treated_after"]
-    return [(f"inflow: {_SHARES[row.term]}_{row.time_weeks:.0f}", PROPER, *(value / n_persons for value in _numbers(row)))
-            for row in result.table.itertuples()]
+    return [
+        (
+            f"inflow: {_SHARES[row.term]}_{row.time_weeks:.0f}",
+            PROPER,
+            *(value / n_persons for value in _numbers(row)),
+        )
+        for row in result.table.itertuples()
+    ]
 
 
 def _exit(evidence):
@@ -125,28 +149,37 @@ def _true_saving(saved_weeks, price):
     weeks = pd.DataFrame(saved_weeks)
     states, years = sorted(weeks["state"].unique()), sorted(weeks["year"].unique())
     net, _ = economy.week_prices(price, states, years)
-    priced = [net[years.index(row.year), states.index(row.state), row.refund_step] for row in weeks.itertuples()]
+    priced = [
+        net[years.index(row.year), states.index(row.state), row.refund_step] for row in weeks.itertuples()
+    ]
     return float((weeks["weeks_per_person"] * priced).sum())
 
 
 def report(table, n_withheld, n_done, seconds, given):
     """Write the table as Markdown."""
     lines = [
-        "# Recovery of the effect", "",
+        "# Recovery of the effect",
+        "",
         f"{dt.date.today().isoformat()}: {n_done} simulated worlds (scenario `{given.scenario}`, {given.n_persons} persons in the programme "
         f"municipality, 24 comparison municipalities of {given.persons_per_comparison}), each estimated as the effect notebook does. "
-        f"{seconds / n_done:.1f} CPU seconds a world; process `{expectation.fingerprint(given.scenario)[:12]}`.", "",
+        f"{seconds / n_done:.1f} CPU seconds a world; process `{expectation.fingerprint(given.scenario)[:12]}`.",
+        "",
         "The truth is the expectation over persons and over shocks, computed from latent weeks by code that shares nothing with "
         "the estimators. *Coverage* is the share of 95 % intervals that hold it; with this many worlds three Monte-Carlo errors "
         f"are {3 * np.sqrt(0.95 * 0.05 / n_done):.3f}. *Shocks counted* is the interval that reports show, *persons only* the one beside it that "
-        "is said to be too short; the last two are no effects and are here to be seen to fail.", "",
-        f"Gates would have withheld {n_withheld} of the {n_done} estimates; they are counted here all the same.", "",
+        "is said to be too short; the last two are no effects and are here to be seen to fail.",
+        "",
+        f"Gates would have withheld {n_withheld} of the {n_done} estimates; they are counted here all the same.",
+        "",
         "| Estimand | Method | Truth | Mean | Bias (MC error) | SD | Mean error | Coverage | Within 3 MC errors |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---|"]
+        "|---|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
     for row in table.itertuples():
         d = 0 if "dkk" in row.estimand else 4 if abs(row.truth) < 0.2 else 2
-        lines.append(f"| {row.estimand} | {row.method} | {row.truth:.{d}f} | {row.mean:.{d}f} | {row.bias:+.{d}f} ({row.bias_mc:.{d}f}) | "
-                     f"{row.sd:.{d}f} | {row.mean_error:.{d}f} | {row.coverage:.3f} | {'yes' if row.holds else 'no'} |")
+        lines.append(
+            f"| {row.estimand} | {row.method} | {row.truth:.{d}f} | {row.mean:.{d}f} | {row.bias:+.{d}f} ({row.bias_mc:.{d}f}) | "
+            f"{row.sd:.{d}f} | {row.mean_error:.{d}f} | {row.coverage:.3f} | {'yes' if row.holds else 'no'} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -156,7 +189,9 @@ def main(argv=None):
     parser.add_argument("--replications", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1000, help="seed of the first world; the rest follow")
     parser.add_argument("--scenario", default="base")
-    parser.add_argument("--persons", type=int, default=Setting.n_persons, help="in the programme's municipality")
+    parser.add_argument(
+        "--persons", type=int, default=Setting.n_persons, help="in the programme's municipality"
+    )
     parser.add_argument("--persons-per-comparison", type=int, default=Setting.persons_per_comparison)
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "studies")
     options = parser.parse_args(argv)

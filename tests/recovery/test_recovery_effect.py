@@ -9,7 +9,13 @@ from evalkit.estimators.cells import Changes, difference_of_changes
 
 N_DRAWS = 2000
 # J comparisons, standard deviation of shocks, sampling variance of the treated one and of the others
-SITUATIONS = [(24, 1.7, 1.6, 17.0), (24, 1.7, 1.6, 1.6), (24, 5.0, 1.6, 17.0), (24, 0.0, 5.0, 5.0), (8, 5.0, 5.0, 5.0)]
+SITUATIONS = [
+    (24, 1.7, 1.6, 17.0),
+    (24, 1.7, 1.6, 1.6),
+    (24, 5.0, 1.6, 17.0),
+    (24, 0.0, 5.0, 5.0),
+    (8, 5.0, 5.0, 5.0),
+]
 
 
 def drawn(situation, rng, effect=-5.0):
@@ -18,8 +24,16 @@ def drawn(situation, rng, effect=-5.0):
     variance = np.r_[own, np.full(n_others, others)][:, None] * np.ones(N_DRAWS)
     change = rng.normal(0, np.sqrt(shock**2 + variance))
     change[0] += effect
-    return Changes(units=tuple(map(str, range(n_others + 1))), change=change, variance=variance, before=change, after=change,
-                   variance_after=variance, n_before=variance[:, 0], n_after=variance[:, 0])
+    return Changes(
+        units=tuple(map(str, range(n_others + 1))),
+        change=change,
+        variance=variance,
+        before=change,
+        after=change,
+        variance_after=variance,
+        n_before=variance[:, 0],
+        n_after=variance[:, 0],
+    )
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -54,7 +68,9 @@ def test_rank_is_even_without_an_effect():
 def worlds():
     given = setting(n_persons=3000, persons_per_comparison=400)
     found = [replicate(seed, given) for seed in (501, 502, 503, 504)]
-    return summarise(pd.concat([rows for rows, _ in found], ignore_index=True), truths(given)).set_index(["estimand", "method"])
+    return summarise(pd.concat([rows for rows, _ in found], ignore_index=True), truths(given)).set_index(
+        ["estimand", "method"]
+    )
 
 
 def test_simulated_register_gives_back_its_truth(worlds):

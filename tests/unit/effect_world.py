@@ -23,8 +23,20 @@ def study(**changes):
     return replace(STUDY, gates=replace(STUDY.gates, **limits), **changes)
 
 
-def world(*, seed=1, n_towns=11, n_persons=40, effect_weeks=-10.0, level=None, own=None, spread=6.0, shock=1.0,
-          data_from=-320, data_through=264, tables=()):
+def world(
+    *,
+    seed=1,
+    n_towns=11,
+    n_persons=40,
+    effect_weeks=-10.0,
+    level=None,
+    own=None,
+    spread=6.0,
+    shock=1.0,
+    data_from=-320,
+    data_through=264,
+    tables=(),
+):
     """Return tables of towns Aa (treated), Ba, Ca ...
 
     Parameters
@@ -41,12 +53,16 @@ def world(*, seed=1, n_towns=11, n_persons=40, effect_weeks=-10.0, level=None, o
         Weeks since the programme start.
     """
     rng = np.random.default_rng(seed)
-    persons = pd.concat([_town(rng, k, own if k == 0 and own else {}, n_persons) for k in range(n_towns)], ignore_index=True)
+    persons = pd.concat(
+        [_town(rng, k, own if k == 0 and own else {}, n_persons) for k in range(n_towns)], ignore_index=True
+    )
     shocks = rng.normal(0, shock, (n_towns, 2))
     length = 40 + rng.normal(0, spread, len(persons)) + shocks[persons["town"], persons["after"].astype(int)]
     length += effect_weeks * ((persons["town"] == 0) & persons["after"])
     length += 0 if level is None else level(persons)
-    return _tables(persons, np.maximum(np.round(length), 1).astype(int), data_from, data_through, dict(tables))
+    return _tables(
+        persons, np.maximum(np.round(length), 1).astype(int), data_from, data_through, dict(tables)
+    )
 
 
 def followed(tables, study):
@@ -58,7 +74,9 @@ def _town(rng, k, own, n_persons):
     after = np.repeat([False, True], n)
     zero = np.where(after, rng.integers(26, 156, 2 * n), rng.integers(-208, -104, 2 * n))
     sick = np.where(after, own.get("sickness", 0.5), 0.5) > np.tile(np.arange(n) / n, 2)
-    return pd.DataFrame({"town": k, "after": after, "zero": START + zero, "code": np.where(sick, "890", "130")})
+    return pd.DataFrame(
+        {"town": k, "after": after, "zero": START + zero, "code": np.where(sick, "890", "130")}
+    )
 
 
 def _tables(persons, length, data_from, data_through, more):
@@ -68,18 +86,34 @@ def _tables(persons, length, data_from, data_through, more):
     start = pd.to_datetime(weeks.monday(persons["zero"].to_numpy()))
     end = pd.to_datetime(weeks.monday(persons["zero"].to_numpy() + length))
     frames = {
-        "person": pd.DataFrame({"person_id": ids, "birth_year": 1980, "sex": np.where(np.arange(len(ids)) % 2, "F", "M"),
-                                "ancestry": "danish"}),
-        "residence": pd.DataFrame({"person_id": ids, "municipality": name, "start": pd.Timestamp("2000-01-03"), "end": pd.NaT}),
+        "person": pd.DataFrame(
+            {
+                "person_id": ids,
+                "birth_year": 1980,
+                "sex": np.where(np.arange(len(ids)) % 2, "F", "M"),
+                "ancestry": "danish",
+            }
+        ),
+        "residence": pd.DataFrame(
+            {"person_id": ids, "municipality": name, "start": pd.Timestamp("2000-01-03"), "end": pd.NaT}
+        ),
         "benefit": pd.DataFrame({"person_id": ids, "code": persons["code"], "start": start, "end": end}),
         "income_month": _income(ids, persons["zero"].to_numpy() + length),
         **more,
     }
-    return Tables.from_frames(frames, data_from=first, data_through=last - pd.Timedelta(days=1).to_pytimedelta())
+    return Tables.from_frames(
+        frames, data_from=first, data_through=last - pd.Timedelta(days=1).to_pytimedelta()
+    )
 
 
 def _income(ids, left):
     """Everybody has a wage from the second month after support on."""
     months = weeks.month_of(left)[:, None] + np.arange(2, 40)
-    return pd.DataFrame({"person_id": np.repeat(ids, months.shape[1]), "month": pd.to_datetime(weeks.month_start(months.ravel())),
-                         "wage_dkk": 20000.0, "hours": 150.0})
+    return pd.DataFrame(
+        {
+            "person_id": np.repeat(ids, months.shape[1]),
+            "month": pd.to_datetime(weeks.month_start(months.ravel())),
+            "wage_dkk": 20000.0,
+            "hours": 150.0,
+        }
+    )

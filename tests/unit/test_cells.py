@@ -8,17 +8,23 @@ from scipy import stats
 from evalkit import cohort
 from evalkit.errors import EstimationError
 from evalkit.estimators import state_occupation
-from evalkit.estimators.cells import (
-    Changes, cell_changes, difference_of_changes, mean_contributions, naive_contrasts,
-)
+from evalkit.estimators.cells import Changes, cell_changes, difference_of_changes, naive_contrasts
+from evalkit.estimators.contributions import mean_contributions
 
 
 def changes_of(change, variance=0.0, n=50):
     change = np.asarray(change, dtype=float)[:, None]
     size = np.full(len(change), n)
-    return Changes(units=tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:len(change)]), change=change, before=0 * change, after=change,
-                   variance=np.full(change.shape, variance), variance_after=np.full(change.shape, variance / 2),
-                   n_before=size, n_after=size)
+    return Changes(
+        units=tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(change)]),
+        change=change,
+        before=0 * change,
+        after=change,
+        variance=np.full(change.shape, variance),
+        variance_after=np.full(change.shape, variance / 2),
+        n_before=size,
+        n_after=size,
+    )
 
 
 def test_shocks_alone_give_students_interval():
@@ -56,8 +62,12 @@ def test_rank_is_that_of_the_largest_change():
 def test_swapping_before_and_after_flips_the_sign(rng=np.random.default_rng(6)):
     values, after = rng.normal(0, 1, (120, 1)), np.tile([False, True], 60)
     unit = np.repeat(list("TABCDE"), 20)
-    one, other = (difference_of_changes(cell_changes(values, unit=unit, is_after=side, person=np.arange(120), treated="T"))
-                  for side in (after, ~after))
+    one, other = (
+        difference_of_changes(
+            cell_changes(values, unit=unit, is_after=side, person=np.arange(120), treated="T")
+        )
+        for side in (after, ~after)
+    )
     assert one.estimate == pytest.approx(-other.estimate)
     assert one.conf_low == pytest.approx(-other.conf_high)
 
@@ -103,8 +113,13 @@ def test_two_ways_to_the_expected_weeks_agree(rng=np.random.default_rng(7)):
 
     evidence = followed(world(n_towns=9), study(horizons_weeks=(52,), pre_window=(-208, -104)))
     here = evidence.followed
-    at_risk = cohort.follow.states(here.people, here.spells, horizon_weeks=52, strata=["municipality", "period"],
-                                   sustain_weeks=STUDY.sustain_weeks)
+    at_risk = cohort.follow.states(
+        here.people,
+        here.spells,
+        horizon_weeks=52,
+        strata=["municipality", "period"],
+        sustain_weeks=STUDY.sustain_weeks,
+    )
     other = state_occupation(at_risk, horizon_weeks=52).table.set_index(["term", "group"])
     changes = here.changes(here.weeks_within("SUPPORT")[:, -1:])
     for k, unit in enumerate(changes.units):
@@ -113,5 +128,7 @@ def test_two_ways_to_the_expected_weeks_agree(rng=np.random.default_rng(7)):
         assert changes.before[k, 0] == pytest.approx(before["estimate"])
         # The cell's variance divides by n - 1, the influence functions by n.
         n = 40
-        assert changes.variance[k, 0] * (n - 1) / n == pytest.approx(after["std_error"] ** 2 + before["std_error"] ** 2)
+        assert changes.variance[k, 0] * (n - 1) / n == pytest.approx(
+            after["std_error"] ** 2 + before["std_error"] ** 2
+        )
     assert isinstance(other, pd.DataFrame)

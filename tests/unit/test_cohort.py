@@ -11,15 +11,35 @@ from evalkit.errors import CohortError
 
 GROUPS = {"cash": ["CASH_BENEFIT_READY", "EDUCATION_BENEFIT_READY"], "sickness": ["SICKNESS_BENEFIT"]}
 STATES = pd.DataFrame(
-    [("DEATH", 0, "exit", 1), ("RETIREMENT", 0, "exit", 2), ("DISABILITY_PENSION", 1, "support", 3),
-     ("FLEX_JOB", 1, "support", 4), ("SICKNESS_BENEFIT", 1, "support", 5), ("CASH_BENEFIT_READY", 1, "support", 6),
-     ("EDUCATION_BENEFIT_READY", 1, "support", 7), ("INTEGRATION_BENEFIT", 1, "support", 8),
-     ("EDUCATION", 0, "education", 9), ("EMPLOYED", 0, "employment", 10), ("NONE", 0, "none", 11)],
-    columns=["state", "is_support", "role", "priority"])
+    [
+        ("DEATH", 0, "exit", 1),
+        ("RETIREMENT", 0, "exit", 2),
+        ("DISABILITY_PENSION", 1, "support", 3),
+        ("FLEX_JOB", 1, "support", 4),
+        ("SICKNESS_BENEFIT", 1, "support", 5),
+        ("CASH_BENEFIT_READY", 1, "support", 6),
+        ("EDUCATION_BENEFIT_READY", 1, "support", 7),
+        ("INTEGRATION_BENEFIT", 1, "support", 8),
+        ("EDUCATION", 0, "education", 9),
+        ("EMPLOYED", 0, "employment", 10),
+        ("NONE", 0, "none", 11),
+    ],
+    columns=["state", "is_support", "role", "priority"],
+)
 CODES = pd.DataFrame(
-    [("999", "DEATH"), ("998", "RETIREMENT"), ("783", "DISABILITY_PENSION"), ("771", "FLEX_JOB"), ("890", "SICKNESS_BENEFIT"),
-     ("130", "CASH_BENEFIT_READY"), ("140", "EDUCATION_BENEFIT_READY"), ("160", "INTEGRATION_BENEFIT"), ("651", "EDUCATION")],
-    columns=["code", "state"]).assign(valid_from="1991-08-05", valid_to=None)
+    [
+        ("999", "DEATH"),
+        ("998", "RETIREMENT"),
+        ("783", "DISABILITY_PENSION"),
+        ("771", "FLEX_JOB"),
+        ("890", "SICKNESS_BENEFIT"),
+        ("130", "CASH_BENEFIT_READY"),
+        ("140", "EDUCATION_BENEFIT_READY"),
+        ("160", "INTEGRATION_BENEFIT"),
+        ("651", "EDUCATION"),
+    ],
+    columns=["code", "state"],
+).assign(valid_from="1991-08-05", valid_to=None)
 FIRST = "2014-01-06"  # a Monday: week 0 of the tests below
 ZERO = weeks.week_of(FIRST)
 
@@ -37,7 +57,9 @@ def day(week):
 
 def intervals(rows, *names):
     frame = pd.DataFrame(rows, columns=["person_id", "start", "end", *names])
-    return frame.assign(start=[day(week) for week in frame["start"]], end=[day(week) for week in frame["end"]])
+    return frame.assign(
+        start=[day(week) for week in frame["start"]], end=[day(week) for week in frame["end"]]
+    )
 
 
 def register(*benefit, **more):
@@ -45,17 +67,23 @@ def register(*benefit, **more):
     rows = intervals(benefit, "code")
     ids = rows["person_id"].unique()
     person = pd.DataFrame({"person_id": ids, "birth_year": 1980, "sex": "F", "ancestry": "danish"})
-    residence = pd.DataFrame({"person_id": ids, "municipality": "Aa", "start": pd.Timestamp("2000-01-03"), "end": pd.NaT})
+    residence = pd.DataFrame(
+        {"person_id": ids, "municipality": "Aa", "start": pd.Timestamp("2000-01-03"), "end": pd.NaT}
+    )
     return Tables({"person": person, "residence": residence, "benefit": rows, **more})
 
 
 def runs(spells):
     frame = spells.frame
-    return [(row.person_id, row.state, row.start_week - ZERO, row.end_week - ZERO) for row in frame.itertuples()]
+    return [
+        (row.person_id, row.state, row.start_week - ZERO, row.end_week - ZERO) for row in frame.itertuples()
+    ]
 
 
 def people(ids, zero, **columns):
-    frame = pd.DataFrame({"person_id": ids, "time_zero_week": ZERO + np.asarray(zero), "municipality": "Aa", **columns})
+    frame = pd.DataFrame(
+        {"person_id": ids, "time_zero_week": ZERO + np.asarray(zero), "municipality": "Aa", **columns}
+    )
     return cohort.Cohort(frame=frame, attrition=None)
 
 
@@ -67,7 +95,10 @@ def followed(at_risk):
 def test_spells_give_a_week_to_the_state_that_outranks():
     tables = register(("a", 0, 10, "130"), ("a", 4, 6, "890"))
     assert runs(cohort.spells(tables)) == [
-        ("a", "CASH_BENEFIT_READY", 0, 4), ("a", "SICKNESS_BENEFIT", 4, 6), ("a", "CASH_BENEFIT_READY", 6, 10)]
+        ("a", "CASH_BENEFIT_READY", 0, 4),
+        ("a", "SICKNESS_BENEFIT", 4, 6),
+        ("a", "CASH_BENEFIT_READY", 6, 10),
+    ]
 
 
 def test_spells_count_a_week_with_one_day_t21():
@@ -100,7 +131,9 @@ def test_sanction_does_not_end_a_spell_t1():
 
 def test_sanction_fills_only_weeks_that_follow_support():
     sanction = intervals([("a", 0, 9), ("b", 3, 5), ("c", 3, 5)])
-    tables = register(("a", 5, 6, "130"), ("b", 0, 3, "651"), ("b", 7, 8, "130"), ("c", 0, 3, "130"), sanction=sanction)
+    tables = register(
+        ("a", 5, 6, "130"), ("b", 0, 3, "651"), ("b", 7, 8, "130"), ("c", 0, 3, "130"), sanction=sanction
+    )
     assert runs(cohort.spells(tables)) == [
         ("a", "CASH_BENEFIT_READY", 5, 9), ("b", "EDUCATION", 0, 3), ("b", "CASH_BENEFIT_READY", 7, 8),
         ("c", "CASH_BENEFIT_READY", 0, 5)]
@@ -126,11 +159,23 @@ def test_spells_refuse_a_register_without_a_week_inside_the_data():
 
 
 def test_bridge_fills_short_gaps_between_support_only():
-    spells = cohort.spells(register(("a", 0, 5, "130"), ("a", 7, 9, "130"), ("a", 9, 12, "890"), ("a", 20, 21, "130"),
-                                    ("b", 0, 5, "130"), ("b", 6, 9, "651")))
+    spells = cohort.spells(
+        register(
+            ("a", 0, 5, "130"),
+            ("a", 7, 9, "130"),
+            ("a", 9, 12, "890"),
+            ("a", 20, 21, "130"),
+            ("b", 0, 5, "130"),
+            ("b", 6, 9, "651"),
+        )
+    )
     assert runs(cohort.bridge(spells, max_gap_weeks=2)) == [
-        ("a", "CASH_BENEFIT_READY", 0, 9), ("a", "SICKNESS_BENEFIT", 9, 12), ("a", "CASH_BENEFIT_READY", 20, 21),
-        ("b", "CASH_BENEFIT_READY", 0, 5), ("b", "EDUCATION", 6, 9)]
+        ("a", "CASH_BENEFIT_READY", 0, 9),
+        ("a", "SICKNESS_BENEFIT", 9, 12),
+        ("a", "CASH_BENEFIT_READY", 20, 21),
+        ("b", "CASH_BENEFIT_READY", 0, 5),
+        ("b", "EDUCATION", 6, 9),
+    ]
     assert runs(cohort.bridge(spells, max_gap_weeks=0)) == runs(spells)
 
 
@@ -160,14 +205,23 @@ def test_episodes_say_where_the_data_cut_them():
 
 
 def test_inflow_counts_persons_after_each_step():
-    tables = register(("new", 60, 70, "130"), ("late", 90, 95, "130"), ("recent", 30, 40, "130"), ("recent", 70, 75, "130"),
-                      ("pension", 60, 70, "783"), ("old", 60, 70, "130"), ("away", 60, 70, "130"), ("away", 0, 1, "651"))
+    tables = register(
+        ("new", 60, 70, "130"),
+        ("late", 90, 95, "130"),
+        ("recent", 30, 40, "130"),
+        ("recent", 70, 75, "130"),
+        ("pension", 60, 70, "783"),
+        ("old", 60, 70, "130"),
+        ("away", 60, 70, "130"),
+        ("away", 0, 1, "651"),
+    )
     tables["person"].loc[tables["person"]["person_id"] == "old", "birth_year"] = 1940
     tables["residence"].loc[tables["residence"]["person_id"] == "away", "municipality"] = "Bb"
     found = cohort.inflow(tables, cohort.spells(tables), states=GROUPS, window=(ZERO + 52, ZERO + 80),
                           municipalities=["Aa"])
-    assert found.frame[["person_id", "time_zero_week", "target_group", "age", "age_group"]].to_numpy().tolist() == [
-        ["new", ZERO + 60, "cash", 35.0, "30-39"]]
+    assert found.frame[
+        ["person_id", "time_zero_week", "target_group", "age", "age_group"]
+    ].to_numpy().tolist() == [["new", ZERO + 60, "cash", 35.0, "30-39"]]
     assert found.attrition.table.set_index("term")["n_persons"].to_dict() == {
         "episode_begins": 5, "target_group": 4, "washout_observed": 4, "washout_without_support": 3,
         "person_known": 3, "age": 2, "lives_here": 1}
@@ -194,8 +248,12 @@ def test_inflow_of_nobody_names_the_step():
 
 
 def test_stock_knows_elapsed_weeks_only_when_it_saw_the_start():
-    tables = register(("a", 10, 100, "130"), ("b", -5, 100, "890"), ("c", 49, 51, "783"), ("d", 10, 49, "130"))
-    found = cohort.stock(tables, cohort.spells(tables), census=ZERO + 50, states={**GROUPS, "pension": ["DISABILITY_PENSION"]})
+    tables = register(
+        ("a", 10, 100, "130"), ("b", -5, 100, "890"), ("c", 49, 51, "783"), ("d", 10, 49, "130")
+    )
+    found = cohort.stock(
+        tables, cohort.spells(tables), census=ZERO + 50, states={**GROUPS, "pension": ["DISABILITY_PENSION"]}
+    )
     frame = found.frame.set_index("person_id")
     assert frame["target_group"].to_dict() == {"a": "cash", "b": "sickness", "c": "pension"}
     assert frame["elapsed_weeks"].fillna(-1).to_dict() == {"a": 40, "b": -1, "c": 1}
@@ -210,7 +268,11 @@ def test_stock_outside_the_data_is_refused():
 def test_combine_keeps_periods_apart():
     tables = register(("a", 60, 62, "130"), ("a", 120, 125, "890"))
     spells = cohort.spells(tables)
-    both = cohort.combine({name: cohort.inflow(tables, spells, states=GROUPS, window=window) for name, window in
-                           {"pre": (ZERO + 52, ZERO + 80), "post": (ZERO + 114, ZERO + 140)}.items()})
+    both = cohort.combine(
+        {
+            name: cohort.inflow(tables, spells, states=GROUPS, window=window)
+            for name, window in {"pre": (ZERO + 52, ZERO + 80), "post": (ZERO + 114, ZERO + 140)}.items()
+        }
+    )
     assert both.frame["period"].tolist() == ["pre", "post"]
     assert set(both.attrition.table["group"]) == {"pre", "post"}

@@ -22,21 +22,33 @@ def test_to_exit_needs_sustained_weeks(gap, exit):
 
 def test_to_exit_stays_with_supplementary_benefit_t16():
     """A part-time job with supplementary benefit is still a week with benefit."""
-    wage = pd.DataFrame({"person_id": ["a"], "month": [pd.Timestamp("2014-02-01")], "wage_dkk": [9000.0], "hours": [60.0]})
+    wage = pd.DataFrame(
+        {"person_id": ["a"], "month": [pd.Timestamp("2014-02-01")], "wage_dkk": [9000.0], "hours": [60.0]}
+    )
     assert exits(("a", 0, 12, "130"), more={"income_month": wage}) == [(12.0, "SELF_SUFFICIENT")]
 
 
 def test_to_exit_is_not_ended_by_a_sanction_t1():
     sanction = intervals([("a", 5, 11)])
-    assert exits(("a", 0, 5, "130"), ("a", 11, 20, "130"), more={"sanction": sanction}) == [(20.0, "SELF_SUFFICIENT")]
+    assert exits(("a", 0, 5, "130"), ("a", 11, 20, "130"), more={"sanction": sanction}) == [
+        (20.0, "SELF_SUFFICIENT")
+    ]
 
 
 def test_closed_by_rule_is_not_self_sufficiency_t15():
-    closure = pd.DataFrame({"person_id": ["a", "b"], "date": [day(5), day(9)], "reason": ["RULE_225H", "SELF_SUPPORT"]})
+    closure = pd.DataFrame(
+        {"person_id": ["a", "b"], "date": [day(5), day(9)], "reason": ["RULE_225H", "SELF_SUPPORT"]}
+    )
     tables = register(("a", 0, 5, "130"), ("b", 0, 9, "130"), closure=closure)
     spells, both = cohort.spells(tables), people(["a", "b"], [0, 0])
-    assert followed(cohort.follow.to_exit(both, spells, tables=tables)) == [(5.0, "CLOSED_BY_RULE"), (9.0, "SELF_SUFFICIENT")]
-    assert followed(cohort.follow.to_exit(both, spells)) == [(5.0, "SELF_SUFFICIENT"), (9.0, "SELF_SUFFICIENT")]
+    assert followed(cohort.follow.to_exit(both, spells, tables=tables)) == [
+        (5.0, "CLOSED_BY_RULE"),
+        (9.0, "SELF_SUFFICIENT"),
+    ]
+    assert followed(cohort.follow.to_exit(both, spells)) == [
+        (5.0, "SELF_SUFFICIENT"),
+        (9.0, "SELF_SUFFICIENT"),
+    ]
 
 
 def test_disability_pension_and_flex_job_are_support():
@@ -45,8 +57,14 @@ def test_disability_pension_and_flex_job_are_support():
 
 
 def test_competing_exits_come_first_when_support_ends_into_them():
-    assert exits(("a", 0, 5, "130"), ("a", 5, 30, "651"), ("b", 0, 5, "130"), ("b", 7, 500, "999"),
-                 ("c", 0, 5, "130"), ("c", 5, 500, "998")) == [(5.0, "EDUCATION"), (7.0, "DEATH"), (5.0, "RETIREMENT")]
+    assert exits(
+        ("a", 0, 5, "130"),
+        ("a", 5, 30, "651"),
+        ("b", 0, 5, "130"),
+        ("b", 7, 500, "999"),
+        ("c", 0, 5, "130"),
+        ("c", 5, 500, "998"),
+    ) == [(5.0, "EDUCATION"), (7.0, "DEATH"), (5.0, "RETIREMENT")]
 
 
 def test_unnamed_state_keeps_the_person_at_risk():
@@ -66,20 +84,31 @@ def test_look_ahead_is_the_same_with_more_data():
     rows = [("a", 0, 40, "130"), ("a", 43, 60, "130"), ("b", 0, 58, "130"), ("c", 0, 70, "130")]
     cut = register(*rows)
     cut.data_through = day(60) - pd.Timedelta(days=1)
-    early, late = (cohort.follow.to_exit(people(["a", "b", "c"], [0] * 3), cohort.spells(tables), horizon_weeks=56)
-                   for tables in (cut, register(*rows)))
+    early, late = (
+        cohort.follow.to_exit(people(["a", "b", "c"], [0] * 3), cohort.spells(tables), horizon_weeks=56)
+        for tables in (cut, register(*rows))
+    )
     assert followed(early) == followed(late) == [(56.0, ""), (56.0, ""), (56.0, "")]
 
 
 def test_horizon_keeps_an_exit_on_its_last_monday():
-    assert exits(("a", 0, 20, "130"), ("b", 0, 21, "130"), horizon_weeks=20) == [(20.0, "SELF_SUFFICIENT"), (20.0, "")]
+    assert exits(("a", 0, 20, "130"), ("b", 0, 21, "130"), horizon_weeks=20) == [
+        (20.0, "SELF_SUFFICIENT"),
+        (20.0, ""),
+    ]
 
 
 def test_moves_are_ignored_censored_or_competing():
     tables = register(("a", 0, 20, "130"))
-    tables["residence"] = intervals([("a", 0, 5, "Aa"), ("a", 5, 10, "Aa"), ("a", 10, 150, "Bb")], "municipality")
+    tables["residence"] = intervals(
+        [("a", 0, 5, "Aa"), ("a", 5, 10, "Aa"), ("a", 10, 150, "Bb")], "municipality"
+    )
     spells, one = cohort.spells(tables), people(["a"], [0])
-    for moved, expected in (("ignore", (20.0, "SELF_SUFFICIENT")), ("censor", (10.0, "")), ("compete", (10.0, "MOVED"))):
+    for moved, expected in (
+        ("ignore", (20.0, "SELF_SUFFICIENT")),
+        ("censor", (10.0, "")),
+        ("compete", (10.0, "MOVED")),
+    ):
         assert followed(cohort.follow.to_exit(one, spells, tables=tables, moved=moved)) == [expected]
 
 
@@ -100,13 +129,20 @@ def test_exposure_begins_the_week_after_an_activity_starts():
 
 def test_exposure_that_starts_in_the_week_of_exit_changes_nothing():
     exposure = {"COURSE": cohort.exposures(intervals([("a", 19, 30)]))}
-    found = cohort.follow.to_exit(people(["a"], [0]), cohort.spells(register(("a", 0, 20, "130"))), exposures=exposure)
+    found = cohort.follow.to_exit(
+        people(["a"], [0]), cohort.spells(register(("a", 0, 20, "130"))), exposures=exposure
+    )
     assert found.covariates.tolist() == [[0.0, 0.0]]
 
 
 def test_overlapping_activities_are_one_exposure():
     found = cohort.exposures(intervals([("a", 0, 10), ("a", 4, 20), ("a", 30, 40)]), after_weeks=5)
-    assert (found[["start_week", "end_week"]] - ZERO).to_numpy().tolist() == [[1, 20], [20, 25], [31, 40], [40, 45]]
+    assert (found[["start_week", "end_week"]] - ZERO).to_numpy().tolist() == [
+        [1, 20],
+        [20, 25],
+        [31, 40],
+        [40, 45],
+    ]
     assert found["exposure"].tolist() == ["during", "after", "during", "after"]
     with pytest.raises(ValueError, match="look ahead"):
         cohort.exposures(intervals([("a", 0, 10)]), delay_weeks=0)

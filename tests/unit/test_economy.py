@@ -24,7 +24,9 @@ def test_flat_price_makes_savings_the_effect_times_the_price(evidence):
     saved = economy.net_result(evidence).row("total", "saved")
     n = evidence.followed.n_treated_after
     assert saved.estimate == pytest.approx(-weeks.estimate * 500 * n, rel=0.02)
-    assert saved.conf_high - saved.conf_low == pytest.approx((weeks.conf_high - weeks.conf_low) * 500 * n, rel=0.05)
+    assert saved.conf_high - saved.conf_low == pytest.approx(
+        (weeks.conf_high - weeks.conf_low) * 500 * n, rel=0.05
+    )
 
 
 def test_years_add_up_and_investment_is_the_ledgers(evidence):
@@ -49,11 +51,17 @@ def test_interval_is_carried_through_to_the_net(evidence):
 
 
 def test_refund_ladder_prices_a_week_by_seniority():
-    ladder = pd.DataFrame({
-        "state": ["A", "", "", ""], "valid_from": pd.to_datetime(["2010-01-01", "2010-01-01", "2016-01-01", "2016-01-01"]),
-        "valid_to": pd.to_datetime([None, "2016-01-01", None, None]), "seniority_from_weeks": [np.nan, np.nan, 0, 4],
-        "seniority_to_weeks": [np.nan, np.nan, 4, np.nan], "value": [1000.0, 0.3, 0.8, 0.2],
-        "unit": ["DKK_PER_WEEK", *["REFUND_SHARE"] * 3]})
+    ladder = pd.DataFrame(
+        {
+            "state": ["A", "", "", ""],
+            "valid_from": pd.to_datetime(["2010-01-01", "2010-01-01", "2016-01-01", "2016-01-01"]),
+            "valid_to": pd.to_datetime([None, "2016-01-01", None, None]),
+            "seniority_from_weeks": [np.nan, np.nan, 0, 4],
+            "seniority_to_weeks": [np.nan, np.nan, 4, np.nan],
+            "value": [1000.0, 0.3, 0.8, 0.2],
+            "unit": ["DKK_PER_WEEK", *["REFUND_SHARE"] * 3],
+        }
+    )
     net, edges = economy.week_prices(ladder, ["A", "B"], [2015, 2016])
     assert edges.tolist() == [4]
     assert net[:, 0].tolist() == [[700, 700], [pytest.approx(200), 800]]
@@ -63,12 +71,27 @@ def test_refund_ladder_prices_a_week_by_seniority():
 def test_ladder_makes_late_weeks_dearer():
     """The effect takes away weeks 30 to 40 of a spell; when only these cost anything it saves as much as without a ladder."""
     late = prices().assign(seniority_from_weeks=np.nan, seniority_to_weeks=np.nan)
-    free = pd.DataFrame({"item": "refund", "state": "", "valid_from": pd.Timestamp("2010-01-01"), "valid_to": pd.NaT,
-                         "seniority_from_weeks": [0, 20], "seniority_to_weeks": [20, np.nan], "value": [1.0, 0.5],
-                         "unit": "REFUND_SHARE", "source": "the test", "is_verified": False})
+    free = pd.DataFrame(
+        {
+            "item": "refund",
+            "state": "",
+            "valid_from": pd.Timestamp("2010-01-01"),
+            "valid_to": pd.NaT,
+            "seniority_from_weeks": [0, 20],
+            "seniority_to_weeks": [20, np.nan],
+            "value": [1.0, 0.5],
+            "unit": "REFUND_SHARE",
+            "source": "the test",
+            "is_verified": False,
+        }
+    )
     ladder = pd.concat([late[late["unit"] == "DKK_PER_WEEK"], free])
-    saved = [economy.net_result(followed(world(tables={"price": price, "ledger": ledger()}), study())).row("total", "saved").estimate
-             for price in (prices(), ladder)]
+    saved = [
+        economy.net_result(followed(world(tables={"price": price, "ledger": ledger()}), study()))
+        .row("total", "saved")
+        .estimate
+        for price in (prices(), ladder)
+    ]
     assert saved[1] == pytest.approx(saved[0], rel=0.1)
 
 

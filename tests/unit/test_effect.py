@@ -48,7 +48,9 @@ def test_curve_lies_inside_what_is_possible(evidence):
     assert found["estimate"].index.tolist() == list(range(1, 105))
     assert (found["estimate"] >= possible - 1e-9).all()
     assert possible[1] == pytest.approx(-1.0)
-    assert found.loc[104, "estimate"] == pytest.approx(effect.weeks_on_support(evidence).row("weeks_on_support", time_weeks=104).estimate)
+    assert found.loc[104, "estimate"] == pytest.approx(
+        effect.weeks_on_support(evidence).row("weeks_on_support", time_weeks=104).estimate
+    )
 
 
 def test_extra_persons_are_shares_times_the_persons_met(evidence):
@@ -80,7 +82,12 @@ def test_waiting_shows_four_curves(evidence):
 
 def test_designs_stand_in_one_table_with_what_they_assume(evidence):
     result = effect.compare_designs(evidence)
-    assert list(result.table["term"]) == ["did_shocks", "did_persons_only", "before_after", "treated_against_others"]
+    assert list(result.table["term"]) == [
+        "did_shocks",
+        "did_persons_only",
+        "before_after",
+        "treated_against_others",
+    ]
     assert result.estimand.assumptions == tuple(f"assumes_{term}" for term in result.table["term"])
 
 
@@ -106,8 +113,16 @@ def test_attrition_counts_both_periods(evidence):
     assert counts["lives_here", "pre"] == 440
 
 
-@pytest.mark.parametrize(("data_from", "horizon", "pre"), [(-320, 104, (-208, -104)), (-230, 104, (-178, -104)),
-                                                           (-181, 52, (-129, -52)), (-110, 26, (-58, -26)), (-90, 26, (-38, -26))])
+@pytest.mark.parametrize(
+    ("data_from", "horizon", "pre"),
+    [
+        (-320, 104, (-208, -104)),
+        (-230, 104, (-178, -104)),
+        (-181, 52, (-129, -52)),
+        (-110, 26, (-58, -26)),
+        (-90, 26, (-38, -26)),
+    ],
+)
 def test_plan_takes_the_longest_horizon_that_the_data_carry(data_from, horizon, pre):
     """Windows begin a washout after the data; an earlier horizon lets the period before begin later."""
     from types import SimpleNamespace
@@ -127,7 +142,9 @@ def test_plan_cuts_the_period_after_where_the_data_end():
 
 def test_preflight_names_every_unknown_state_and_measure():
     panel = replace(STUDY.panel, inhabitants="inhabitant")
-    wrong = replace(STUDY, target_groups={"cash_benefit": ("CASH_BENEFIT",)}, competing=("DEATHS",), panel=panel)
+    wrong = replace(
+        STUDY, target_groups={"cash_benefit": ("CASH_BENEFIT",)}, competing=("DEATHS",), panel=panel
+    )
     with pytest.raises(SpecError, match="CASH_BENEFIT") as caught:
         preflight(wrong)
     for words in ("did you mean DEATH?", "did you mean inhabitants?", "target_groups.cash_benefit"):
@@ -145,7 +162,9 @@ def test_cohort_of_nobody_is_an_error_that_names_the_step():
 
 def test_nobody_ever_leaves_is_an_answer():
     """No events: nothing to estimate a ratio from, and weeks on support equal the horizon for all."""
-    evidence = followed(world(level=lambda persons: np.full(len(persons), 400.0), spread=0.0, shock=0.0), study())
+    evidence = followed(
+        world(level=lambda persons: np.full(len(persons), 400.0), spread=0.0, shock=0.0), study()
+    )
     assert effect.weeks_on_support(evidence).row("weeks_on_support", time_weeks=104).estimate == 0
     table = effect.time_to_exit(evidence).table.set_index("term")
     assert np.isnan(table.loc["hazard_ratio", "estimate"])

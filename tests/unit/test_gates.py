@@ -60,7 +60,9 @@ def test_gate_fails_on_its_planted_register_and_says_by_how_much(name):
 
 def test_gate_of_trends_forgives_bad_luck():
     """A wide interval that reaches back to what is allowed is no evidence of different trends."""
-    verdict = followed(world(spread=60.0, seed=3), study(gates={"max_placebo_weeks": 0.0, "max_imbalance": 9.0})).verdict
+    verdict = followed(
+        world(spread=60.0, seed=3), study(gates={"max_placebo_weeks": 0.0, "max_imbalance": 9.0})
+    ).verdict
     assert verdict.failed == ""
 
 
@@ -73,7 +75,12 @@ def results(evidence):
 def written(result):
     """Everything a Result holds that could reach a page, as text."""
     facts = {key: value for key, value in result.diagnostics.items()}
-    return result.table.to_json() + json.dumps(facts, default=str) + str(dict(result.model)) + str(result.provenance)
+    return (
+        result.table.to_json()
+        + json.dumps(facts, default=str)
+        + str(dict(result.model))
+        + str(result.provenance)
+    )
 
 
 def test_withheld_estimate_is_nowhere():
@@ -81,8 +88,14 @@ def test_withheld_estimate_is_nowhere():
     evidence = followed(tables, study(gates={"max_pre_difference_sd": 99.0}))
     assert evidence.verdict.failed == "parallel_trends"
     hidden = difference_of_changes(evidence.followed.changes(evidence.followed.weeks_within("SUPPORT")))
-    numbers = {f"{value:.4g}" for value in np.r_[hidden.estimate[-1], hidden.conf_low[-1], hidden.conf_high[-1]]}
-    for name, result in {**results(evidence), "gates": evidence.gates, "attrition": evidence.attrition}.items():
+    numbers = {
+        f"{value:.4g}" for value in np.r_[hidden.estimate[-1], hidden.conf_low[-1], hidden.conf_high[-1]]
+    }
+    for name, result in {
+        **results(evidence),
+        "gates": evidence.gates,
+        "attrition": evidence.attrition,
+    }.items():
         if name not in ("gates", "attrition"):
             assert result.withheld == "parallel_trends", name
             assert result.table.empty and not result.model and not result.diagnostics, name
@@ -117,9 +130,17 @@ def test_guard_does_not_even_compute():
     assert verdict.guard(lambda: pytest.fail(SHIFT), kind="model", estimand=estimand).withheld == "balance"
 
 
-@pytest.mark.parametrize(("judge", "size", "passes"), [
-    (gates.at_least, 26, True), (gates.at_least, 25, False), (gates.at_most, 26, True), (gates.at_most, 27, False),
-    (gates.at_most, np.nan, False), (gates.at_least, np.nan, False)])
+@pytest.mark.parametrize(
+    ("judge", "size", "passes"),
+    [
+        (gates.at_least, 26, True),
+        (gates.at_least, 25, False),
+        (gates.at_most, 26, True),
+        (gates.at_most, 27, False),
+        (gates.at_most, np.nan, False),
+        (gates.at_least, np.nan, False),
+    ],
+)
 def test_limits_have_two_sides(judge, size, passes):
     assert judge("gate", size, 26).passes is passes
 
@@ -132,6 +153,12 @@ def prices():
 
 
 def ledger():
-    return pd.DataFrame({"year": [2015, 2016], "category": "STAFF", "amount_dkk": [1000.0, 2000.0], "basis": "NOT_STATED",
-                         "source": "the test"})
-
+    return pd.DataFrame(
+        {
+            "year": [2015, 2016],
+            "category": "STAFF",
+            "amount_dkk": [1000.0, 2000.0],
+            "basis": "NOT_STATED",
+            "source": "the test",
+        }
+    )

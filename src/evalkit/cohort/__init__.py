@@ -6,5 +6,19 @@ from evalkit.cohort.exposures import exposures
 from evalkit.cohort.spells import Spells, bridge, episodes, spells
 from evalkit.cohort.timeline import OUTCOMES, employed_months, occupancy, stable_months
 
-__all__ = ["OUTCOMES", "Cohort", "Spells", "bridge", "combine", "employed_months", "episodes", "exposures", "follow",
-           "inflow", "occupancy", "spells", "stable_months", "stock"]
+__all__ = [
+    "OUTCOMES",
+    "Cohort",
+    "Spells",
+    "bridge",
+    "combine",
+    "employed_months",
+    "episodes",
+    "exposures",
+    "follow",
+    "inflow",
+    "occupancy",
+    "spells",
+    "stable_months",
+    "stock",
+]

@@ -1,9 +1,9 @@
 """Who is followed, from when: cohorts by named steps, and how many persons each step leaves.
 
 A step is a name and a condition. The first keeps what the register offers, each of the rest keeps what the
-one before kept and it accepts, and the attrition table says how many persons are left after each. Two kinds of
-cohort answer two questions and are never mixed: the inflow (persons whose support begins) and the stock (persons
-who are on support at a census date, some of them for years).
+one before kept and it accepts, and the attrition table says how many persons are left after each. Two kinds
+of cohort answer two questions and are never mixed: the inflow (persons whose support begins) and the stock
+(persons who are on support at a census date, some of them for years).
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,9 @@ class Cohort:
     attrition: Result
 
 
-def inflow(tables, spells, *, states, window, ages=(18, 64), washout_weeks=52, max_gap_weeks=3, municipalities=None):
+def inflow(
+    tables, spells, *, states, window, ages=(18, 64), washout_weeks=52, max_gap_weeks=3, municipalities=None
+):
     """Select persons whose support begins in a window of weeks after a time without support.
 
     Parameters
@@ -164,11 +166,15 @@ def _group_of(states):
 
 def _band_labels():
     last = _AGE_BANDS[-2]
-    return [f"{low}-{high - 1}" for low, high in zip(_AGE_BANDS[:-2], _AGE_BANDS[1:-1], strict=True)] + [f"{last}+"]
+    return [f"{low}-{high - 1}" for low, high in zip(_AGE_BANDS[:-2], _AGE_BANDS[1:-1], strict=True)] + [
+        f"{last}+"
+    ]
 
 
 def _person_steps(rows, ages, municipalities):
-    here = rows["municipality"].notna() if municipalities is None else rows["municipality"].isin(municipalities)
+    here = (
+        rows["municipality"].notna() if municipalities is None else rows["municipality"].isin(municipalities)
+    )
     return {"person_known": rows["birth_year"].notna() & rows["sex"].notna(),
             "age": rows["age"].between(*ages), "lives_here": here}
 
@@ -190,7 +196,12 @@ def _apply(rows, steps, population):
                           f"({', '.join(f'{name} {n}' for name, n in zip(steps, counts, strict=True))}). "
                           "Look at that step's part of the study, and at the tables it reads")
     order = ["time_zero_week", "person_id"]
-    frame = rows[kept].sort_values(order, kind="stable").drop_duplicates("person_id")[_KEPT].reset_index(drop=True)
+    frame = (
+        rows[kept]
+        .sort_values(order, kind="stable")
+        .drop_duplicates("person_id")[_KEPT]
+        .reset_index(drop=True)
+    )
     return Cohort(frame=frame, attrition=_attrition(list(steps), counts, population))
 
 

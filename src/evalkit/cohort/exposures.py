@@ -39,8 +39,8 @@ def exposures(activities, *, where=None, delay_weeks=1, after_weeks=None):
     Examples
     --------
     >>> activities = pd.DataFrame({"person_id": ["a"], "start": ["1990-01-08"], "end": ["1990-01-29"]})
-    >>> exposures(activities, after_weeks=4)[["exposure", "start_week", "end_week"]].to_dict("records")
-    [{'exposure': 'during', 'start_week': 2, 'end_week': 4}, {'exposure': 'after', 'start_week': 4, 'end_week': 8}]
+    >>> exposures(activities, after_weeks=4)[["exposure", "start_week", "end_week"]].values.tolist()
+    [['during', 2, 4], ['after', 4, 8]]
     """
     if delay_weeks < 1:
         raise ValueError(f"delay_weeks == {delay_weeks}, must be at least 1: an exposure may not look ahead")
@@ -99,7 +99,9 @@ def _union(rows):
 
 def _cut(rows, intervals):
     """Cut rows at every start and end of the intervals of their person."""
-    edges = pd.concat([intervals[["person_id", side]].rename(columns={side: "week"}) for side in ("start_week", "end_week")])
+    edges = pd.concat(
+        [intervals[["person_id", side]].rename(columns={side: "week"}) for side in ("start_week", "end_week")]
+    )
     keyed = rows[["person_id", "time_zero_week", "entry", "exit"]].assign(row=np.arange(len(rows)))
     met = keyed.merge(edges.drop_duplicates(), on="person_id")
     met["at"] = met["week"] - met["time_zero_week"]

@@ -37,7 +37,8 @@ def to_exit(cohort, spells, *, sustain_weeks=4, competing=None, horizon_weeks=No
         End of follow-up since time zero.
     tables : Tables, optional
         With ``closure``, an end of benefit with reason ``RULE_225H`` is ``CLOSED_BY_RULE``; without it
-        closures by rule cannot be told from self-sufficiency and are among them. With ``residence``, ``moved`` works.
+        closures by rule cannot be told from self-sufficiency and are among them. With ``residence``,
+        ``moved`` works.
     moved : {"ignore", "censor", "compete"}
         What a move out of the municipality of time zero is. Default: nothing (intention to treat).
     covariates, strata : sequence of str
@@ -77,7 +78,17 @@ def to_exit(cohort, spells, *, sustain_weeks=4, competing=None, horizon_weeks=No
                     covariates, strata, cluster, exposures)
 
 
-def states(cohort, spells, *, sustain_weeks=4, horizon_weeks=None, income=None, covariates=(), strata=(), cluster=None):
+def states(
+    cohort,
+    spells,
+    *,
+    sustain_weeks=4,
+    horizon_weeks=None,
+    income=None,
+    covariates=(),
+    strata=(),
+    cluster=None,
+):
     """Follow each person through support, self-sufficiency or job, education and back.
 
     Parameters
@@ -98,11 +109,27 @@ def states(cohort, spells, *, sustain_weeks=4, horizon_weeks=None, income=None, 
     frame = cohort.frame.reset_index(drop=True)
     wanted = [*covariates, *_listed(strata), *_listed(cluster)]
     rows = frame.loc[runs["row"], ["person_id", "time_zero_week", *_new(wanted)]].reset_index(drop=True)
-    rows = rows.assign(entry=runs["entry"].to_numpy(), exit=runs["exit"].to_numpy(), episode=runs["row"].to_numpy(),
-                       state=runs["state"].astype(object).to_numpy(), event=runs["entered"].astype(object).to_numpy())
-    return AtRisk.from_frame(rows, exit="exit", event="event", entry="entry", person="person_id", episode="episode",
-                             cluster=cluster, strata=_listed(strata) or None, state="state", calendar="time_zero_week",
-                             covariates=covariates, causes=list(runs["state"].cat.categories))
+    rows = rows.assign(
+        entry=runs["entry"].to_numpy(),
+        exit=runs["exit"].to_numpy(),
+        episode=runs["row"].to_numpy(),
+        state=runs["state"].astype(object).to_numpy(),
+        event=runs["entered"].astype(object).to_numpy(),
+    )
+    return AtRisk.from_frame(
+        rows,
+        exit="exit",
+        event="event",
+        entry="entry",
+        person="person_id",
+        episode="episode",
+        cluster=cluster,
+        strata=_listed(strata) or None,
+        state="state",
+        calendar="time_zero_week",
+        covariates=covariates,
+        causes=list(runs["state"].cat.categories),
+    )
 
 
 def _listed(value):
@@ -128,7 +155,9 @@ def _support_ends(frame, spells, sustain_weeks, tables):
     held = spells.frame
     start, end = held["start_week"].to_numpy(), held["end_week"].to_numpy()
     codes = pd.factorize(held["person_id"])[0]
-    following = np.r_[np.where(codes[1:] == codes[:-1], start[1:], spells.end_week), spells.end_week][:len(held)]
+    following = np.r_[np.where(codes[1:] == codes[:-1], start[1:], spells.end_week), spells.end_week][
+        : len(held)
+    ]
     row, spell = _pairs(frame, held["person_id"])
     zero = frame["time_zero_week"].to_numpy()[row]
     _check_in_spell(frame, row[(start[spell] <= zero) & (zero < end[spell])])
@@ -169,7 +198,9 @@ def _enters(frame, spells, kinds):
     held = spells.frame[spells.frame["state"].isin(kinds)]
     row, spell = _pairs(frame, held["person_id"])
     week = held["start_week"].to_numpy()[spell]
-    found = pd.DataFrame({"row": row, "week": week, "cause": held["state"].astype(object).map(kinds).to_numpy()[spell]})
+    found = pd.DataFrame(
+        {"row": row, "week": week, "cause": held["state"].astype(object).map(kinds).to_numpy()[spell]}
+    )
     return found[week > frame["time_zero_week"].to_numpy()[row]]
 
 
@@ -179,8 +210,11 @@ def _moves(frame, tables):
         raise CohortError("follow-up: moves are asked for, and table residence is not delivered")
     lived = week_intervals(tables["residence"]).sort_values(["person_id", "start_week"], kind="stable")
     lived = lived.reset_index(drop=True)
-    same = (lived["person_id"].eq(lived["person_id"].shift()) & lived["municipality"].eq(lived["municipality"].shift())
-            & lived["start_week"].le(lived["end_week"].shift()))
+    same = (
+        lived["person_id"].eq(lived["person_id"].shift())
+        & lived["municipality"].eq(lived["municipality"].shift())
+        & lived["start_week"].le(lived["end_week"].shift())
+    )
     stays = lived.assign(stay=(~same).cumsum()).groupby("stay", as_index=False).agg(
         person_id=("person_id", "first"), municipality=("municipality", "first"),
         start_week=("start_week", "first"), end_week=("end_week", "max"))
@@ -200,17 +234,31 @@ def _first(frame, exits, last):
     first = exits.sort_values(["row", "week", "later"], kind="stable").drop_duplicates("row").set_index("row")
     week = first["week"].reindex(frame.index).to_numpy(dtype=float)
     exit_week = np.where(np.isnan(week), last, week)
-    return frame.assign(entry=0.0, exit=exit_week - frame["time_zero_week"], event=first["cause"].reindex(frame.index))
+    return frame.assign(
+        entry=0.0, exit=exit_week - frame["time_zero_week"], event=first["cause"].reindex(frame.index)
+    )
 
 
 def _at_risk(rows, causes, covariates, strata, cluster, exposures):
     rows = rows[rows["exit"] > 0].assign(episode=np.flatnonzero(rows["exit"] > 0))
     if rows.empty:
-        raise CohortError("follow-up: nobody can be followed for a week; time zero lies at the end of the data")
+        raise CohortError(
+            "follow-up: nobody can be followed for a week; time zero lies at the end of the data"
+        )
     terms = []
     if exposures:
         rows, terms = split(rows, exposures)
     rows = rows.assign(event=rows["event"].astype(object))
-    return AtRisk.from_frame(rows, exit="exit", event="event", entry="entry", person="person_id", episode="episode",
-                             cluster=cluster, strata=_listed(strata) or None, calendar="time_zero_week",
-                             covariates=[*covariates, *terms], causes=causes)
+    return AtRisk.from_frame(
+        rows,
+        exit="exit",
+        event="event",
+        entry="entry",
+        person="person_id",
+        episode="episode",
+        cluster=cluster,
+        strata=_listed(strata) or None,
+        calendar="time_zero_week",
+        covariates=[*covariates, *terms],
+        causes=causes,
+    )

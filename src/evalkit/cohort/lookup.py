@@ -62,13 +62,17 @@ def value_at(intervals, column, person_id, week):
     """
     at = row_at(intervals, person_id, week)
     values = intervals[column].to_numpy(dtype=object)
-    return np.array([None] * len(at), dtype=object) if len(values) == 0 else np.where(at >= 0, values[at], None)
+    return (
+        np.array([None] * len(at), dtype=object) if len(values) == 0 else np.where(at >= 0, values[at], None)
+    )
 
 
 def row_at(intervals, person_id, week):
     """Return the position of the interval that holds for each person in each week, -1 where none does."""
     ids = pd.Index(pd.unique(np.asarray(person_id, dtype=object)))
-    asked, held = ids.get_indexer(np.asarray(person_id, dtype=object)), ids.get_indexer(intervals["person_id"])
+    asked, held = ids.get_indexer(np.asarray(person_id, dtype=object)), ids.get_indexer(
+        intervals["person_id"]
+    )
     rows = np.flatnonzero(held >= 0)
     start = intervals["start_week"].to_numpy()[rows].astype(np.int64)
     order = np.lexsort((start, held[rows]))

@@ -98,8 +98,13 @@ def spells(tables):
     painted = [_read_block(lo, rows, person, sanctions, states, first, end)
                for lo in range(0, len(ids), _BLOCK)]
     frame = _as_frame(np.concatenate(painted), ids, states)
-    return Spells(frame=frame, first_week=first, end_week=end, support=tuple(states.index[states["is_support"]]),
-                  roles=dict(zip(states.index, states["role"], strict=True)))
+    return Spells(
+        frame=frame,
+        first_week=first,
+        end_week=end,
+        support=tuple(states.index[states["is_support"]]),
+        roles=dict(zip(states.index, states["role"], strict=True)),
+    )
 
 
 def bridge(spells, *, max_gap_weeks, states=None):
@@ -109,7 +114,8 @@ def bridge(spells, *, max_gap_weeks, states=None):
     ----------
     spells : Spells
     max_gap_weeks : int
-        Longest gap filled, with the state before it. The sensitivity of every duration to this number is shown.
+        Longest gap filled, with the state before it. The sensitivity of every duration to this number is
+        shown.
     states : sequence of str, optional
         Default: all support states.
 
@@ -180,10 +186,14 @@ def _coded(tables, states):
     codes = _code_list(tables.codes)
     found = rows.merge(codes, on="code", how="left")
     if found["state"].isna().any():
-        raise CohortError(f"table benefit: {int(found['state'].isna().sum())} rows have a code that no code list in "
-                          "data_schema/codes names; add the code with its state and its dates")
+        raise CohortError(
+            f"table benefit: {int(found['state'].isna().sum())} rows have a code that no code list in "
+            "data_schema/codes names; add the code with its state and its dates"
+        )
     weeks = week_intervals(found)
-    valid_to = np.where(found["valid_to"].isna(), np.iinfo(np.int32).max, _weeks_or_zero(found["valid_to"]) + 1)
+    valid_to = np.where(
+        found["valid_to"].isna(), np.iinfo(np.int32).max, _weeks_or_zero(found["valid_to"]) + 1
+    )
     weeks["start_week"] = np.maximum(weeks["start_week"], _weeks_or_zero(found["valid_from"]))
     weeks["end_week"] = np.minimum(weeks["end_week"], valid_to)
     rank = pd.Series(np.arange(1, len(states) + 1), index=states.index)
@@ -205,7 +215,9 @@ def _weeks_or_zero(dates):
 
 
 def _inside(rows, first, end):
-    clipped = rows.assign(start_week=rows["start_week"].clip(lower=first), end_week=rows["end_week"].clip(upper=end))
+    clipped = rows.assign(
+        start_week=rows["start_week"].clip(lower=first), end_week=rows["end_week"].clip(upper=end)
+    )
     return clipped[clipped["start_week"] < clipped["end_week"]]
 
 

@@ -14,7 +14,7 @@ _WEEKS_PER_MONTH = 365.25 / 12 / 7
 
 
 def outcome_of(spells):
-    """Return the outcome that each register state is: support first, then education, the exits by name, job, other."""
+    """Return the outcome that each register state is: support first, then education, exits, job, other."""
     outcome = {}
     for state, role in spells.roles.items():
         named = state if state in ("EDUCATION", "RETIREMENT", "DEATH") else "OTHER"
@@ -64,14 +64,18 @@ def register_states(cohort, spells, *, n_weeks):
         Index into the categories of ``spells.frame["state"]``; -1 is no benefit. Nothing is folded.
     """
     codes = np.arange(len(spells.frame["state"].cat.categories), dtype=np.int8)
-    return _paint(cohort.frame, spells, cohort.frame["time_zero_week"].to_numpy(dtype=np.int64), n_weeks, codes)
+    return _paint(
+        cohort.frame, spells, cohort.frame["time_zero_week"].to_numpy(dtype=np.int64), n_weeks, codes
+    )
 
 
 def state_runs(cohort, spells, *, sustain_weeks=4, horizon_weeks=None, income=None):
     """Return runs of outcome states: ``row, state, entry, exit, entered`` (missing where follow-up ends)."""
     zero = cohort.frame["time_zero_week"].to_numpy(dtype=np.int64)
     reach = int(spells.end_week - zero.min()) if len(zero) else 0
-    grid = occupancy(cohort, spells, n_weeks=min(horizon_weeks or reach, reach), sustain_weeks=sustain_weeks, income=income)
+    grid = occupancy(
+        cohort, spells, n_weeks=min(horizon_weeks or reach, reach), sustain_weeks=sustain_weeks, income=income
+    )
     width = grid.shape[1]
     begins = np.ones(grid.shape, dtype=bool)
     begins[:, 1:] = grid[:, 1:] != grid[:, :-1]
@@ -80,15 +84,24 @@ def state_runs(cohort, spells, *, sustain_weeks=4, horizon_weeks=None, income=No
     exits = np.r_[at[1:], grid.size] - row * width
     follows = np.r_[(row[1:] == row[:-1]) & (value[1:] >= 0), False]
     entered = np.where(follows, np.r_[value[1:], -1], -1)
-    runs = pd.DataFrame({"row": row, "state": pd.Categorical.from_codes(value, OUTCOMES), "entry": entry, "exit": exits,
-                         "entered": pd.Categorical.from_codes(entered, OUTCOMES)})
+    runs = pd.DataFrame(
+        {
+            "row": row,
+            "state": pd.Categorical.from_codes(value, OUTCOMES),
+            "entry": entry,
+            "exit": exits,
+            "entered": pd.Categorical.from_codes(entered, OUTCOMES),
+        }
+    )
     return runs[value >= 0].reset_index(drop=True)
 
 
 def employed_months(income):
     """Return ``person_id``, ``month`` (number) of the months with wage income."""
     paid = income[_is_paid(income)]
-    return pd.DataFrame({"person_id": paid["person_id"].to_numpy(), "month": month_number(pd.to_datetime(paid["month"]))})
+    return pd.DataFrame(
+        {"person_id": paid["person_id"].to_numpy(), "month": month_number(pd.to_datetime(paid["month"]))}
+    )
 
 
 def stable_months(income):
@@ -120,7 +133,7 @@ def _is_paid(income):
 
 
 def _paint(frame, spells, first, n_weeks, codes):
-    """Return the code of each state on the grid that begins in week ``first`` of each row; -1 is no benefit."""
+    """Return the code of each row's state in each week from ``first`` on; -1 is no benefit."""
     held = spells.frame
     ids, at = np.unique(held["person_id"].to_numpy(dtype=object).astype(str), return_index=True)
     size = np.diff(np.r_[at, len(held)])
@@ -137,7 +150,7 @@ def _paint(frame, spells, first, n_weeks, codes):
 
 
 def _fold(grid, sustain_weeks):
-    """Give runs without benefit of enough weeks the name SELF_SUFFICIENT, and shorter ones the state before."""
+    """Call runs of enough weeks without benefit SELF_SUFFICIENT, and shorter ones the state before."""
     width = grid.shape[1]
     blank = grid < 0
     week = np.arange(width)

@@ -1,9 +1,9 @@
-"""One treated municipality among others, persons in each, before and after: differences in differences of cell means.
+"""Differences in differences of cell means: one treated municipality among others, persons in each.
 
 A cell is a municipality in a period. Its mean moves for two reasons: other persons came (which the
 persons' own spread measures), and something happened in that municipality in that period that had nothing to
-do with the programme: a factory closed, a jobcentre moved. Persons of one cell share the second, so no number of
-persons makes it small. How large such shocks are is seen in the comparison municipalities, whose changes
+do with the programme: a factory closed, a jobcentre moved. Persons of one cell share the second, so no number
+of persons makes it small. How large such shocks are is seen in the comparison municipalities, whose changes
 differ by more than their persons explain.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators.contributions import group_sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,15 +118,22 @@ def cell_changes(values, *, unit, is_after, person, treated):
     kept = _kept(names, counts.min(axis=0) >= 2, treated)
     cell = codes * 2 + after
     n_cell = np.bincount(cell, minlength=2 * len(names))
-    mean = _sums(values, cell, 2 * len(names)) / np.maximum(n_cell, 1)[:, None]
+    mean = group_sums(values, cell, 2 * len(names)) / np.maximum(n_cell, 1)[:, None]
     weight = np.where(after, 1.0, -1.0) / np.sqrt(n_cell * np.maximum(n_cell - 1.0, 1.0))[cell]
     influence = (values - mean[cell]) * weight[:, None]
     whole, owner = _by_person(influence, codes, person)
-    variance = _sums(whole**2, owner, len(names))
+    variance = group_sums(whole**2, owner, len(names))
     before, later = mean[::2][kept], mean[1::2][kept]
-    return Changes(units=tuple(names[kept]), change=later - before, variance=variance[kept], before=before, after=later,
-                   variance_after=_sums(influence[after] ** 2, codes[after], len(names))[kept],
-                   n_before=n_cell[::2][kept], n_after=n_cell[1::2][kept])
+    return Changes(
+        units=tuple(names[kept]),
+        change=later - before,
+        variance=variance[kept],
+        before=before,
+        after=later,
+        variance_after=group_sums(influence[after] ** 2, codes[after], len(names))[kept],
+        n_before=n_cell[::2][kept],
+        n_after=n_cell[1::2][kept],
+    )
 
 
 def difference_of_changes(changes, *, conf_level=0.95):
@@ -147,15 +155,16 @@ def difference_of_changes(changes, *, conf_level=0.95):
 
     Notes
     -----
-    With D the changes, v their sampling variances (taken as known), and S2 the variance of the J comparisons' D:
-    shocks tau2 = S2 - mean v, and Var = tau2 + v_treated + (tau2 + mean v) / J. How large the shocks are is itself
-    uncertain, and where comparison municipalities are small it is very uncertain. So the interval averages over the
-    values that agree with S2, tau2 = max(0, (J - 1) S2 / X - mean v) with X chi-squared on J - 1 degrees of
-    freedom: the generalised interval of Weerahandi (1993) for a mean with two variance components. Where the treated
-    municipality has as many persons as the others and shocks dominate it is Student's interval on J - 1.
+    With D the changes, v their sampling variances (taken as known), and S2 the variance of the J comparisons'
+    D: shocks tau2 = S2 - mean v, and Var = tau2 + v_treated + (tau2 + mean v) / J. How large the shocks are
+    is itself uncertain, and where comparison municipalities are small it is very uncertain. So the interval
+    averages over the values that agree with S2, tau2 = max(0, (J - 1) S2 / X - mean v) with X chi-squared on
+    J - 1 degrees of freedom: the generalised interval of Weerahandi (1993) for a mean with two variance
+    components. Where the treated municipality has as many persons as the others and shocks dominate it is
+    Student's interval on J - 1.
 
-    The rank holds each municipality in turn against the comparisons, in standard errors since they have fewer persons;
-    it needs exchangeability only. Its smallest p is 1 / (J + 1).
+    The rank holds each municipality in turn against the comparisons, in standard errors since they have fewer
+    persons; it needs exchangeability only. Its smallest p is 1 / (J + 1).
 
     References
     ----------
@@ -164,8 +173,10 @@ def difference_of_changes(changes, *, conf_level=0.95):
     """
     j = len(changes.units) - 1
     if j < 2:
-        raise EstimationError(f"difference in differences: {j} comparison municipalities, at least 2 are needed "
-                              "to see how much municipalities move by themselves")
+        raise EstimationError(
+            f"difference in differences: {j} comparison municipalities, at least 2 are needed "
+            "to see how much municipalities move by themselves"
+        )
     own, others = changes.change[0], changes.change[1:]
     spread, sampled = others.var(axis=0, ddof=1), changes.variance[1:].mean(axis=0)
     shock = _plausible_shocks(spread, sampled, j)
@@ -192,8 +203,10 @@ def naive_contrasts(changes, *, conf_level=0.95):
     n_others = len(changes.units) - 1
     found = {
         "before_after": (changes.change[0], changes.variance[0]),
-        "treated_against_others": (changes.after[0] - changes.after[1:].mean(axis=0), changes.variance_after[0]
-                                   + changes.variance_after[1:].mean(axis=0) / n_others),
+        "treated_against_others": (
+            changes.after[0] - changes.after[1:].mean(axis=0),
+            changes.variance_after[0] + changes.variance_after[1:].mean(axis=0) / n_others,
+        ),
     }
     out = {}
     for name, (estimate, variance) in found.items():
@@ -202,63 +215,30 @@ def naive_contrasts(changes, *, conf_level=0.95):
     return out
 
 
-def mean_contributions(values, observed, cell):
-    """Return what each row adds to the mean of its cell in each week, when not every week is observed.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (n_rows, n_weeks)
-        Anything where not observed.
-    observed : ndarray of bool, shape (n_rows, n_weeks)
-        Ended by the data's end alone, so that who is observed says nothing about the value.
-    cell : ndarray of int, shape (n_rows,)
-
-    Returns
-    -------
-    ndarray of float, shape (n_rows, n_weeks)
-        The cell's mean is the mean over its observed rows, and a row's distance from it is its influence:
-        m + [observed] (n / n_observed) (x - m). A week that nobody in a cell is observed in is missing.
-
-    Examples
-    --------
-    >>> mean_contributions(np.array([[1.0], [3.0], [9.0]]), np.array([[True], [True], [False]]), np.zeros(3, dtype=int))
-    array([[0.5],
-           [3.5],
-           [2. ]])
-    """
-    if observed.all():
-        return values
-    n_cells = int(cell.max(initial=0)) + 1
-    seen = _sums(observed.astype(float), cell, n_cells)
-    size = np.bincount(cell, minlength=n_cells)[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = _sums(np.where(observed, values, 0.0), cell, n_cells) / seen
-        scale = size / seen
-    return mean[cell] + np.where(observed, scale[cell] * (values - mean[cell]), 0.0)
-
-
 def _kept(names, enough, treated):
     """Return positions of the units that stay, the treated one first."""
     if treated not in names or not enough[names == treated].all():
-        raise EstimationError("difference in differences: the treated municipality has fewer than 2 persons in one of the "
-                              "two periods; look at the attrition table of each period")
+        raise EstimationError(
+            "difference in differences: the treated municipality has fewer than 2 persons in one of the "
+            "two periods; look at the attrition table of each period"
+        )
     own = np.flatnonzero(names == treated)
     others = np.flatnonzero(enough & (names != treated))
     if len(others) < 2:
-        raise EstimationError(f"difference in differences: {len(others)} comparison municipalities have persons in both "
-                              "periods, at least 2 are needed")
+        raise EstimationError(
+            f"difference in differences: {len(others)} comparison municipalities have persons in both "
+            "periods, at least 2 are needed"
+        )
     return np.r_[own, others]
-
-
-def _sums(values, group, n_groups):
-    return np.column_stack([np.bincount(group, weights=column, minlength=n_groups) for column in values.T])
 
 
 def _by_person(influence, codes, person):
     """Add up a person's influence within a unit; return it with the unit of each."""
     who = pd.factorize(np.asarray(person, dtype=object))[0]
-    _, first, pair = np.unique(codes.astype(np.int64) * (who.max(initial=0) + 1) + who, return_index=True, return_inverse=True)
-    return _sums(influence, pair, len(first)), codes[first]
+    _, first, pair = np.unique(
+        codes.astype(np.int64) * (who.max(initial=0) + 1) + who, return_index=True, return_inverse=True
+    )
+    return group_sums(influence, pair, len(first)), codes[first]
 
 
 def _plausible_shocks(spread, sampled, j, n_nodes=200):
@@ -270,7 +250,7 @@ def _plausible_shocks(spread, sampled, j, n_nodes=200):
 
 
 def _limits(estimate, variance, conf_level):
-    """Return limits and p of a normal estimate whose variance is one of several, shape (n_nodes, K), equally likely."""
+    """Return limits and p of a normal estimate whose variance is one of several, equally likely (rows)."""
     from scipy.special import ndtr, ndtri
 
     error = np.sqrt(variance)
@@ -286,7 +266,7 @@ def _limits(estimate, variance, conf_level):
 
 
 def _rank(changes, shock):
-    """Rank of unit 0 when each unit in turn is held against the comparisons (but itself), in standard errors."""
+    """Rank unit 0 when each in turn is held against the comparisons (but itself), in standard errors."""
     change, variance, j = changes.change, changes.variance, len(changes.change) - 1
     size = np.full(len(change), j - 1.0)[:, None]
     size[0] = j

@@ -1,15 +1,15 @@
 """The evaluations: a study and tables in, Results out.
 
-`effect` and `economy` (are the goals reached, at what net cost), `panel` (the municipal tables), `mechanism` (what
-happens to whom on the way), `user` (how it is experienced), `monitoring` (the minister's questions). None knows
-how its answers are released or drawn.
+`effect` and `economy` (are the goals reached, at what net cost), `panel` (the municipal tables), `mechanism`
+(what happens to whom on the way), `user` (how it is experienced), `monitoring` (the minister's questions).
+None knows how its answers are released or drawn.
 """
 
 from importlib import import_module
 
 
 def preflight(study):
-    """Let the study's evaluation say whether the states, measures or arrows that it names exist, before anything runs.
+    """Let the study's evaluation say whether what the study names exists, before anything runs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The main estimate beside its rivals: every design with what it assumes, and the same design under other choices."""
+"""The main estimate beside its rivals: every design with its assumption, and the same under other choices."""
 
 from dataclasses import replace
 
@@ -39,15 +39,25 @@ def compare_designs(evidence, panel=None):
             tables.append(_panel_rows(name, result))
     tables = [table for table in tables if len(table)]
     unit = dict.fromkeys(_PERSON_DESIGNS, "weeks")
-    estimand = effect_estimand(evidence, "designs", outcome="several", summary="difference", unit=unit, design="several")
+    estimand = effect_estimand(
+        evidence, "designs", outcome="several", summary="difference", unit=unit, design="several"
+    )
     if not tables:
         return Result(kind="model", estimand=estimand, table=tidy(), withheld=failed or "missing_tables")
     table = pd.concat(tables, ignore_index=True)
     units = {term: unit.get(term, "persons") for term in dict.fromkeys(table["term"])}
-    return Result(kind="model", table=table, provenance=_provenance(followed, panel, failed), estimand=replace(
-        estimand, unit=units, assumptions=tuple(f"assumes_{term}" for term in units)),
-        diagnostics={"withheld_designs": list(_PERSON_DESIGNS) if failed else [], "gate": failed,
-                     "n_persons": len(followed.people.frame), "horizon_weeks": followed.plan.horizon})
+    return Result(
+        kind="model",
+        table=table,
+        provenance=_provenance(followed, panel, failed),
+        estimand=replace(estimand, unit=units, assumptions=tuple(f"assumes_{term}" for term in units)),
+        diagnostics={
+            "withheld_designs": list(_PERSON_DESIGNS) if failed else [],
+            "gate": failed,
+            "n_persons": len(followed.people.frame),
+            "horizon_weeks": followed.plan.horizon,
+        },
+    )
 
 
 def sensitivity(evidence):
@@ -60,16 +70,23 @@ def sensitivity(evidence):
         ``washout_weeks_k``; ``leave_one_out_low`` and ``_high`` (a comparison municipality left out, the two
         extremes). A choice under which nobody can be followed is absent.
     """
-    estimand = effect_estimand(evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks")
-    return evidence.estimate(lambda followed: _sensitivity(followed, estimand), kind="model", estimand=estimand)
+    estimand = effect_estimand(
+        evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks"
+    )
+    return evidence.estimate(
+        lambda followed: _sensitivity(followed, estimand), kind="model", estimand=estimand
+    )
 
 
 def _person_rows(followed):
     changes = _support_changes(followed)
     contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
     naive = naive_contrasts(changes, conf_level=followed.study.conf_level)
-    rows = [(contrast.estimate, contrast.std_error, contrast.conf_low, contrast.conf_high),
-            (contrast.estimate, contrast.person_error, contrast.person_low, contrast.person_high), *naive.values()]
+    rows = [
+        (contrast.estimate, contrast.std_error, contrast.conf_low, contrast.conf_high),
+        (contrast.estimate, contrast.person_error, contrast.person_low, contrast.person_high),
+        *naive.values(),
+    ]
     values = np.array(rows)[:, :, 0]
     p_value = [contrast.p_value[0], *[np.nan] * (len(rows) - 1)]
     return tidy(term=list(_PERSON_DESIGNS), group="weeks_on_support", time_weeks=float(followed.plan.horizon),
@@ -98,10 +115,19 @@ def _sensitivity(followed, estimand):
         except (CohortError, EstimationError):
             continue
     table = pd.concat([*tables, _leave_one_out(followed)], ignore_index=True)
-    return Result(kind="model", table=table, estimand=estimand, provenance=followed.provenance("sensitivity"),
-                  diagnostics={"n_persons": len(followed.people.frame), "n_comparisons": len(followed.comparisons),
-                               "horizon_weeks": followed.plan.horizon,
-                               "lowest": float(table["estimate"].min()), "highest": float(table["estimate"].max())})
+    return Result(
+        kind="model",
+        table=table,
+        estimand=estimand,
+        provenance=followed.provenance("sensitivity"),
+        diagnostics={
+            "n_persons": len(followed.people.frame),
+            "n_comparisons": len(followed.comparisons),
+            "horizon_weeks": followed.plan.horizon,
+            "lowest": float(table["estimate"].min()),
+            "highest": float(table["estimate"].max()),
+        },
+    )
 
 
 def _others(followed):
@@ -112,7 +138,9 @@ def _others(followed):
             followed.spells, max_gap_weeks=weeks))
     for name in ("sustain_weeks", "washout_weeks"):
         for weeks in getattr(study.sensitivity, name):
-            yield f"{name}_{weeks}", lambda name=name, weeks=weeks: _again(followed, replace(study, **{name: weeks}))
+            yield f"{name}_{weeks}", lambda name=name, weeks=weeks: _again(
+                followed, replace(study, **{name: weeks})
+            )
 
 
 def _again(followed, study, spells=None):
@@ -127,15 +155,30 @@ def _row(name, followed):
     changes = _support_changes(followed)
     contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
     values = {key: getattr(contrast, key) for key in _NUMBERS}
-    return tidy(term=name, time_weeks=float(followed.plan.horizon), n_persons=float(changes.n_persons), **values)
+    return tidy(
+        term=name, time_weeks=float(followed.plan.horizon), n_persons=float(changes.n_persons), **values
+    )
 
 
 def _leave_one_out(followed):
     changes = _support_changes(followed)
-    found = [difference_of_changes(changes.without(unit), conf_level=followed.study.conf_level) for unit in changes.units[1:]
-             if len(changes.units) > 3]
+    found = [
+        difference_of_changes(changes.without(unit), conf_level=followed.study.conf_level)
+        for unit in changes.units[1:]
+        if len(changes.units) > 3
+    ]
     found = sorted(found, key=lambda contrast: contrast.estimate[0])
     ends = {"leave_one_out_low": found[0], "leave_one_out_high": found[-1]} if found else {}
-    return pd.concat([tidy(term=name, time_weeks=float(followed.plan.horizon), n_persons=float(changes.n_persons),
-                           **{key: getattr(contrast, key) for key in _NUMBERS}) for name, contrast in ends.items()] or [tidy()],
-                     ignore_index=True)
+    return pd.concat(
+        [
+            tidy(
+                term=name,
+                time_weeks=float(followed.plan.horizon),
+                n_persons=float(changes.n_persons),
+                **{key: getattr(contrast, key) for key in _NUMBERS},
+            )
+            for name, contrast in ends.items()
+        ]
+        or [tidy()],
+        ignore_index=True,
+    )

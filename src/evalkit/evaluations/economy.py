@@ -1,10 +1,10 @@
 """What the municipality saves and pays: saved weeks times their price, less the investment, year by year.
 
 A week on support costs the municipality its rate less the state's refund, and the refund falls with the
-weeks that the person has been on support. So weeks are counted by state, by refund step and by calendar year, each
-with its own price. The difference between municipalities is then taken of the priced weeks themselves: every person,
-treated or not, before or after, is priced as if he had met the prices and years that the programme's persons
-met. The effect's uncertainty, persons and shocks, comes along by itself.
+weeks that the person has been on support. So weeks are counted by state, by refund step and by calendar year,
+each with its own price. The difference between municipalities is then taken of the priced weeks themselves:
+every person, treated or not, before or after, is priced as if he had met the prices and years that the
+programme's persons met. The effect's uncertainty, persons and shocks, comes along by itself.
 """
 
 from dataclasses import replace
@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.cohort.timeline import register_states
-from evalkit.estimators.cells import difference_of_changes, mean_contributions
+from evalkit.estimators.cells import difference_of_changes
+from evalkit.estimators.contributions import mean_contributions
 from evalkit.evaluations.answers import diagnostics, effect_estimand
 from evalkit.evaluations.gates import withheld
 from evalkit.result import Result, tidy
@@ -39,9 +40,9 @@ def net_result(evidence):
     Notes
     -----
     Saved in year y = - N sum over weeks k, states s, refund steps r of effect(s, r, k) x share(k, y) x
-    rate(s, y) x (1 - refund(r, y)): N the persons that the programme met, share(k, y) the part of them whose week k
-    since time zero lies in y. Only their weeks up to the horizon are counted: what persons outside the inflow's window and
-    later weeks save is not in it. Current prices, not discounted.
+    rate(s, y) x (1 - refund(r, y)): N the persons that the programme met, share(k, y) the part of them whose
+    week k since time zero lies in y. Only their weeks up to the horizon are counted: what persons outside the
+    inflow's window and later weeks save is not in it. Current prices, not discounted.
     """
     estimand = effect_estimand(evidence, "net_result", outcome="municipal_cost", summary="sum", unit="dkk")
     tables = evidence.followed.tables
@@ -84,7 +85,12 @@ def week_prices(price, states, years):
     net = np.full((len(years), len(states), len(low)), np.nan)
     for y, year in enumerate(years):
         now = _valid(price, pd.Timestamp(year, 7, 1))
-        rate = now[now["unit"] == "DKK_PER_WEEK"].drop_duplicates("state").set_index("state")["value"].reindex(list(states))
+        rate = (
+            now[now["unit"] == "DKK_PER_WEEK"]
+            .drop_duplicates("state")
+            .set_index("state")["value"]
+            .reindex(list(states))
+        )
         share = _refund(now[now["unit"] == "REFUND_SHARE"], low)
         net[y] = rate.to_numpy(dtype=float)[:, None] * (1 - share)
     return net, edges
@@ -99,13 +105,20 @@ def _net(followed, estimand):
     contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
     invested = _invested(followed, years)
     goal_year = followed.site.programme_start.year + followed.study.goals.net_after_years
-    table = _table(contrast, followed.n_treated_after, [*map(str, years), "total"], np.r_[invested, invested.sum()])
-    return Result(kind="money", table=table, estimand=estimand, provenance=_provenance(followed), diagnostics={
-        **diagnostics(followed, contrast, changes), **_facts(followed, table, goal_year)})
+    table = _table(
+        contrast, followed.n_treated_after, [*map(str, years), "total"], np.r_[invested, invested.sum()]
+    )
+    return Result(
+        kind="money",
+        table=table,
+        estimand=estimand,
+        provenance=_provenance(followed),
+        diagnostics={**diagnostics(followed, contrast, changes), **_facts(followed, table, goal_year)},
+    )
 
 
 def _calendar(followed):
-    """Return the years that the programme's persons meet, and the share of them in each year by week since time zero."""
+    """Return the years that the programme's persons meet, and the share of them in each by week."""
     zero = followed.people.frame["time_zero_week"].to_numpy()[followed.is_treated & followed.is_after]
     year = year_of(zero[:, None] + np.arange(followed.plan.horizon))
     ledger_years = followed.tables["ledger"]["year"].astype(int)
@@ -156,7 +169,9 @@ def _invested(followed, years):
 
 
 def _table(contrast, n_persons, years, invested):
-    saved, low, high = (-n_persons * value for value in (contrast.estimate, contrast.conf_high, contrast.conf_low))
+    saved, low, high = (
+        -n_persons * value for value in (contrast.estimate, contrast.conf_high, contrast.conf_low)
+    )
     error = n_persons * contrast.std_error
     # A year that the persons do not reach saves nothing and knows it for sure.
     return pd.concat([
@@ -176,9 +191,11 @@ def _facts(followed, table, goal_year):
     price, ledger = followed.tables["price"], followed.tables["ledger"]
     reached = str(goal_year) in net.index
     return {
-        "goal_dkk": followed.study.goals.net_dkk_a_year, "goal_year": str(goal_year),
+        "goal_dkk": followed.study.goals.net_dkk_a_year,
+        "goal_year": str(goal_year),
         "goal_year_net": float(net.loc[str(goal_year), "estimate"]) if reached else None,
         "invested_total": float(_invested(followed, sorted(ledger["year"].unique())).sum()),
-        "prices_verified": bool(price["is_verified"].all()), "unverified_price_share": float(1 - price["is_verified"].mean()),
+        "prices_verified": bool(price["is_verified"].all()),
+        "unverified_price_share": float(1 - price["is_verified"].mean()),
         "ledger_basis": sorted(ledger["basis"].unique()),
     }

@@ -21,8 +21,19 @@ from evalkit.evaluations.followed import Followed, follow_inflow, follow_stock
 from evalkit.result import Result, tidy
 from evalkit.spec.build import nearest
 
-__all__ = ["Evidence", "compare_designs", "curve", "evidence", "extra_persons", "preflight", "sensitivity", "stock",
-           "time_to_exit", "waiting", "weeks_on_support"]
+__all__ = [
+    "Evidence",
+    "compare_designs",
+    "curve",
+    "evidence",
+    "extra_persons",
+    "preflight",
+    "sensitivity",
+    "stock",
+    "time_to_exit",
+    "waiting",
+    "weeks_on_support",
+]
 
 _NAMES = {"job": ("EMPLOYED",), "education": ("EDUCATION",), "job_or_education": ("EMPLOYED", "EDUCATION")}
 
@@ -70,14 +81,26 @@ def preflight(study):
         All unknown names at once.
     """
     states, measures = set(schema.states()["state"]), {row["measure"] for row in statbank.tables()}
-    named = [(f"target_groups.{group}", state, states) for group, members in study.target_groups.items() for state in members]
+    named = [
+        (f"target_groups.{group}", state, states)
+        for group, members in study.target_groups.items()
+        for state in members
+    ]
     named += [("competing", state, states) for state in study.competing]
-    named += [(f"panel.measures.{name}", measure.measure, measures) for name, measure in study.panel.measures.items()]
+    named += [
+        (f"panel.measures.{name}", measure.measure, measures)
+        for name, measure in study.panel.measures.items()
+    ]
     named += [("panel.inhabitants", study.panel.inhabitants, measures)]
-    unknown = [f"- {where}: {name} is not in the list{nearest(name, sorted(known))}" for where, name, known in named
-               if name not in known]
+    unknown = [
+        f"- {where}: {name} is not in the list{nearest(name, sorted(known))}"
+        for where, name, known in named
+        if name not in known
+    ]
     if unknown:
-        raise SpecError("effect.yaml, against data_schema/codes/states.csv and statbank.csv:\n" + "\n".join(unknown))
+        raise SpecError(
+            "effect.yaml, against data_schema/codes/states.csv and statbank.csv:\n" + "\n".join(unknown)
+        )
 
 
 def evidence(tables, spells, study, site):
@@ -113,11 +136,13 @@ def weeks_on_support(evidence):
     Returns
     -------
     Result
-        Kind ``model``: term ``weeks_on_support`` at each reported horizon, and ``person_error_only``: the same
-        with the interval that counts persons only and is too short. ``p_value`` of the first is Student's, and
-        the diagnostics hold the placebo rank.
+        Kind ``model``: term ``weeks_on_support`` at each reported horizon, and ``person_error_only``: the
+        same with the interval that counts persons only and is too short. ``p_value`` of the first is
+        Student's, and the diagnostics hold the placebo rank.
     """
-    estimand = effect_estimand(evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks")
+    estimand = effect_estimand(
+        evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks"
+    )
     return evidence.estimate(lambda followed: _weeks(followed, estimand), kind="model", estimand=estimand)
 
 
@@ -127,11 +152,16 @@ def curve(evidence):
     Returns
     -------
     Result
-        Kind ``curve``: term ``weeks_difference``, and ``largest_possible``: all weeks that the comparison would have
-        had on support, the most that any programme could take away.
+        Kind ``curve``: term ``weeks_difference``, and ``largest_possible``: all weeks that the comparison
+        would have had on support, the most that any programme could take away.
     """
-    estimand = effect_estimand(evidence, "weeks_on_support_curve", outcome="weeks_in_support", summary="mean_difference",
-                         unit="weeks")
+    estimand = effect_estimand(
+        evidence,
+        "weeks_on_support_curve",
+        outcome="weeks_in_support",
+        summary="mean_difference",
+        unit="weeks",
+    )
     return evidence.estimate(lambda followed: _curve(followed, estimand), kind="curve", estimand=estimand)
 
 
@@ -143,7 +173,9 @@ def extra_persons(evidence):
     Result
         Kind ``model``: persons (effect on the share in that week, times the persons that the programme met).
     """
-    estimand = effect_estimand(evidence, "extra_persons", outcome="in_job_or_education", summary="count_difference", unit="persons")
+    estimand = effect_estimand(
+        evidence, "extra_persons", outcome="in_job_or_education", summary="count_difference", unit="persons"
+    )
     if not evidence.followed.tables.has("income_month"):
         return gates.withheld(evidence.verdict.failed or "no_income", kind="model", estimand=estimand)
     return evidence.estimate(lambda followed: _persons(followed, estimand), kind="model", estimand=estimand)
@@ -157,8 +189,14 @@ def stock(evidence):
     Result
         Kind ``model``, as `weeks_on_support`; another population, never added to the inflow.
     """
-    estimand = effect_estimand(evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks",
-                         population="stock")
+    estimand = effect_estimand(
+        evidence,
+        "weeks_on_support",
+        outcome="weeks_in_support",
+        summary="mean_difference",
+        unit="weeks",
+        population="stock",
+    )
     return evidence.estimate(lambda followed: _stock(followed, estimand), kind="model", estimand=estimand)
 
 
@@ -168,8 +206,11 @@ def _by_place(followed):
     place = np.where(followed.is_treated, "in_programme_municipality", "elsewhere").astype(object)
     place[frame["municipality"].isin(followed.comparisons).to_numpy()] = "in_comparison_municipalities"
     counts = frame.groupby([frame["period"], place])["person_id"].nunique()
-    rows = [(place, period, float(counts.get((period, place), 0))) for period in dict.fromkeys(frame["period"])
-            for place in ("in_programme_municipality", "in_comparison_municipalities")]
+    rows = [
+        (place, period, float(counts.get((period, place), 0)))
+        for period in dict.fromkeys(frame["period"])
+        for place in ("in_programme_municipality", "in_comparison_municipalities")
+    ]
     term, group, n_persons = zip(*rows, strict=True)
     return tidy(term=list(term), group=list(group), estimate=n_persons, n_persons=n_persons)
 
@@ -191,8 +232,12 @@ def _curve(followed, estimand):
     contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
     horizons = np.arange(1, followed.plan.horizon + 1)
     without = changes.after[0] - contrast.estimate
-    largest = tidy(term="largest_possible", time_weeks=horizons, estimate=-without, n_persons=float(changes.n_persons))
-    table = pd.concat([effect_rows("weeks_difference", horizons, contrast, changes), largest], ignore_index=True)
+    largest = tidy(
+        term="largest_possible", time_weeks=horizons, estimate=-without, n_persons=float(changes.n_persons)
+    )
+    table = pd.concat(
+        [effect_rows("weeks_difference", horizons, contrast, changes), largest], ignore_index=True
+    )
     return answer(followed, table, estimand, contrast, changes)
 
 

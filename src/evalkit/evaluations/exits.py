@@ -8,7 +8,8 @@ import pandas as pd
 from evalkit.cohort import Cohort, follow
 from evalkit.errors import EstimationError
 from evalkit.estimators import cox, kaplan_meier
-from evalkit.estimators.cells import Changes, difference_of_changes, mean_contributions
+from evalkit.estimators.cells import Changes, difference_of_changes
+from evalkit.estimators.contributions import mean_contributions
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
 from evalkit.result import tidy
 
@@ -19,12 +20,14 @@ def waiting(evidence):
     Returns
     -------
     Result
-        Kind ``curve``: the share still waiting for self-sufficiency or another exit (education, old age, death,
-        emigration). A description: shown whatever the gates say.
+        Kind ``curve``: the share still waiting for self-sufficiency or another exit (education, old age,
+        death, emigration). A description: shown whatever the gates say.
     """
     followed = evidence.followed
     result = kaplan_meier(to_exit(followed, strata=["side"]), conf_level=followed.study.conf_level)
-    estimand = effect_estimand(evidence, "still_waiting", outcome="first_exit", summary="survival", unit="share", design="")
+    estimand = effect_estimand(
+        evidence, "still_waiting", outcome="first_exit", summary="survival", unit="share", design=""
+    )
     return replace(result, estimand=estimand,
                    provenance=followed.provenance("kaplan_meier", sustain_weeks=followed.study.sustain_weeks))
 
@@ -35,8 +38,9 @@ def time_to_exit(evidence):
     Returns
     -------
     Result
-        Kind ``model``: ``weeks_to_exit`` (weeks until self-sufficiency or another exit, at most the horizon) and
-        ``hazard_ratio`` of self-sufficiency, p against 1. Both from the municipalities' changes, shocks counted.
+        Kind ``model``: ``weeks_to_exit`` (weeks until self-sufficiency or another exit, at most the horizon)
+        and ``hazard_ratio`` of self-sufficiency, p against 1. Both from the municipalities' changes, shocks
+        counted.
 
     Notes
     -----
@@ -45,8 +49,12 @@ def time_to_exit(evidence):
     errors clustered by municipality would have one treated cluster and an error far too small.
     """
     unit = {"weeks_to_exit": "weeks", "hazard_ratio": "ratio"}
-    estimand = effect_estimand(evidence, "time_to_exit", outcome="first_exit", summary="restricted_mean_difference", unit=unit)
-    return evidence.estimate(lambda followed: _time_to_exit(followed, estimand), kind="model", estimand=estimand)
+    estimand = effect_estimand(
+        evidence, "time_to_exit", outcome="first_exit", summary="restricted_mean_difference", unit=unit
+    )
+    return evidence.estimate(
+        lambda followed: _time_to_exit(followed, estimand), kind="model", estimand=estimand
+    )
 
 
 def to_exit(followed, *, strata=(), covariates=None):
@@ -56,9 +64,16 @@ def to_exit(followed, *, strata=(), covariates=None):
     frame = followed.people.frame.assign(side=side, **(covariates or {}))
     compared = followed.is_treated | frame["municipality"].isin(followed.comparisons).to_numpy()
     people = Cohort(frame=frame[compared].reset_index(drop=True), attrition=followed.people.attrition)
-    return follow.to_exit(people, followed.spells, sustain_weeks=followed.study.sustain_weeks, tables=followed.tables,
-                          competing=followed.study.competing, horizon_weeks=followed.plan.horizon, strata=strata,
-                          covariates=list(covariates or ()))
+    return follow.to_exit(
+        people,
+        followed.spells,
+        sustain_weeks=followed.study.sustain_weeks,
+        tables=followed.tables,
+        competing=followed.study.competing,
+        horizon_weeks=followed.plan.horizon,
+        strata=strata,
+        covariates=list(covariates or ()),
+    )
 
 
 def _time_to_exit(followed, estimand):
@@ -69,7 +84,13 @@ def _time_to_exit(followed, estimand):
         tables.append(_hazard_row(followed, changes))
     except EstimationError:
         # Too few exits somewhere: the ratio is missing, the weeks are not.
-        tables.append(tidy(term="hazard_ratio", time_weeks=float(followed.plan.horizon), n_persons=float(changes.n_persons)))
+        tables.append(
+            tidy(
+                term="hazard_ratio",
+                time_weeks=float(followed.plan.horizon),
+                n_persons=float(changes.n_persons),
+            )
+        )
     return answer(followed, pd.concat(tables, ignore_index=True), estimand, contrast, changes)
 
 
@@ -91,20 +112,40 @@ def _weeks_waited(followed):
 def _hazard_row(followed, changes):
     ratios = _log_ratios(followed)
     contrast = difference_of_changes(ratios, conf_level=followed.study.conf_level)
-    estimate, low, high = (float(np.exp(value[0])) for value in (contrast.estimate, contrast.conf_low, contrast.conf_high))
-    return tidy(term="hazard_ratio", time_weeks=float(followed.plan.horizon), estimate=estimate, conf_low=low, conf_high=high,
-                std_error=estimate * contrast.std_error, p_value=contrast.p_value, n_persons=float(changes.n_persons))
+    estimate, low, high = (
+        float(np.exp(value[0])) for value in (contrast.estimate, contrast.conf_low, contrast.conf_high)
+    )
+    return tidy(
+        term="hazard_ratio",
+        time_weeks=float(followed.plan.horizon),
+        estimate=estimate,
+        conf_low=low,
+        conf_high=high,
+        std_error=estimate * contrast.std_error,
+        p_value=contrast.p_value,
+        n_persons=float(changes.n_persons),
+    )
 
 
 def _log_ratios(followed):
-    """Return each municipality's log hazard ratio of self-sufficiency, after to before, with its error over persons."""
+    """Return each municipality's log hazard ratio of self-sufficiency, after to before, with its error."""
     units = (followed.site.municipality, *followed.comparisons)
     place = followed.people.frame["municipality"].to_numpy()
-    after = {f"after_{k}": ((place == unit) & followed.is_after).astype(float) for k, unit in enumerate(units)}
-    fit = cox(to_exit(followed, strata=["municipality"], covariates=after), cause="SELF_SUFFICIENT", robust=True)
+    after = {
+        f"after_{k}": ((place == unit) & followed.is_after).astype(float) for k, unit in enumerate(units)
+    }
+    fit = cox(
+        to_exit(followed, strata=["municipality"], covariates=after), cause="SELF_SUFFICIENT", robust=True
+    )
     estimate, variance = fit.model["estimates"], np.diag(fit.model["covariance"])
     empty = np.zeros((len(units), 1))
-    return Changes(units=units, change=estimate[:, None], variance=variance[:, None], before=empty, after=estimate[:, None],
-                   variance_after=variance[:, None], n_before=empty[:, 0], n_after=empty[:, 0])
-
-
+    return Changes(
+        units=units,
+        change=estimate[:, None],
+        variance=variance[:, None],
+        before=empty,
+        after=estimate[:, None],
+        variance_after=variance[:, None],
+        n_before=empty[:, 0],
+        n_after=empty[:, 0],
+    )

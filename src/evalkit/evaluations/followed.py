@@ -9,7 +9,8 @@ import pandas as pd
 from evalkit import cohort
 from evalkit.cohort import OUTCOMES
 from evalkit.errors import CohortError
-from evalkit.estimators.cells import cell_changes, mean_contributions
+from evalkit.estimators.cells import cell_changes
+from evalkit.estimators.contributions import mean_contributions
 from evalkit.result import Provenance
 from evalkit.weeks import week_of
 
@@ -123,8 +124,13 @@ class Followed:
     def provenance(self, method, **options):
         """Return the origin of an estimate from these persons."""
         names = ("person", "residence", "benefit", "income_month", "sanction")
-        return Provenance(method=method, options=options, study=self.study.name, study_sha256=self.study.sha256,
-                          rests_on=tuple(name for name in names if self.tables.has(name)))
+        return Provenance(
+            method=method,
+            options=options,
+            study=self.study.name,
+            study_sha256=self.study.sha256,
+            rests_on=tuple(name for name in names if self.tables.has(name)),
+        )
 
 
 def follow_inflow(tables, spells, study, site):
@@ -164,7 +170,11 @@ def follow_stock(followed):
     """
     study, spells, start = followed.study, followed.spells, followed.plan.start
     census = {name: start + week for name, week in zip(("pre", "post"), study.stock_census, strict=True)}
-    carried = [weeks for weeks in study.horizons_weeks if census["post"] + weeks <= spells.end_week - study.sustain_weeks]
+    carried = [
+        weeks
+        for weeks in study.horizons_weeks
+        if census["post"] + weeks <= spells.end_week - study.sustain_weeks
+    ]
 
     def select(week):
         return cohort.stock(followed.tables, spells, census=week, states=study.target_groups, ages=study.ages,

@@ -110,7 +110,9 @@ def _pre_period(followed):
 
 def _persons(followed):
     treated, after = followed.is_treated, followed.is_after
-    return at_least("persons", min((treated & after).sum(), (treated & ~after).sum()), followed.study.gates.min_persons)
+    return at_least(
+        "persons", min((treated & after).sum(), (treated & ~after).sum()), followed.study.gates.min_persons
+    )
 
 
 def _comparisons(followed):
@@ -118,9 +120,13 @@ def _comparisons(followed):
 
 
 def _lost(followed):
-    compared = followed.is_treated | followed.people.frame["municipality"].isin(followed.comparisons).to_numpy()
+    compared = (
+        followed.is_treated | followed.people.frame["municipality"].isin(followed.comparisons).to_numpy()
+    )
     missing = (followed.grid[compared] < 0).mean(axis=1)
-    share = pd.Series(missing).groupby([followed.is_treated[compared], followed.is_after[compared]]).mean().max()
+    share = (
+        pd.Series(missing).groupby([followed.is_treated[compared], followed.is_after[compared]]).mean().max()
+    )
     return at_most("lost_weeks", share, followed.study.gates.max_lost_share)
 
 
@@ -160,17 +166,31 @@ def _parallel_trends(followed):
     except EstimationError:
         return Gate(name="parallel_trends", size=np.nan, limit=limit, at_least=False, passes=False)
     beyond = placebo.conf_low[0] > limit or placebo.conf_high[0] < -limit
-    return Gate(name="parallel_trends", size=float(abs(placebo.estimate[0])), limit=limit, at_least=False, passes=not beyond)
+    return Gate(
+        name="parallel_trends",
+        size=float(abs(placebo.estimate[0])),
+        limit=limit,
+        at_least=False,
+        passes=not beyond,
+    )
 
 
 def placebo_in_time(followed):
-    """Estimate the effect on weeks on support between the two halves of the earlier period, where there is none."""
+    """Estimate the effect between the two halves of the earlier period, where there is none."""
     frame = followed.people.frame
-    rows = ~followed.is_after & frame["municipality"].isin([followed.site.municipality, *followed.comparisons]).to_numpy()
+    rows = (
+        ~followed.is_after
+        & frame["municipality"].isin([followed.site.municipality, *followed.comparisons]).to_numpy()
+    )
     values = followed.weeks_within("SUPPORT")[rows][:, -1:]
     later = frame["time_zero_week"][rows] >= sum(followed.plan.pre) / 2
-    changes = cell_changes(values, unit=frame["municipality"][rows], is_after=later, person=frame["person_id"][rows],
-                           treated=followed.site.municipality)
+    changes = cell_changes(
+        values,
+        unit=frame["municipality"][rows],
+        is_after=later,
+        person=frame["person_id"][rows],
+        treated=followed.site.municipality,
+    )
     return difference_of_changes(changes, conf_level=followed.study.conf_level)
 
 
@@ -181,13 +201,25 @@ def _result(gates, followed):
     finite = np.where(np.isfinite(value), value, np.nan)
     n_persons = followed.people.frame["person_id"].nunique()
     return Result(
-        kind="model", table=tidy(term=list(term), group=list(group), estimate=finite, n_persons=float(n_persons)),
+        kind="model",
+        table=tidy(term=list(term), group=list(group), estimate=finite, n_persons=float(n_persons)),
         estimand=Estimand(name="gates", outcome="gates", summary="size_and_limit", unit=_UNITS),
         provenance=followed.provenance("gates"),
-        diagnostics={"n_gates": len(gates), "all_pass": all(gate.passes for gate in gates), "n_persons": n_persons,
-                     "failed": [gate.name for gate in gates if not gate.passes]})
+        diagnostics={
+            "n_gates": len(gates),
+            "all_pass": all(gate.passes for gate in gates),
+            "n_persons": n_persons,
+            "failed": [gate.name for gate in gates if not gate.passes],
+        },
+    )
 
 
-_UNITS = {"gate_pre_period": "weeks", "gate_persons": "persons", "gate_comparisons": "municipalities", "gate_lost_weeks": "share",
-          "gate_balance": "standard_deviations", "gate_pre_level": "standard_deviations",
-          "gate_parallel_trends": "weeks"}
+_UNITS = {
+    "gate_pre_period": "weeks",
+    "gate_persons": "persons",
+    "gate_comparisons": "municipalities",
+    "gate_lost_weeks": "share",
+    "gate_balance": "standard_deviations",
+    "gate_pre_level": "standard_deviations",
+    "gate_parallel_trends": "weeks",
+}

@@ -51,7 +51,8 @@ class EffectGates:
         The effect found where there is none (between the two halves of the time before) may be
         this far from 0; the gate fails when its whole interval lies further out.
     max_pre_difference_sd : float
-        Distance of the treated municipality's level before from the comparisons' mean, in their standard deviations.
+        Distance of the treated municipality's level before from the comparisons' mean, in their standard
+        deviations.
     max_imbalance : float
         Largest change from before to after in the standardised difference of a characteristic
         between the treated and the comparison persons.
@@ -128,7 +129,12 @@ class EffectStudy:
                   if getattr(self, name)[0] >= getattr(self, name)[1]]
         if list(self.horizons_weeks) != sorted(set(self.horizons_weeks)) or not self.horizons_weeks:
             faults.append("horizons_weeks must rise")
-        elif self.pre_window[1] + self.horizons_weeks[-1] > 0 and self.pre_window[0] + self.horizons_weeks[-1] > 0:
-            faults.append("pre_window lies so late that nobody is followed to the last horizon before the programme starts")
+        elif (
+            self.pre_window[1] + self.horizons_weeks[-1] > 0
+            and self.pre_window[0] + self.horizons_weeks[-1] > 0
+        ):
+            faults.append(
+                "pre_window lies so late that nobody is followed to the last horizon before the programme starts"
+            )
         if faults:
             raise ValueError("; ".join(faults))
