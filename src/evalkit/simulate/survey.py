@@ -47,18 +47,7 @@ def scale_truth(own):
         if any(frame.empty for frame in frames.values()):
             continue
         for scale in scales:
-            n_items = sum(item["scale"] == scale for item in items(questionnaire))
-            means = {
-                wave: float(
-                    np.mean(
-                        [
-                            _expected(_location(frame, questionnaire, scale, wave) + offset)
-                            for offset in _offsets(n_items)
-                        ]
-                    )
-                )
-                for wave, frame in frames.items()
-            }
+            means = {wave: _mean(frame, questionnaire, scale, wave) for wave, frame in frames.items()}
             truth[f"{questionnaire}.{scale}"] = {
                 **{str(wave): round(mean, 4) for wave, mean in means.items()},
                 "change": round(means[WAVES[1]] - means[WAVES[0]], 4)}
@@ -157,6 +146,13 @@ def _answers(frame, answered, questionnaire, wave, rng):
                 )[answered]
             )
     return pd.concat(parts, ignore_index=True)
+
+
+def _mean(frame, questionnaire, scale, wave):
+    """Return the expected mean of a scale over everybody asked."""
+    location = _location(frame, questionnaire, scale, wave)
+    n_items = sum(item["scale"] == scale for item in items(questionnaire))
+    return float(np.mean([_expected(location + offset) for offset in _offsets(n_items)]))
 
 
 def _location(frame, questionnaire, scale, wave):
