@@ -152,5 +152,8 @@ def _display(released, language, notebook):
     from evalkit.reports import preview
 
     bundle = released._repr_mimebundle_()
-    page = preview(released, language, notebook)
-    display({MEDIA_TYPE: bundle[MEDIA_TYPE], "text/html": page, "text/plain": bundle["text/plain"]}, raw=True)
+    shown = {MEDIA_TYPE: bundle[MEDIA_TYPE], "text/plain": bundle["text/plain"]}
+    # The runner's notebooks are read as pages: drawing previews there would only cost time.
+    if not os.environ.get(_RUN_VARIABLE):
+        shown["text/html"] = preview(released, language, notebook)
+    display(shown, raw=True)
