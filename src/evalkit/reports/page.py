@@ -10,6 +10,7 @@ from evalkit.reports.appendix import appendix
 from evalkit.reports.charts import chart
 from evalkit.reports.dictionary import dictionary_tables
 from evalkit.reports.estimand import meaning
+from evalkit.reports.palette import INK, PAPER
 from evalkit.reports.strings import load
 from evalkit.reports.tables import table
 from evalkit.reports.text import fill, find_row, sentence
@@ -91,7 +92,8 @@ def dictionary(entries, language, strings, meta):
 def preview(released, language="da", notebook=""):
     """Return what JupyterLab shows of a Released object: title, sentence, chart and table."""
     strings = load(notebook)
-    return f'<div lang="{language}">{_result(released.payload, strings, language, "preview")}</div>'
+    shown = _result(released.payload, strings, language, "preview")
+    return f'<div lang="{language}" style="background:{PAPER};color:{INK};max-width:52rem">{shown}</div>'
 
 
 def title_of(payload, strings, language):
