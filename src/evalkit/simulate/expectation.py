@@ -80,7 +80,8 @@ def compute(scenario="base", *, n_municipalities=72, n_persons=6000, progress=la
         sites[name] = _site_truth(example_site(name), parameters(scenario), few, n_persons,
                                   lambda text, name=name: progress(f"{scenario} {name} {text}"))
     content = {"schema": "evalkit.truth/1", "scenario": scenario, "fingerprint": fingerprint(scenario),
-               "n_municipalities": n_municipalities, "n_persons": n_persons, "sites": sites}
+               "n_municipalities": n_municipalities, "n_municipalities_of_design": n_municipalities,
+               "n_persons": n_persons, "sites": sites}
     path = _STORE / f"{scenario}.json"
     write_atomic(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     return path
