@@ -223,8 +223,8 @@ def test_inflow_counts_persons_after_each_step():
         ["person_id", "time_zero_week", "target_group", "age", "age_group"]
     ].to_numpy().tolist() == [["new", ZERO + 60, "cash", 35.0, "30-39"]]
     assert found.attrition.table.set_index("term")["n_persons"].to_dict() == {
-        "episode_begins": 5, "target_group": 4, "washout_observed": 4, "washout_without_support": 3,
-        "person_known": 3, "age": 2, "lives_here": 1}
+        "episode_begins": 5, "in_target_group": 4, "washout_observed": 4, "washout_without_support": 3,
+        "person_known": 3, "in_age_range": 2, "lives_here": 1}
 
 
 @pytest.mark.parametrize(("gap", "counts"), [(52, True), (51, False)])
@@ -243,7 +243,7 @@ def test_inflow_takes_the_first_episode_of_the_window():
 
 def test_inflow_of_nobody_names_the_step():
     tables = register(("a", 60, 62, "783"))
-    with pytest.raises(CohortError, match="nobody is left after step 'target_group'"):
+    with pytest.raises(CohortError, match="nobody is left after step 'in_target_group'"):
         cohort.inflow(tables, cohort.spells(tables), states=GROUPS, window=(ZERO + 52, ZERO + 80))
 
 

@@ -156,7 +156,7 @@ def test_preflight_lets_the_shipped_study_pass():
 
 
 def test_cohort_of_nobody_is_an_error_that_names_the_step():
-    with pytest.raises(CohortError, match="target_group"):
+    with pytest.raises(CohortError, match="in_target_group"):
         followed(world(n_towns=2), study(target_groups={"integration": ("INTEGRATION_BENEFIT",)}))
 
 

@@ -79,7 +79,7 @@ def inflow(
     starts = _describe(starts, tables, spells, states)
     steps = {
         "episode_begins": np.ones(len(starts), dtype=bool),
-        "target_group": starts["target_group"].notna(),
+        "in_target_group": starts["target_group"].notna(),
         "washout_observed": starts["start_week"] - washout_weeks >= spells.first_week,
         "washout_without_support": starts["washed_weeks"] >= washout_weeks,
         **_person_steps(starts, ages, municipalities),
@@ -118,7 +118,7 @@ def stock(tables, spells, *, census, states, ages=(18, 64), max_gap_weeks=3, mun
     held = _describe(held, tables, spells, states)
     steps = {
         "on_support": held["first_state"].notna(),
-        "target_group": held["target_group"].notna(),
+        "in_target_group": held["target_group"].notna(),
         **_person_steps(held, ages, municipalities),
     }
     return _apply(held, steps, "stock")
@@ -176,7 +176,7 @@ def _person_steps(rows, ages, municipalities):
         rows["municipality"].notna() if municipalities is None else rows["municipality"].isin(municipalities)
     )
     return {"person_known": rows["birth_year"].notna() & rows["sex"].notna(),
-            "age": rows["age"].between(*ages), "lives_here": here}
+            "in_age_range": rows["age"].between(*ages), "lives_here": here}
 
 
 _KEPT = ["person_id", "time_zero_week", "municipality", "target_group", "sex", "age", "age_group", "ancestry",
