@@ -17,7 +17,7 @@ from evalkit.reports.palette import BEHIND, INK, MUTED, PAPER, SERIES, contrast
 LANGUAGES = ("da", "en")
 # Words that are the same in Danish and English, names, keys and code.
 SAME = {"Data", "Hjørring", "hjoerring", "evalkit", "p-value", "Mentor", "effect", "Index", "estimat", "Total", "Data:",
-        "DKK", "sha256", "Estimand", "Sum", "Passive", "Horsens", "Syddjurs"}
+        "DKK", "sha256", "Estimand", "Sum", "Passive", "Horsens", "Syddjurs", "frederikshavn"}
 NO_WORDS = re.compile(r"^[\W\d]*$")
 KEY_OR_FILE = re.compile(r"^[a-z0-9]+([_./-][a-z0-9_.-]+)+$|^[0-9a-f]{64}$|^(\w+ [\d.]+(, )?)+$|^\w+ [0-9a-f]{64}$")
 
@@ -32,11 +32,10 @@ def example(tmp_path_factory):
     return folder / "out"
 
 
-@pytest.fixture(scope="module", params=["example", "real"])
+@pytest.fixture(scope="module", params=["example", "example_run", "second_run"])
 def out(request):
-    if request.param == "example":
-        return request.getfixturevalue("example")
-    return request.getfixturevalue("example_run").out
+    made = request.getfixturevalue(request.param)
+    return made if request.param == "example" else made.out
 
 
 def pages(out):

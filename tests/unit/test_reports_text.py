@@ -66,6 +66,20 @@ def test_withheld_and_suppressed_never_reach_otherwise():
     assert "5" in sentence(payload(), strings, "da")
 
 
+def test_withheld_for_lack_of_data_names_the_tables():
+    told = sentence(payload(withheld="missing_tables", missing_tables=["person", "activity"]), speaking(), "en")
+    assert told == "The number is withheld: the data for the question were not delivered (Persons, Activities)."
+
+
+def test_sentence_may_ask_a_diagnostic():
+    strings = speaking({"when": "not d.n_broken", "da": "ingen", "en": "none"},
+                       {"when": "d.is_ok", "da": "godt", "en": "fine"}, {"when": "otherwise", "da": "skidt", "en": "bad"})
+    row = {"term": "weeks", "estimate": "1", "n_persons": "50"}
+    told = [sentence(payload(row, **found), strings, "en") for found in (
+        {"n_broken": "0", "is_ok": True}, {"n_broken": "3", "is_ok": True}, {"n_broken": "3", "is_ok": False})]
+    assert told == ["None", "Fine", "Bad"]
+
+
 def test_row_of_a_curve_is_the_last_step_before_the_time():
     steps = [{"term": "s", "time_weeks": week, "estimate": value} for week, value in (("0", "1"), ("7", "0.9"), ("20", "0.8"))]
     assert find_row(payload(*steps, kind="curve"), {"term": "s", "time_weeks": 13})["estimate"] == "0.9"

@@ -142,11 +142,17 @@ def sentence(payload, strings, language):
         if _holds(choice["when"], state, payload["diagnostics"]):
             return fill(choice[language], payload, rows, strings, language)
     if state == "withheld":
-        reason = strings.label(payload["withheld"], language)
-        return strings.say("sentence_withheld", language, reason=reason)
+        return strings.say("sentence_withheld", language, reason=_reason(payload, strings, language))
     if state == "suppressed":
         return strings.say("sentence_suppressed", language, min_n=payload["profile"]["min_n"])
     return ""
+
+
+def _reason(payload, strings, language):
+    """Return why a result is withheld, with the tables that were not delivered, if that is why."""
+    reason = strings.label(payload["withheld"], language)
+    missing = [strings.label(table, language) for table in payload["diagnostics"].get("missing_tables") or ()]
+    return f"{reason} ({', '.join(missing)})" if missing else reason
 
 
 def _holds(when, state, diagnostics):
