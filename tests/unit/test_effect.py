@@ -104,6 +104,12 @@ def test_stock_is_another_population(evidence):
     assert result.withheld == "no_stock" or result.estimand.population == "stock"
 
 
+def test_stock_before_the_data_is_withheld_with_its_reason():
+    found = effect.stock(followed(world(), study(stock_census=(-400, 52))))
+    assert found.withheld == "no_stock"
+    assert found.table.empty
+
+
 def test_attrition_counts_both_periods(evidence):
     table = evidence.attrition.table
     assert set(table["group"]) == {"pre", "post"}

@@ -42,7 +42,8 @@ def net_result(evidence):
     Saved in year y = - N sum over weeks k, states s, refund steps r of effect(s, r, k) x share(k, y) x
     rate(s, y) x (1 - refund(r, y)): N the persons that the programme met, share(k, y) the part of them whose
     week k since time zero lies in y. Only their weeks up to the horizon are counted: what persons outside the
-    inflow's window and later weeks save is not in it. Current prices, not discounted.
+    inflow's window and later weeks save is not in it. Current prices, not discounted. Refund steps count
+    weeks of support since time zero: before it there was none for ``washout_weeks``.
     """
     estimand = effect_estimand(evidence, "net_result", outcome="municipal_cost", summary="sum", unit="dkk")
     tables = evidence.followed.tables

@@ -11,7 +11,7 @@ import pandas as pd
 
 from evalkit.contract import schema
 from evalkit.contract.dialects import statbank
-from evalkit.errors import CohortError, SpecError
+from evalkit.errors import CohortError, EstimationError, SpecError
 from evalkit.estimators.cells import difference_of_changes
 from evalkit.evaluations import gates
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
@@ -255,6 +255,6 @@ def _stock(followed, estimand):
     try:
         standing = follow_stock(followed)
         result = _weeks(standing, estimand)
-    except CohortError:
+    except (CohortError, EstimationError):
         return gates.withheld("no_stock", kind="model", estimand=estimand)
     return result.with_estimand(horizon_weeks=float(standing.plan.horizon))
