@@ -1,7 +1,7 @@
 """The recovery study of the effect: many simulated municipalities, each estimated as the notebook does, held against the truth.
 
-Run it by itself: ``python tests/recovery/study.py --replications 200``. It takes about three CPU seconds a
-replication (worlds of half the example's size) and writes a dated table to ``docs/studies/``. What should cover the truth (persons and shocks counted) and what
+Run it by itself: ``python tests/recovery/study.py --replications 200``. It takes about five CPU seconds a
+replication (worlds of the example's size) and writes a dated table to ``docs/studies/``. What should cover the truth (persons and shocks counted) and what
 should not (persons only; before and after; treated against others) stand in one table.
 """
 
@@ -37,8 +37,8 @@ class Setting:
     study: object
     site: object
     money: dict
-    n_persons: int = 3000
-    persons_per_comparison: int = 300
+    n_persons: int = 6000
+    persons_per_comparison: int = 600
     scenario: str = "base"
 
 

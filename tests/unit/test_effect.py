@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from effect_world import SITE, START, STUDY, followed, study, world
 
@@ -72,6 +73,15 @@ def test_time_to_exit_has_weeks_and_ratio(evidence):
     table = effect.time_to_exit(evidence).table.set_index("term")
     assert table.loc["weeks_to_exit", "conf_low"] < -10 < table.loc["weeks_to_exit", "conf_high"]
     assert table.loc["hazard_ratio", "estimate"] > 1
+
+
+def test_closures_known_on_one_side_only_change_nothing(evidence):
+    """Only the programme's municipality delivers why a case was closed; its exits must not shrink for that."""
+    benefit = evidence.followed.tables["benefit"]
+    closure = pd.DataFrame({"person_id": benefit["person_id"], "date": benefit["end"], "reason": "RULE_225H"})
+    own = closure[benefit["person_id"].isin(evidence.followed.people.frame["person_id"][evidence.followed.is_treated])]
+    told = followed(world(effect_weeks=-10.0, tables={"closure": own}), study())
+    assert effect.time_to_exit(told).table.equals(effect.time_to_exit(evidence).table)
 
 
 def test_waiting_shows_four_curves(evidence):

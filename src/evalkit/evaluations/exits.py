@@ -64,11 +64,12 @@ def to_exit(followed, *, strata=(), covariates=None):
     frame = followed.people.frame.assign(side=side, **(covariates or {}))
     compared = followed.is_treated | frame["municipality"].isin(followed.comparisons).to_numpy()
     people = Cohort(frame=frame[compared].reset_index(drop=True), attrition=followed.people.attrition)
+    # Reasons of closure are known of the programme's own persons only. Told apart on one side alone, closures
+    # by rule would make self-sufficiency rarer there by definition; so they count on both sides.
     return follow.to_exit(
         people,
         followed.spells,
         sustain_weeks=followed.study.sustain_weeks,
-        tables=followed.tables,
         competing=followed.study.competing,
         horizon_weeks=followed.plan.horizon,
         strata=strata,
