@@ -68,7 +68,9 @@ def test_withheld_and_suppressed_never_reach_otherwise():
 
 def test_withheld_for_lack_of_data_names_the_tables():
     told = sentence(payload(withheld="missing_tables", missing_tables=["person", "activity"]), speaking(), "en")
-    assert told == "The number is withheld: the data for the question were not delivered (Persons, Activities)."
+    named = ", ".join(COMMON.label(table, "en") for table in ("person", "activity"))
+    assert named != "person, activity"
+    assert told == f"The number is withheld: the data for the question were not delivered ({named})."
 
 
 def test_sentence_may_ask_a_diagnostic():
