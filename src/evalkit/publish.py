@@ -232,8 +232,8 @@ def _replace_folder(out_dir, files):
         _move_in(staging, out_dir, old)
     except OSError as error:
         raise RunError(
-            f"publish: cannot write {out_dir.name} ({type(error).__name__}); the earlier pages are untouched. "
-            "Close programs that have them open, and see that the folder can be written") from None
+            f"publish: cannot write {out_dir.name} ({type(error).__name__}); the earlier pages are untouched."
+            " Close programs that have them open, and see that the folder can be written") from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)

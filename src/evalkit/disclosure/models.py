@@ -86,7 +86,9 @@ def _model_row(row, rule, is_count, profile, tally):
         tally.add(rule)
         return written(blank(row), {}, profile)
     out = written(row, _rounded(row, profile), profile)
-    return out | {"estimate": plain_text(round_count(row["estimate"], profile.rounding_base))} if is_count else out
+    if is_count:
+        out["estimate"] = plain_text(round_count(row["estimate"], profile.rounding_base))
+    return out
 
 
 def _rounded(row, profile):

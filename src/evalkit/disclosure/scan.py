@@ -17,7 +17,9 @@ _CPR = re.compile(r"(?<![\d.,])(\d{2})(\d{2})(\d{2})[-\u2010-\u2015 ]?(\d{4})(?!
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _TAG = re.compile(r"<[^>]*>")
 # Cells, paragraphs and labels stand apart for a reader: their numbers are never one number.
-_APART = re.compile(r"</?(?:t[dhr]|tbody|thead|table|caption|p|div|li|[uod]l|d[td]|h[1-6]|figcaption|summary|text|title|desc)\b[^>]*>", re.I)
+_APART = re.compile(
+    r"</?(?:t[dhr]|tbody|thead|table|caption|p|div|li|[uod]l|d[td]|h[1-6]|figcaption|summary|text|title|desc)"
+    r"\b[^>]*>", re.I)
 _WORD = re.compile(r"[\w-]+")
 # Digits alone, this short, cannot be told from a count; other signs not from a part of a word.
 _SHORTEST_DIGITS, _SHORTEST = 7, 5

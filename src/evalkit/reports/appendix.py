@@ -60,7 +60,8 @@ def _tables(payloads, records, say):
     inputs = sorted({(file, digest) for record in records for file, digest in record["inputs"].items()})
     outputs = [(f"{payload['name']}.json", payload.get("sha256", "")) for payload in payloads]
     found = (("provenance_inputs", "provenance_file", inputs), ("outputs", "output", outputs))
-    return [{"name": say(name), "html": grid(say(name), [say(first), say("provenance_hash")], body, keys=True)}
+    digest = say("provenance_hash")
+    return [{"name": say(name), "html": grid(say(name), [say(first), digest], body, keys=True)}
             for name, first, body in found if body]
 
 

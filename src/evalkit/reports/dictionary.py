@@ -45,4 +45,4 @@ def _keys(entries, language):
               for row in payload["rows"] for key in row[:2] if key}
     named = {key: strings for key, strings in labels.items()
              if any(strings.label(key, one) != key for one in LANGUAGES)}
-    return [[key, strings.label(key, language)] for key, strings in sorted(named.items(), key=lambda pair: pair[0])]
+    return [[key, named[key].label(key, language)] for key in sorted(named)]

@@ -5,8 +5,8 @@ INK = "#1c2730"
 MUTED = "#566270"
 RULE = "#dfe4e8"
 ACCENT = "#0b5c8a"
-# Blue, vermilion, teal, near black, purple, ochre: each at least 4.5:1 on white, so that a line's name can have
-# its colour; the first four are far apart also for readers who do not tell red from green.
+# Blue, vermilion, teal, near black, purple, ochre: each at least 4.5:1 on white, so that a line's name can
+# have its colour; the first four are far apart also for readers who do not tell red from green.
 SERIES = (ACCENT, "#b84300", "#0a7d6c", "#222222", "#7c3f8c", "#7d6200")
 BEHIND = "#6b7681"
 

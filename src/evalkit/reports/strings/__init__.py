@@ -57,12 +57,14 @@ class Strings:
             return self.say(f"period_{period['unit']}", language, year=period["year"],
                             number=int(period["number"]), month=self._month(period["number"], language))
         if date:
-            return self.say("date", language, day=int(date["day"]), month=self._month(date["month"], language),
+            return self.say("date", language, day=int(date["day"]),
+                            month=self._month(date["month"], language),
                             year=date["year"])
         if ", " in key:
             return ", ".join(self.label(part, language) for part in key.split(", "))
         if key.partition(".")[0] in self.labels and key.partition(".")[2]:
-            return f"{self.label(key.partition('.')[0], language)}: {self.label(key.partition('.')[2], language)}"
+            first, _, rest = key.partition(".")
+            return f"{self.label(first, language)}: {self.label(rest, language)}"
         self.missing.add(key)
         return key
 
