@@ -29,7 +29,7 @@ lab: $(VENV)/test.stamp
 	@$(BIN)/evalkit lab
 
 study: $(VENV)/test.stamp
-	@$(BIN)/python -m tests.recovery.study $(ARGS)
+	@$(BIN)/python tests/recovery/study.py $(ARGS)
 
 $(VENV)/evalkit.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(call install,requirements.lock)
