@@ -1,7 +1,9 @@
 """The command line: what it says, what it returns, and what it never does."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +80,7 @@ def test_a_notebooks_first_lines_import_no_plots_and_no_models():
 
 
 def test_the_console_script_is_the_module():
+    script = shutil.which("evalkit", path=str(Path(sys.executable).parent))
     said = [subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
-            for command in ([sys.executable, "-m", "evalkit"], ["evalkit"])]
+            for command in ([sys.executable, "-m", "evalkit"], [script])]
     assert said[0] == said[1]
