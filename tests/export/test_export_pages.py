@@ -199,7 +199,7 @@ def test_bundle_holds_every_released_object_with_its_hash(out):
 
 def test_withheld_and_suppressed_are_said_and_not_shown(example):
     text = (example / "da" / "effect.html").read_text(encoding="utf-8")
-    assert "Tallet er holdt tilbage: der er for få uger før indsatsen" in text
+    assert "Tallet er holdt tilbage: der er for få uger før programmet" in text
     assert "for få" in text
     assert json.loads((example / "bundle" / "effect" / "held.json").read_text(encoding="utf-8"))["rows"] == []
 

@@ -82,6 +82,16 @@ def test_sentence_may_ask_a_diagnostic():
     assert told == ["None", "Fine", "Bad"]
 
 
+def test_sentence_may_leave_out_another_row_that_is_suppressed():
+    strings = speaking({"when": "partly", "da": "kun {a.estimate:0}", "en": "only {a.estimate:0}"},
+                       {"when": "otherwise", "da": "{a.estimate:0} og {b.estimate:0}", "en": "{a.estimate:0} and {b.estimate:0}"},
+                       rows={"a": {"term": "a"}, "b": {"term": "b"}})
+    shown = [{"term": term, "estimate": value, "n_persons": value} for term, value in (("a", "7"), ("b", "9"))]
+    assert sentence(payload(*shown), strings, "en") == "7 and 9"
+    assert sentence(payload(shown[0], {"term": "b"}), strings, "en") == "Only 7"
+    assert "not shown" in sentence(payload({"term": "a"}, shown[1]), strings, "en")
+
+
 def test_row_of_a_curve_is_the_last_step_before_the_time():
     steps = [{"term": "s", "time_weeks": week, "estimate": value} for week, value in (("0", "1"), ("7", "0.9"), ("20", "0.8"))]
     assert find_row(payload(*steps, kind="curve"), {"term": "s", "time_weeks": 13})["estimate"] == "0.9"

@@ -34,7 +34,8 @@ def _curve(payload, strings, language):
 
 def _series(payload, strings, language):
     unit = number_of_units(payload)
-    return [strings.say("alt_series_line", language, label=line.label,
+    unnamed = strings.say("column_estimate", language)
+    return [strings.say("alt_series_line", language, label=line.label or unnamed,
                         first=in_unit(line.points[0].row["estimate"], unit, language),
                         last=in_unit(line.points[-1].row["estimate"], unit, language),
                         start=_when(line.points[0], strings, language),

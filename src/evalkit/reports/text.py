@@ -131,15 +131,17 @@ def sentence(payload, strings, language):
     """Return the sentence that fits a released result, its numbers filled in.
 
     The first sentence whose ``when`` holds is used: ``positive negative unclear suppressed withheld`` judge
-    the first named row, ``d.key`` and ``not d.key`` a diagnostic (0 and missing are false). A withheld or
-    suppressed result never falls to ``otherwise``: without a sentence of its own it gets the common one.
+    the first named row, ``partly`` asks whether another named row is suppressed, ``d.key`` and ``not d.key``
+    ask a diagnostic (0 and missing are false). A withheld or suppressed result never falls to ``otherwise``:
+    without a sentence of its own it gets the common one.
     """
     entry = strings.result(payload["name"])
     rows = {name: find_row(payload, selector) for name, selector in (entry.get("rows") or {}).items()}
     first = next(iter(rows.values()), None)
     state = condition(payload, first, bool(rows))
+    has_gaps = any(condition(payload, row) == "suppressed" for row in rows.values())
     for choice in entry.get("sentences") or ():
-        if _holds(choice["when"], state, payload["diagnostics"]):
+        if _holds(choice["when"], state, payload["diagnostics"], has_gaps):
             return fill(choice[language], payload, rows, strings, language)
     if state == "withheld":
         return strings.say("sentence_withheld", language, reason=_reason(payload, strings, language))
@@ -155,11 +157,13 @@ def _reason(payload, strings, language):
     return f"{reason} ({', '.join(missing)})" if missing else reason
 
 
-def _holds(when, state, diagnostics):
+def _holds(when, state, diagnostics, has_gaps):
     if when == state:
         return True
     if state in ("withheld", "suppressed"):
         return False
+    if when == "partly":
+        return has_gaps
     turned, key = when.startswith("not "), when.removeprefix("not ")
     if key.startswith("d."):
         return turned != (diagnostics.get(key[2:]) not in (None, False, "", "0"))
