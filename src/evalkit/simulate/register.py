@@ -1,6 +1,6 @@
 """The simulated register: latent weeks of persons, and what a delivery makes of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,9 +9,10 @@ from evalkit.simulate.clock import Clock
 from evalkit.simulate.life import N_COMPARISONS, simulate
 from evalkit.simulate.parameters import Parameters, parameters
 from evalkit.simulate.population import People
-from evalkit.simulate.sites import ExampleSite, example_site
+from evalkit.simulate.sites import PUBLIC_FROM, ExampleSite, example_site
 
 PERSONS_PER_COMPARISON = 600
+_COMPARISON_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,6 +84,19 @@ class Register:
         """Return where each person lives in each week, array (weeks, persons) of int16."""
         return observe.municipality(self)
 
+    def counted(self):
+        """Return the world that the public panel counts: it always holds other municipalities.
+
+        A site that delivers its own persons only has a panel of another draw of the same process,
+        from years before its own files on, for public tables are older than a municipality's.
+        """
+        if self.site.has_comparisons:
+            return self
+        facts = replace(self.site, has_comparisons=True, first_week=PUBLIC_FROM)
+        others = [max(round(self.n_persons * _COMPARISON_SHARE), 1)] * N_COMPARISONS
+        return _live(facts, self.scenario, self.seed, is_dirty=False, detail=False,
+                     n_persons=[self.n_persons, *others])
+
     def tables(self):
         """Return the register as `contract.Tables`, in memory: no file is written."""
         return write.tables(self)
@@ -121,16 +135,17 @@ def register(*, site="hjoerring", n_persons=6000, n_comparisons=N_COMPARISONS, s
     facts = example_site(site)
     if not facts.has_comparisons:
         n_comparisons = 0
-    params = parameters(scenario)
-    home = np.repeat(np.arange(n_comparisons + 1), [n_persons] + [persons_per_comparison] * n_comparisons)
-    process, latent = simulate(facts, params, home=home, seed=seed)
-    return _collect(facts, scenario, seed, dirty, detail, home, process, latent)
+    return _live(facts, scenario, seed, is_dirty=dirty, detail=detail,
+                 n_persons=[n_persons] + [persons_per_comparison] * n_comparisons)
 
 
-def _collect(facts, scenario, seed, dirty, detail, home, process, latent):
+def _live(facts, scenario, seed, *, is_dirty, detail, n_persons):
+    """Run the process for so many persons of each municipality."""
+    home = np.repeat(np.arange(len(n_persons)), n_persons)
+    process, latent = simulate(facts, parameters(scenario), home=home, seed=seed)
     names = (facts.municipality, *(f"Kommune {number:02d}" for number in range(1, len(process.clock.level))))
     return Register(
-        site=facts, scenario=scenario, params=process.params, seed=seed, is_dirty=dirty, detail=detail,
+        site=facts, scenario=scenario, params=process.params, seed=seed, is_dirty=is_dirty, detail=detail,
         first_week=facts.first_week, municipalities=names, person_id=observe.pseudonyms(len(home), seed),
         people=process.people, state=latent[0], activity=latent[1], home=home, clock=process.clock,
         moves=_columns(process.moves, ("person", "week", "to")),

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from evalkit import weeks
 
+# The public panel of every site begins here, whenever its own files do.
+PUBLIC_FROM = weeks.week_of("2010-01-04")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleSite:

@@ -5,11 +5,16 @@ import pandas as pd
 
 from evalkit import weeks
 from evalkit.simulate.codes import dream_code
-from evalkit.simulate.states import INTEGRATION_ALL_FROM
+from evalkit.simulate.states import FIRST_SUPPORT, INTEGRATION_ALL_FROM, NUMBER, SOCIAL_ASSISTANCE
 
 _DATE = pd.Timestamp("2018-06-30")
 _LETTER_MONTH = (pd.Timestamp("2017-10-02"), pd.Timestamp("2017-10-30"))
 _LONG_DAYS = 1826
+_NEEDS_DREAM = {
+    "T2": "education benefit before it existed lies before the first week delivered",
+    "T21": "payments are amounts, and a day of benefit is a day's amount",
+    "T22": "week 53 of 2015 lies before the first week delivered",
+}
 
 
 def plant(planting):
@@ -18,9 +23,11 @@ def plant(planting):
     _long_cases(planting)
     _activities(planting)
     _figures_of_the_sources(planting)
-    if planting.codes is not None:
+    if planting.codes is None:
+        _without_weekly_codes(planting)
+    else:
         _weeks(planting)
-    _not_in_a_register(planting)
+    _no_row_can_hold(planting)
 
 
 def _present(planting):
@@ -66,7 +73,8 @@ def _activities(planting):
     _exempt(planting, activity)
     _one_month(planting)
     activity = planting.tables["activity"]
-    old = (activity["end"] < pd.Timestamp("2011-01-03")) & activity["end"].notna()
+    kept_from = pd.Timestamp(weeks.monday(planting.register.first_week + 52))
+    old = (activity["end"] < kept_from) & activity["end"].notna()
     late = activity["start"].between(pd.Timestamp("2019-10-01"), pd.Timestamp("2020-01-01"))
     keep = ~(old | late)
     planting.tables["activity"] = activity[keep].reset_index(drop=True)
@@ -172,8 +180,40 @@ def _weeks(planting):
     planting.note("income_month", "", 6 * len(on), trap="T16", how="hours beside a supplementary benefit")
 
 
-def _not_in_a_register(planting):
-    planting.note("", "", 0, trap="T4", how="the second example site has no DREAM")
-    planting.note(
-        "", "", 0, trap="T12", how="1,700 is the target group in one text and the extra persons in another"
+def _without_weekly_codes(planting):
+    """What needs DREAM's weekly codes is not planted here: say so; count or plant what does not."""
+    register = planting.register
+    july, state = INTEGRATION_ALL_FROM - register.first_week, register.state
+    integration = NUMBER["INTEGRATION_BENEFIT"]
+    renamed = (
+        (state[july] == integration) & np.isin(state[july - 1], SOCIAL_ASSISTANCE) & (state[july - 1] != integration)
     )
+    planting.note("benefit", "", renamed.sum(), trap="T23", how="renamed on 1 July 2016 without a change in life")
+    _hours_beside_benefit(planting)
+    for trap, why in _NEEDS_DREAM.items():
+        planting.note("benefit", "", 0, trap=trap, how=f"not planted: {why}")
+
+
+def _hours_beside_benefit(planting):
+    """A few hours' work a month for persons who are on support all the while."""
+    register, months = planting.register, pd.date_range("2018-03-01", periods=6, freq="MS")
+    row = weeks.week_of("2018-03-05") - register.first_week
+    on = register.person_id[(register.state[row:row + 30] >= FIRST_SUPPORT).all(axis=0)]
+    held = planting.tables["income_month"]
+    at_work = held.loc[held["month"].between(months[0], months[-1]), "person_id"]
+    chosen = np.setdiff1d(on, at_work)[:40]
+    planting.add("income_month", pd.DataFrame({
+        "person_id": np.repeat(chosen, len(months)), "month": np.tile(months, len(chosen)),
+        "wage_dkk": 4800.0, "hours": 32.0}))
+    planting.note("income_month", "", len(months) * len(chosen), trap="T16",
+                  how="hours beside a supplementary benefit")
+
+
+def _no_row_can_hold(planting):
+    """Two traps are no fault of any row; the book says where they are met instead."""
+    dream = ("not planted: this delivery has DREAM; the second example site is the one without"
+             if planting.codes is not None else
+             "the whole delivery: no DREAM, so weeks before the municipality's own payments are unknown")
+    planting.note("", "", 0, trap="T4", how=dream)
+    planting.note("", "", 0, trap="T12", how="not planted: 1,700 is the size of the target group in one text and "
+                  "the extra persons in another; no register can tell, the effect study states which it takes")

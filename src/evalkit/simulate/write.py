@@ -17,6 +17,7 @@ from evalkit.simulate import (
     codes,
     delivered,
     dirt,
+    ledger,
     observe,
     panel,
     payments,
@@ -109,7 +110,7 @@ def frames(register):
     """Return every table but benefit as a frame, by name: what the site has and no more."""
     own = Own(register)
     made = _core(register) | {name: make(own) for name, make in _OWN_TABLES.items()}
-    made |= survey.tables(own) | _given(register.site)
+    made |= survey.tables(own) | {"ledger": ledger.ledger(register)} | _given(register.site)
     return {name: frame for name, frame in made.items() if name not in register.site.absent}
 
 
@@ -119,9 +120,9 @@ def _core(register):
 
 
 def _given(site):
-    """Return tables that are not simulated: the source's ledger, and prices as the site states them."""
+    """Return tables that are not simulated where there is a source: its ledger, and prices as the site states them."""
     given = {}
-    for table, path in {"ledger": ("data_schema", "figures", "ledger_hjoerring.csv"),
+    for table, path in {"ledger": ("data_schema", "figures", f"ledger_{site.name}.csv"),
                         "price": ("analysis", "municipalities", f"{site.name}_prices.csv")}.items():
         try:
             given[table] = pd.read_csv(package_data(*path), encoding="utf-8")
@@ -141,9 +142,7 @@ def _write_benefits(register, delivery, folder):
 
 
 def _write_panel(register, folder):
-    if not register.site.has_comparisons:
-        return []
-    measures = panel.municipality_period(register)
+    measures = panel.municipality_period(register.counted())
     for name, frame in measures.items():
         statbank.write(folder / f"{name}.csv", frame, statbank=name)
     return [f"{name}.csv" for name in measures]
