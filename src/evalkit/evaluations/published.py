@@ -135,9 +135,12 @@ def investment(tables, study, site):
         estimand=Estimand(name="investment", unit="dkk", summary="sum"),
         table=tidy(term=terms, group=groups, estimate=amounts),
         provenance=Provenance(
-            method="sum", study=study.name, study_sha256=study.sha256, rests_on=("published",)
+            method="sum", study=study.name, study_sha256=study.sha256, rests_on=("ledger",)
         ),
-        diagnostics={"bases": sorted(ledger["basis"].unique())},
+        diagnostics={
+            "bases": sorted(ledger["basis"].unique()),
+            "has_basis": bool((ledger["basis"] != "NOT_STATED").all()),
+        },
     )
 
 
