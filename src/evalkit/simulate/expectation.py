@@ -209,4 +209,5 @@ def _hazards(params):
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or ("base", "null", "no_shocks"):
         n_drawn = 72 if parameters(wanted).is_effective else 12
-        compute(wanted, n_municipalities=n_drawn, progress=lambda text: print(text, file=sys.stderr, flush=True))
+        compute(wanted, n_municipalities=n_drawn,
+                progress=lambda text: print(text, file=sys.stderr, flush=True))

@@ -185,10 +185,11 @@ def _without_weekly_codes(planting):
     register = planting.register
     july, state = INTEGRATION_ALL_FROM - register.first_week, register.state
     integration = NUMBER["INTEGRATION_BENEFIT"]
-    renamed = (
-        (state[july] == integration) & np.isin(state[july - 1], SOCIAL_ASSISTANCE) & (state[july - 1] != integration)
+    before = np.isin(state[july - 1], SOCIAL_ASSISTANCE) & (state[july - 1] != integration)
+    renamed = (state[july] == integration) & before
+    planting.note(
+        "benefit", "", renamed.sum(), trap="T23", how="renamed on 1 July 2016 without a change in life"
     )
-    planting.note("benefit", "", renamed.sum(), trap="T23", how="renamed on 1 July 2016 without a change in life")
     _hours_beside_benefit(planting)
     for trap, why in _NEEDS_DREAM.items():
         planting.note("benefit", "", 0, trap=trap, how=f"not planted: {why}")
@@ -215,5 +216,6 @@ def _no_row_can_hold(planting):
              if planting.codes is not None else
              "the whole delivery: no DREAM, so weeks before the municipality's own payments are unknown")
     planting.note("", "", 0, trap="T4", how=dream)
-    planting.note("", "", 0, trap="T12", how="not planted: 1,700 is the size of the target group in one text and "
-                  "the extra persons in another; no register can tell, the effect study states which it takes")
+    texts = ("not planted: 1,700 is the target group in one text and the extra persons in another; "
+             "no register can tell, the effect study states which it takes")
+    planting.note("", "", 0, trap="T12", how=texts)

@@ -120,7 +120,7 @@ def _core(register):
 
 
 def _given(site):
-    """Return tables that are not simulated where there is a source: its ledger, and prices as the site states them."""
+    """Return what has a source and is not simulated: the published ledger, the site's own prices."""
     given = {}
     for table, path in {"ledger": ("data_schema", "figures", f"ledger_{site.name}.csv"),
                         "price": ("analysis", "municipalities", f"{site.name}_prices.csv")}.items():
