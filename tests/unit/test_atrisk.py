@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from lifelines import CoxPHFitter
 
+from evalkit import cohort, contract
 from evalkit.atrisk import AtRisk
 from evalkit.errors import CohortError
 from evalkit.estimators import cox
+from evalkit.weeks import week_of
 
 PLAIN = {"exit": "exit", "event": "event"}
 
@@ -165,7 +167,7 @@ def test_to_frame_and_back_is_the_same():
         rows, **PLAIN, entry="entry", person="p", strata="g", weight="w", covariates=["x"]
     )
     back = AtRisk.from_frame(
-        first.to_frame(),
+        first.to_frame(ids=True),
         **PLAIN,
         entry="entry",
         person="person",
@@ -177,15 +179,44 @@ def test_to_frame_and_back_is_the_same():
         np.testing.assert_array_equal(getattr(first, spec.name), getattr(back, spec.name))
 
 
-def test_states_come_back_by_name():
+def test_a_frame_holds_what_a_model_takes_and_ids_only_when_asked():
+    rows = frame(p=[1, 2, 3], c=[7, 7, 9], week=[1305, 1306, 1307], k=[1, 2, 3], x=[1.0, 2.0, 4.0])
+    plain = AtRisk.from_frame(rows, **PLAIN, person="p", cluster="c", calendar="week", covariates=["x"])
+    assert list(plain.to_frame()) == ["entry", "exit", "event", "x"]
+    assert set(plain.to_frame(ids=True)) - set(plain.to_frame()) == {"person", "cluster", "calendar"}
+    counted = AtRisk.from_frame(rows, **PLAIN, count="k")
+    assert counted.to_frame()["weights"].tolist() == [1, 2, 3]
+
+
+def test_of_several_causes_one_is_the_event_and_must_be_named():
+    at_risk = AtRisk.from_frame(frame(event=["STUDY", None, "JOB"]), **PLAIN)
+    assert at_risk.to_frame(cause="JOB")["event"].tolist() == [0, 0, 1]
+    assert at_risk.to_frame(cause="STUDY")["event"].tolist() == [1, 0, 0]
+    with pytest.raises(CohortError, match="no cause named, expected one of JOB, STUDY"):
+        at_risk.to_frame()
+    with pytest.raises(CohortError, match="no cause 'JOBS', expected one of JOB, STUDY"):
+        at_risk.to_frame(cause="JOBS")
+
+
+def test_states_occupied_come_by_name():
     rows = pd.DataFrame(
         {"p": [1, 1], "entry": [0, 2], "exit": [2, 5], "s": ["ON", "OFF"], "event": ["OFF", None]}
     )
     names = {"entry": "entry", "exit": "exit", "event": "event"}
-    first = AtRisk.from_frame(rows, **names, state="s", person="p")
-    back = AtRisk.from_frame(first.to_frame(), **names, state="state", person="person")
-    assert back.causes == first.causes == ("OFF", "ON")
-    assert back.event.tolist() == first.event.tolist() == [1, 0]
+    given = AtRisk.from_frame(rows, **names, state="s", person="p").to_frame(cause="OFF", ids=True)
+    assert given["state"].tolist() == ["ON", "OFF"]
+    assert given["event"].tolist() == [1, 0]
+
+
+def assert_same_model(at_risk, cause=None, **options):
+    """Fit in lifelines, in the two lines of the README, and in evalkit: Efron's ties, the same likelihood."""
+    frame = at_risk.to_frame(cause=cause)
+    fitter = CoxPHFitter().fit(frame, duration_col="exit", event_col="event", entry_col="entry",
+                               fit_options={"precision": 1e-12}, **options)
+    own = cox(at_risk, cause=cause, ties="efron", robust=False).table.set_index("term")
+    assert list(fitter.params_.index) == list(own.index)
+    np.testing.assert_allclose(own["estimate"], fitter.params_, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(own["std_error"], fitter.standard_errors_, rtol=0, atol=1e-6)
 
 
 def test_a_lifelines_model_is_two_lines_away():
@@ -198,8 +229,18 @@ def test_a_lifelines_model_is_two_lines_away():
     rows["exit"] = rows["entry"] + 1 + np.floor(rng.exponential(20, n))
     rows["event"] = rng.integers(0, 2, n)
     at_risk = AtRisk.from_frame(rows, **PLAIN, entry="entry", strata="g", covariates=["x"])
-    fitter = CoxPHFitter().fit(at_risk.to_frame(), "exit", "event", entry_col="entry", strata="strata")
-    # lifelines stops some 1e-5 before the maximum.
-    own = cox(at_risk).table.loc[0]
-    assert own["estimate"] == pytest.approx(fitter.params_["x"], abs=1e-4)
-    assert own["std_error"] == pytest.approx(fitter.standard_errors_["x"], rel=1e-3)
+    assert_same_model(at_risk, strata="strata")
+
+
+def test_a_real_cohort_is_two_lines_from_lifelines(example_site):
+    tables = contract.read(example_site.sources)
+    spells = cohort.spells(tables)
+    start = week_of(example_site.programme_start)
+    states = {"cash": ["CASH_BENEFIT_READY", "CASH_BENEFIT_ACTIVITY"], "sick": ["SICKNESS_BENEFIT"]}
+    people = cohort.inflow(tables, spells, states=states, window=(start - 100, start + 100))
+    at_risk = cohort.follow.to_exit(people, spells, covariates=["age", "target_group"], cluster="municipality")
+    assert not at_risk.entry.any()
+    assert (at_risk.event > 1).any(), "exits of another kind, which must not count as the event"
+    assert_same_model(at_risk, cause="SELF_SUFFICIENT")
+    with pytest.raises(CohortError, match="no cause named"):
+        at_risk.to_frame()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.atrisk import columns
+from evalkit.errors import CohortError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -178,34 +179,61 @@ class AtRisk:
         cells = replace(self, person=None, episode=None, count=count).select(order[first])
         return replace(cells, count=np.add.reduceat(count[order], first))
 
-    def to_frame(self):
-        """Return the intervals as a frame whose columns lifelines takes.
+    def to_frame(self, *, cause=None, ids=False):
+        """Return the intervals as a frame that a lifelines regression takes as it is.
 
-        ``entry``, ``exit`` and ``event`` are ``entry_col``, ``duration_col`` and ``event_col`` of a lifelines
-        regression; ``weights`` (weight times count) is its ``weights_col``; ``cluster`` its ``cluster_col``.
-        lifelines takes every other column for a covariate: drop ``person`` where it is not needed.
-        `from_frame` reads the columns back; strata and states come as their labels.
+        ``entry``, ``exit`` and ``event`` are ``entry_col``, ``duration_col`` and ``event_col``; with weights or
+        counts ``weights`` (weight times count) is ``weights_col``, with strata ``strata`` is ``strata``. Every
+        other column is a covariate. `from_frame` reads the columns back.
+
+        Parameters
+        ----------
+        cause : str, optional
+            The cause that is the event (1); an interval that ends by any other cause is censored (0), as in a
+            cause-specific hazard. Not needed where there is only one.
+        ids : bool
+            Add ``person``, ``cluster``, ``episode``, ``calendar`` and the ``state`` occupied, where there are
+            any. lifelines takes them for covariates: name or drop them.
+
+        Raises
+        ------
+        CohortError
+            If there are several causes and none is named, or no such cause.
 
         Examples
         --------
-        >>> frame = pd.DataFrame({"weeks": [5.0, 8.0], "left": [1, 0], "age": [30, 40]})
-        >>> AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["age"]).to_frame()
+        >>> frame = pd.DataFrame({"weeks": [5.0, 8.0], "left": ["JOB", "STUDY"], "age": [30, 40]})
+        >>> at_risk = AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["age"])
+        >>> at_risk.to_frame(cause="JOB")
            entry  exit  event   age
         0    0.0   5.0      1  30.0
         1    0.0   8.0      0  40.0
         """
-        data = {"entry": self.entry, "exit": self.exit, "event": self.event}
-        for name in ("person", "episode", "cluster", "calendar"):
-            if getattr(self, name) is not None:
-                data[name] = getattr(self, name)
+        code = self.causes.index(self._only(cause)) + 1
+        data = {"entry": self.entry, "exit": self.exit, "event": (self.event == code).astype(np.int64)}
+        if ids:
+            data |= self._ids()
         if self.strata is not None:
             data["strata"] = np.array(self.strata_labels, dtype=object)[self.strata]
-        if self.state is not None:
-            names = np.array([None, *self.causes], dtype=object)
-            data["state"], data["event"] = names[self.state], names[self.event]
         if self.weight is not None or self.count is not None:
             data["weights"] = self.row_weights
         return pd.DataFrame({**data, **dict(zip(self.terms, self.covariates.T, strict=True))})
+
+    def _only(self, cause):
+        if cause is None and len(self.causes) == 1:
+            return self.causes[0]
+        if cause not in self.causes:
+            found = "no cause named" if cause is None else f"no cause {cause!r}"
+            raise CohortError(f"to_frame: {found}, expected one of {', '.join(self.causes)}; "
+                              f"write for instance to_frame(cause={self.causes[0]!r})")
+        return cause
+
+    def _ids(self):
+        names = ("person", "cluster", "episode", "calendar")
+        found = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.state is not None:
+            found["state"] = np.array([None, *self.causes], dtype=object)[self.state]
+        return found
 
 
 def _group(parts):

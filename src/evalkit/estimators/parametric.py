@@ -68,8 +68,8 @@ def _fit(at_risk, distribution):
     import lifelines
     from lifelines.exceptions import ConvergenceError
 
-    frame = at_risk.to_frame().drop(columns=["person", "cluster", "strata", "state"], errors="ignore")
-    frame["event"] = frame["event"] > 0
+    frame = at_risk.to_frame(cause=at_risk.causes[0]).drop(columns="strata", errors="ignore")
+    frame["event"] = at_risk.event > 0  # every cause is the event
     options = {"weights_col": "weights"} if "weights" in frame else {}
     if (frame["entry"] > 0).any():
         options["entry_col"] = "entry"
