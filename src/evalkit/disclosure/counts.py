@@ -8,7 +8,7 @@ from evalkit.disclosure.rounding import (
 
 # Units whose estimate is a measured value in a table of counts, not itself a count.
 _VALUE_UNITS = {"weeks", "dkk", "ratio", "score", "percent", "months", "days", "years", "hours"}
-_TOTALS = {"", "all", "total"}
+TOTALS = {"", "all", "total"}
 _Z95 = 1.959963984540054
 
 
@@ -35,8 +35,9 @@ def protect_counts(result, profile, tally):
     rows = [_share_row(row, profile, tally) if unit_of(result, row["term"]) == "share"
             else _count_row(row, unit_of(result, row["term"]), profile, tally) for row in raw]
     for total, parts in _totals(raw):
-        if unit_of(result, raw[total]["term"]) not in {"share", *_VALUE_UNITS}:
-            _add_up(rows, raw, total, parts, profile)
+        unit = unit_of(result, raw[total]["term"])
+        if unit not in _VALUE_UNITS:
+            (_add_up_share if unit == "share" else _add_up)(rows, raw, total, parts, profile)
     return rows
 
 
@@ -47,7 +48,11 @@ def protect_shares(result, profile, tally):
     cent says something about everybody in the group. A weighted share (one that is not
     ``n_events / n_persons``) keeps its estimate and limits, rounded, behind the same tests.
     """
-    return [_share_row(row, profile, tally) for row in rows_of(result.table)]
+    raw = rows_of(result.table)
+    rows = [_share_row(row, profile, tally) for row in raw]
+    for total, parts in _totals(raw):
+        _add_up_share(rows, raw, total, parts, profile)
+    return rows
 
 
 def wilson(numerator, denominator, z=_Z95):
@@ -113,7 +118,7 @@ def _kept_back(row, rule, profile, tally):
 def _share_from_rounded(row, persons, events, profile):
     rounded = {"n_persons": round_count(persons, profile.rounding_base),
                "n_events": round_count(events, profile.rounding_base)}
-    if row["estimate"] is not None and abs(row["estimate"] - events / persons) > 1e-9:
+    if row["estimate"] is not None and not _is_ratio(row["estimate"], events, persons):
         return written(row, rounded, profile)
     share = min(rounded["n_events"] / rounded["n_persons"], 1.0)
     low, high = wilson(share * rounded["n_persons"], rounded["n_persons"])
@@ -123,13 +128,17 @@ def _share_from_rounded(row, persons, events, profile):
         name: decimal_text(value, profile.decimals) for name, value in values.items()}
 
 
+def _is_ratio(share, events, persons):
+    return abs(share - events / persons) <= 1e-9
+
+
 def _totals(raw):
     """Find rows that may be sums of others: a term over all groups, or a group over all terms."""
     for name, other in (("group", "term"), ("term", "group")):
         for k, row in enumerate(raw):
-            if row[name] not in _TOTALS:
+            if row[name] not in TOTALS:
                 continue
-            parts = [j for j, part in enumerate(raw) if part[name] not in _TOTALS
+            parts = [j for j, part in enumerate(raw) if part[name] not in TOTALS
                      and part[other] == row[other] and part["time_weeks"] == row["time_weeks"]]
             if len(parts) > 1:
                 yield k, parts
@@ -138,15 +147,46 @@ def _totals(raw):
 def _add_up(rows, raw, total, parts, profile):
     """Write a total as the sum of its released parts: subtracting them from it then leaves nothing hidden."""
     for name in ("estimate", *COUNTS):
-        true = [raw[j][name] for j in parts]
-        if rows[total][name] is None or None in true or abs(sum(true) - raw[total][name]) > 0.5:
-            continue
-        amount = sum(_stand_in(rows[j], raw[j][name], name, profile) for j in parts)
-        rows[total][name] = plain_text(round_count(amount, profile.rounding_base))
+        if rows[total][name] is not None and _adds_up(raw, total, parts, name):
+            amount = sum(stand_in(rows[j], raw[j], name, profile) for j in parts)
+            rows[total][name] = plain_text(round_count(amount, profile.rounding_base))
 
 
-def _stand_in(row, true, name, profile):
-    """Return what a part adds to its total: itself, or for a hidden one what every reader may suppose."""
+def _add_up_share(rows, raw, total, parts, profile):
+    """Write a total share from the sums of its parts' released counts, if both counts are such sums."""
+    if rows[total]["n_persons"] is None or not all(_adds_up(raw, total, parts, name) for name in COUNTS):
+        return
+    persons, events = (sum(stand_in(rows[j], raw[j], name, profile) for j in parts)
+                       for name in ("n_persons", "n_events"))
+    row, events = raw[total], min(events, persons)
+    is_weighted = row["estimate"] is None or not _is_ratio(row["estimate"], row["n_events"], row["n_persons"])
+    row = row if is_weighted else {**row, "estimate": events / persons}
+    rows[total] = _share_from_rounded(row, persons, events, profile)
+
+
+def _adds_up(raw, total, parts, name):
+    true = [raw[j][name] for j in parts]
+    return None not in (*true, raw[total][name]) and abs(sum(true) - raw[total][name]) <= 0.5
+
+
+def stand_in(row, true, name, profile):
+    """Return what a part adds to its total: itself, or for a hidden one what every reader may suppose.
+
+    A hidden cell below ``min_n`` counts for half of it, whatever it is. A cell that was hidden for its small
+    complement counts for the whole, which is large enough to be told.
+
+    Parameters
+    ----------
+    row : dict
+        As released.
+    true : dict
+        As it was.
+    name : {"estimate", "n_persons", "n_events"}
+    profile : Profile
+    """
     if row[name] is not None:
         return float(row[name])
-    return profile.min_n / 2 if true < profile.min_n or row["n_persons"] is None else float(row["n_persons"])
+    persons = true[name] if true["n_persons"] is None else true["n_persons"]
+    if true[name] < profile.min_n or persons < profile.min_n:
+        return profile.min_n / 2
+    return round_count(persons, profile.rounding_base)

@@ -9,8 +9,10 @@ import numpy as np
 from evalkit.disclosure.counts import protect_counts, protect_shares
 from evalkit.disclosure.curves import protect_curves
 from evalkit.disclosure.models import protect_aggregates, protect_models
-from evalkit.disclosure.rounding import Tally, decimal_text, plain_text, round_count
+from evalkit.disclosure.rounding import Tally, decimal_text, money_text, plain_text, round_count
+from evalkit.disclosure.scaled import rescaled
 from evalkit.disclosure.scan import scan
+from evalkit.disclosure.ties import Ties
 from evalkit.errors import DisclosureError
 from evalkit.files import canonical_json, sha256_json
 from evalkit.result import COLUMNS, Released, Result
@@ -21,12 +23,12 @@ _PROTECT = {"counts": protect_counts, "share": protect_shares, "curve": protect_
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,59}$")
 _GATE = re.compile(r"^[a-z][a-z_]{0,39}$")
 _MAX_TEXT, _MAX_LIST = 600, 400
-# Counts whose units are not persons: they are exact in a table of the design.
-_NOT_PERSONS = {
-    "n_comparisons", "n_donors", "n_draws", "n_failed_gates", "n_gates", "n_groups", "n_items",
-    "n_municipalities", "n_periods", "n_placebos", "n_quarters", "n_quarters_after", "n_quarters_before",
-    "n_replications", "n_rules", "n_rules_broken", "n_steps", "n_tables", "n_waves", "n_weeks", "n_years",
-}
+# In a result in kroner a number this large is an amount: no decimals, from 100,000 no hundreds.
+_LEAST_MONEY = 1000
+# The word after n_ says what is counted. Counts of these are facts of the design, not of persons: exact.
+_NOT_PERSONS = re.compile(
+    r"^n_(?:comparisons|donors|draws|gates|groups|items|municipalities|periods|placebos|quarters|replications|rules"
+    r"|steps|tables|waves|weeks|years)(?:_(?:all|after|before|broken|failed|used))?$")
 
 
 def release(result, profile, *, name):
@@ -64,8 +66,8 @@ def release(result, profile, *, name):
     """
     _require(result, name)
     tally = Tally()
-    rows = [] if result.withheld else _PROTECT[result.kind](result, profile, tally)
-    diagnostics = _reasons(result) if result.withheld else _diagnostics(result.diagnostics, profile, tally)
+    rows = [] if result.withheld else _PROTECT[result.kind](rescaled(result, profile, tally), profile, tally)
+    diagnostics = _reasons(result) if result.withheld else _diagnostics(result, rows, profile, tally)
     payload = {
         "schema": SCHEMA, "name": name, "kind": result.kind, "withheld": result.withheld,
         "estimand": _plain(_fields(result.estimand), "estimand"),
@@ -124,25 +126,32 @@ def _reasons(result):
             if all(isinstance(word, str) and _GATE.match(word) for word in words)}
 
 
-def _diagnostics(values, profile, tally):
-    return {key: _diagnostic(key, value, profile, tally) for key, value in values.items()}
+def _diagnostics(result, rows, profile, tally):
+    ties = Ties(result, rows, profile)
+    return {key: _diagnostic(key, value, ties, profile, tally) for key, value in result.diagnostics.items()}
 
 
-def _diagnostic(key, value, profile, tally):
+def _diagnostic(key, value, ties, profile, tally):
     if isinstance(value, Mapping):
-        return {_key(inner): _diagnostic(inner if str(inner).startswith("n_") else key, entry, profile, tally)
+        return {_key(inner): _diagnostic(inner if str(inner).startswith("n_") else key, entry, ties, profile, tally)
                 for inner, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_diagnostic(key, entry, profile, tally) for entry in _short(value, key)]
-    if str(key).startswith("n_") and key not in _NOT_PERSONS and _is_number(value):
-        return _count_diagnostic(value, profile, tally)
+        return [_diagnostic(key, entry, ties, profile, tally) for entry in _short(value, key)]
+    if _is_number(value) and str(key).startswith("n_") and not _NOT_PERSONS.match(key):
+        return _count_diagnostic(value, ties, profile, tally)
+    if _is_number(value) and value in ties.cells:
+        return ties.cells[value]
+    if _is_number(value) and ties.is_money and abs(value) >= _LEAST_MONEY:
+        return money_text(value, "dkk", profile.decimals)
     return _plain(value, f"diagnostic {key}", profile.decimals)
 
 
-def _count_diagnostic(value, profile, tally):
+def _count_diagnostic(value, ties, profile, tally):
     if 0 < value < profile.min_n:
         tally.add("min_n")
         return None
+    if value in ties.sums:
+        return ties.sums[value]
     return plain_text(round_count(value, profile.rounding_base)) if np.isfinite(value) else None
 
 

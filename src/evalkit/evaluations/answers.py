@@ -10,6 +10,9 @@ ASSUMPTIONS = (
     "assumes_no_spillover",
     "assumes_shocks_alike",
 )
+# Diagnostics in the unit of the outcome.
+OF_THE_OUTCOME = ("shock_sd", "person_error", "treated_before", "treated_after", "comparisons_before",
+                  "comparisons_after", "largest_possible")
 
 
 def effect_estimand(
@@ -44,7 +47,7 @@ def effect_rows(term, times, contrast, changes, scale=1.0):
     )
 
 
-def answer(followed, table, estimand, contrast, changes):
+def answer(followed, table, estimand, contrast, changes, **model):
     """Make the Result; the diagnostics are those of the last outcome asked for, the main one."""
     return Result(
         kind="curve" if estimand.name.endswith("curve") else "model",
@@ -52,6 +55,7 @@ def answer(followed, table, estimand, contrast, changes):
         estimand=estimand,
         provenance=followed.provenance("difference_of_changes", conf_level=followed.study.conf_level),
         diagnostics=diagnostics(followed, contrast, changes),
+        model=model,
     )
 
 

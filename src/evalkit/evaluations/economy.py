@@ -15,7 +15,7 @@ import pandas as pd
 from evalkit.cohort.timeline import register_states
 from evalkit.estimators.cells import difference_of_changes
 from evalkit.estimators.contributions import mean_contributions
-from evalkit.evaluations.answers import diagnostics, effect_estimand
+from evalkit.evaluations.answers import OF_THE_OUTCOME, diagnostics, effect_estimand
 from evalkit.evaluations.gates import withheld
 from evalkit.result import Result, tidy
 from evalkit.weeks import year_of
@@ -114,7 +114,8 @@ def _net(followed, estimand):
         table=table,
         estimand=estimand,
         provenance=_provenance(followed),
-        diagnostics={**diagnostics(followed, contrast, changes), **_facts(followed, table, goal_year)},
+        diagnostics={**_shared(followed, contrast, changes), **_facts(followed, table, goal_year)},
+        model=_scale(followed.n_treated_after, table),
     )
 
 
@@ -180,6 +181,18 @@ def _table(contrast, n_persons, years, invested):
         tidy(term=years, group="invested", estimate=invested),
         tidy(term=years, group="net", estimate=saved - invested, std_error=error, conf_low=low - invested,
              conf_high=high - invested)], ignore_index=True)
+
+
+def _scale(n_persons, table):
+    """Say what is a mean times persons, so that no quotient of released numbers is the number of persons."""
+    invested = table.loc[table["group"] == "invested", "estimate"].to_numpy()
+    return {"scaled_by": n_persons, "not_scaled": np.concatenate([0 * invested, invested, -invested])}
+
+
+def _shared(followed, contrast, changes):
+    """Return the diagnostics of every effect without those in kroner per person: beside totals they count."""
+    return {key: value for key, value in diagnostics(followed, contrast, changes).items()
+            if key not in OF_THE_OUTCOME}
 
 
 def _provenance(followed):

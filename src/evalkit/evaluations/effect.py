@@ -4,14 +4,14 @@
 Result, withheld when a gate failed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from evalkit.contract import schema
 from evalkit.contract.dialects import statbank
-from evalkit.errors import CohortError, EstimationError, SpecError
+from evalkit.errors import CohortError, SpecError
 from evalkit.estimators.cells import difference_of_changes
 from evalkit.evaluations import gates
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
@@ -46,11 +46,16 @@ class Evidence:
     ----------
     followed : Followed
         The inflow of both periods.
-    verdict : Verdict
+        Of the inflow.
+    standing : Followed or None
+        Those who were on support at both censuses; None where there is nobody at one of them.
+    stock_verdict : Verdict or None
     """
 
     followed: Followed
     verdict: gates.Verdict
+    standing: Followed | None = None
+    stock_verdict: gates.Verdict | None = None
 
     @property
     def attrition(self):
@@ -65,7 +70,7 @@ class Evidence:
     @property
     def gates(self):
         """What had to hold, and did it."""
-        return self.verdict.result
+        return gates.shown(self.verdict, self.stock_verdict)
 
     def estimate(self, make, *, kind, estimand):
         """Return ``make(followed)`` unless a gate failed."""
@@ -127,7 +132,11 @@ def evidence(tables, spells, study, site):
     """
     preflight(study)
     followed = follow_inflow(tables, spells, study, site)
-    return Evidence(followed=followed, verdict=gates.judge(followed))
+    verdict, standing = gates.judge(followed), None
+    if not verdict.failed:
+        standing = _standing(followed)
+    return Evidence(followed=followed, verdict=verdict, standing=standing,
+                    stock_verdict=gates.judge_stock(standing) if standing else None)
 
 
 def weeks_on_support(evidence):
@@ -187,7 +196,8 @@ def stock(evidence):
     Returns
     -------
     Result
-        Kind ``model``, as `weeks_on_support`; another population, never added to the inflow.
+        Kind ``model``, as `weeks_on_support`; another population, never added to the inflow, and withheld
+        by its own gates as well as by the inflow's.
     """
     estimand = effect_estimand(
         evidence,
@@ -197,7 +207,7 @@ def stock(evidence):
         unit="weeks",
         population="stock",
     )
-    return evidence.estimate(lambda followed: _stock(followed, estimand), kind="model", estimand=estimand)
+    return evidence.estimate(lambda _: _stock(evidence, estimand), kind="model", estimand=estimand)
 
 
 def _by_place(followed):
@@ -248,13 +258,22 @@ def _persons(followed, estimand):
         changes = followed.changes(followed.share(*outcomes)[:, weeks])
         contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
         tables.append(effect_rows(name, weeks, contrast, changes, scale=followed.n_treated_after))
-    return answer(followed, pd.concat(tables, ignore_index=True), estimand, contrast, changes)
+    table = pd.concat(tables, ignore_index=True)
+    return answer(followed, table, estimand, contrast, changes, scaled_by=followed.n_treated_after)
 
 
-def _stock(followed, estimand):
+def _standing(followed):
     try:
         standing = follow_stock(followed)
-        result = _weeks(standing, estimand)
-    except (CohortError, EstimationError):
+    except CohortError:
+        return None
+    return standing if standing.people.frame["period"].nunique() == 2 else None
+
+
+def _stock(evidence, estimand):
+    if evidence.standing is None:
         return gates.withheld("no_stock", kind="model", estimand=estimand)
-    return result.with_estimand(horizon_weeks=float(standing.plan.horizon))
+    estimand = replace(estimand, horizon_weeks=float(evidence.standing.plan.horizon))
+    return evidence.stock_verdict.guard(
+        lambda: _weeks(evidence.standing, estimand), kind="model", estimand=estimand
+    )
