@@ -9,6 +9,7 @@ import pytest
 
 from evalkit import contract, simulate, spec, weeks
 from evalkit.cohort import spells as make_spells
+from evalkit.contract.dialects import statbank
 from evalkit.files import sha256_file
 from evalkit.simulate import codes, observe
 from evalkit.simulate.own import sanctions
@@ -162,14 +163,35 @@ def test_project_of_29_ends_as_the_source_says():
     assert (project["start"] == pd.Timestamp("2017-11-01")).all()
 
 
-def test_panel_is_of_simulated_municipalities_only(folder):
-    from evalkit.contract.dialects import statbank
+@pytest.mark.parametrize(("place", "own"), [("folder", "Hjørring"), ("second", "Frederikshavn")])
+def test_panel_is_of_simulated_municipalities_only(place, own, request):
+    """The second site's panel holds others and older years than its own files do."""
     for name in ("LBESK69", "AUK01", "FOLK1A"):
-        panel = statbank.read(folder / f"{name}.csv")
-        assert set(panel["municipality"]) - {"Hjørring"} <= {
-            f"Kommune {number:02d}" for number in range(1, 25)
-        }
-        assert panel["period"].nunique() == 40
+        panel = statbank.read(request.getfixturevalue(place) / f"{name}.csv")
+        others = {f"Kommune {number:02d}" for number in range(1, 25)}
+        assert set(panel["municipality"]) == {own} | others
+        assert panel["period"].min() == "2010Q1" and panel["period"].nunique() == 40
+        assert panel["value"].notna().all() and (panel["value"] >= 0).all()
+
+
+def test_the_programme_is_in_the_second_sites_panel():
+    made = simulate.register(site="frederikshavn", n_persons=300, detail=False)
+    counted = made.counted()
+    assert counted.site.programme_start == made.site.programme_start
+    assert counted.first_week < made.first_week and counted.municipalities[0] == "Frederikshavn"
+    assert len(counted.home) == 300 + 24 * 30
+    whole = simulate.register(n_persons=30, n_comparisons=2, persons_per_comparison=10, detail=False)
+    assert whole.counted() is whole
+
+
+def test_the_investment_is_the_sources_or_invented(folder, second):
+    published, invented = (pd.read_csv(place / "ledger.csv", encoding="utf-8") for place in (folder, second))
+    assert published["amount_dkk"].sum() == 124.7e6 and set(published["basis"]) == {"NOT_STATED"}
+    assert set(invented["source"]) == {"Simulated example: invented amounts"}
+    basis = invented.groupby("year")["basis"].agg(set).to_dict()
+    assert basis == {2018: {"ACCOUNTS"}, 2019: {"ACCOUNTS"}, 2020: {"BUDGET"}, 2021: {"BUDGET"}}
+    # 400 persons at about 2,000 DKK each a year.
+    assert invented.groupby("year")["amount_dkk"].sum().between(0.85 * 800_000, 1.15 * 800_000).all()
 
 
 def test_truth_lies_beside_the_delivery(folder):
