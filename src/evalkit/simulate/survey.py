@@ -1,5 +1,6 @@
 """Two survey waves: who was asked, who answered, and what, with a known change between the waves."""
 
+from functools import cache
 from math import erf
 
 import numpy as np
@@ -54,6 +55,7 @@ def scale_truth(own):
     return truth
 
 
+@cache
 def items(questionnaire):
     """Return the items of a questionnaire as its file states them."""
     text = package_data("data_schema", "questionnaires", f"{questionnaire}.yaml").read_text(encoding="utf-8")
