@@ -13,11 +13,12 @@ LANGUAGES = ("da", "en")
 # Answered at both sites, whatever else is withheld at the second.
 ANSWERED = [("data_check", "problems"), ("effect", "cohort"), ("effect", "panel_employees"), ("effect", "panel_assistance"),
             ("mechanism", "attrition"), ("mechanism", "caseload"), ("mechanism", "contacts"), ("mechanism", "investment"),
-            ("monitoring", "long_cases"), ("monitoring", "current_offers"), ("monitoring", "rehabilitation_meetings")]
+            ("monitoring", "long_cases"), ("monitoring", "projects"), ("monitoring", "rehabilitation_meetings")]
 # Needs what the second site does not have: years before the programme, other municipalities, a survey, the process.
 UNANSWERED = {
     "effect": ["goal_1", "goal_2", "goal_3", "time_to_exit", "stock"],
     "mechanism": ["funnel", "gate_times", "waits", "progression", "ratings"],
+    "monitoring": ["current_offers", "offers_last_year", "no_offer_reasons", "gap_sensitivity"],
     "user": ["response", "items", "scales", "change"]}
 
 

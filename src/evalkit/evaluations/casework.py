@@ -20,15 +20,17 @@ def caseload(tables, study, site):
     staff = (
         tables["headcount"][tables["headcount"]["role"] == study.caseload_role].groupby("month")["fte"].sum()
     )
-    case, rows = tables["case"], []
+    case, rows, cases = tables["case"], [], []
     for quarter in _quarters(tables):
         month = quarter.start_time + pd.DateOffset(months=1)
         day = month + pd.Timedelta(days=14)
         open_cases = case[(case["start"] <= day) & (case["end"] > day)]
         if staff.get(month, 0) > 0 and len(open_cases):
-            rows.append((str(quarter), open_cases["person_id"].nunique() / staff[month],
-                         open_cases["caseworker_id"].nunique()))
-    return _by_quarter("caseload", rows, tables, study, ("case", "headcount"))
+            n = open_cases["person_id"].nunique()
+            rows.append((str(quarter), n / staff[month], open_cases["caseworker_id"].nunique()))
+            cases.append(n)
+    # Many know how many hands there are: times them the figure is the number of cases.
+    return _by_quarter("caseload", rows, tables, study, ("case", "headcount"), scaled_by=np.array(cases))
 
 
 @needs("case", "contact")
@@ -88,7 +90,7 @@ def _quarters(tables):
     return [quarter for quarter in every if quarter.start_time >= first and quarter.end_time < last]
 
 
-def _by_quarter(name, rows, tables, study, used):
+def _by_quarter(name, rows, tables, study, used, **model):
     columns = ("term", "estimate", "n_persons", "std_error")
     values = dict(zip(columns, zip(*rows, strict=True), strict=False)) if rows else {"term": []}
     table = tidy(**values)
@@ -98,5 +100,6 @@ def _by_quarter(name, rows, tables, study, used):
         kind="counts",
         estimand=Estimand(name=name, population="own_cases", outcome=name, unit="ratio"),
         table=table,
+        model=model,
         provenance=origin(tables, study, used, method="ratio_of_sums"),
     )

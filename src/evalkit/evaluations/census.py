@@ -2,13 +2,15 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import wraps
 
 import pandas as pd
 
 from evalkit.cohort import spells as cohort_spells
 from evalkit.evaluations.durations import census_date, stock
-from evalkit.evaluations.facts import origin
+from evalkit.evaluations.facts import HISTORY_TOO_SHORT, origin, unanswered
 from evalkit.result import Estimand
+from evalkit.weeks import week_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,6 +37,32 @@ def census(tables, study, site, *, spells=None):
         return Census(date=date, spells=None, people=pd.DataFrame())
     spells = cohort_spells(tables) if spells is None else spells
     return Census(date=date, spells=spells, people=stock(tables, spells, study, site, census=date))
+
+
+def looks_back(weeks):
+    """Mark a question that needs data reaching so many weeks behind the census.
+
+    Where they do not, nobody can be seen to have been in the system that long: a count of zero would say
+    that nobody has. The answer is then withheld.
+
+    Parameters
+    ----------
+    weeks : str
+        Field of the study that holds the weeks.
+    """
+    def mark(question):
+        @wraps(question)
+        def asked(tables, study, site, *, census):
+            if seen_weeks(census) < getattr(study, weeks):
+                return unanswered(question.__name__, [], study, reason=HISTORY_TOO_SHORT)
+            return question(tables, study, site, census=census)
+        return asked
+    return mark
+
+
+def seen_weeks(census):
+    """Return how many weeks the data reach back from the census, its own week included."""
+    return week_of(census.date) + 1 - census.spells.first_week
 
 
 def by_benefit(people, study):

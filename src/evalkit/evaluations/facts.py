@@ -8,6 +8,10 @@ import pandas as pd
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 MISSING_TABLES = "missing_tables"
+HISTORY_TOO_SHORT = "history_too_short"
+# What limits an answer although its tables are there.
+_LIMITS = {HISTORY_TOO_SHORT, "bounds_only", "nobody_counted", "nobody_followed", "too_few_exits", "no_model",
+           "one_wave"}
 # Tables with records in every week, and the column that dates a record.
 _DENSE = {"activity": "start", "contact": "date", "income_month": "month"}
 
@@ -55,37 +59,50 @@ def unanswered(name, missing, study, *, reason=MISSING_TABLES):
                   diagnostics={"missing_tables": list(missing)})
 
 
-def reach(tables, study, questions):
-    """Say which questions the delivered tables can answer.
+def reach(tables, study, questions, told):
+    """Say which questions the delivered data could answer, and what the others lack.
 
     Parameters
     ----------
     questions : sequence of functions marked by `needs`
+    told : mapping of str to Result
+        What each question was answered, by its name.
 
     Returns
     -------
     Result
-        Kind aggregate: ``term`` the question, ``estimate`` 1 where its tables are there and 0 where not,
-        ``group`` the tables that are missing, joined by a comma, or ``nothing_missing``.
+        Kind aggregate, unit ``yes_no``: ``term`` the question, ``estimate`` 1 where it was answered, 0 where
+        not, and 0.5 where the data tell its bounds alone; ``group`` is what is missing: tables joined by a
+        comma, another reason, or ``nothing_missing``.
     """
-    missing = {question.__name__: missing_tables(tables, question.needs) for question in questions}
-    lacking = sorted({name for names in missing.values() for name in names})
+    answers = {question.__name__: _answered(told[question.__name__]) for question in questions}
+    lacking = sorted({name for question in questions for name in missing_tables(tables, question.needs)})
+    estimate, reasons = zip(*answers.values(), strict=True)
+    used = {name for question in questions for name in question.needs if tables.has(name)}
     return Result(
         kind="aggregate",
-        estimand=Estimand(name="reach", unit="share"),
-        table=tidy(
-            term=list(missing),
-            group=[_listed(names) for names in missing.values()],
-            estimate=[float(not names) for names in missing.values()],
-        ),
-        provenance=Provenance(study=study.name, study_sha256=study.sha256),
+        estimand=Estimand(name="reach", unit="yes_no"),
+        table=tidy(term=list(answers), group=list(reasons), estimate=list(estimate)),
+        provenance=Provenance(study=study.name, study_sha256=study.sha256, rests_on=rests_on(tables, used)),
         diagnostics={
             "missing_tables": lacking,
             "missing": _listed(lacking),
-            "questions": len(missing),
-            "answered": sum(not names for names in missing.values()),
+            "questions": len(answers),
+            "answered": estimate.count(1.0),
+            "limited": sum(reason in _LIMITS for reason in reasons),
         },
     )
+
+
+def _answered(result):
+    """Return how far a question was answered (1, 0.5 or 0) and what is missing."""
+    if result.withheld == MISSING_TABLES:
+        return 0.0, _listed(result.diagnostics["missing_tables"])
+    if result.withheld:
+        return 0.0, result.withheld
+    if not np.isfinite(result.table["estimate"]).any():
+        return 0.0, "nobody_counted"
+    return (0.5, "bounds_only") if result.diagnostics.get("bounds_only") else (1.0, "nothing_missing")
 
 
 def _listed(names):

@@ -103,9 +103,7 @@ def course(tables, study, site, *, people):
     other = activity["type"].isin(study.kinds["health"]) & ~named
     exposed = {"course": exposures(activity, where=named, after_weeks=study.after_weeks),
                "other_health": exposures(activity, where=other, after_weeks=study.after_weeks)}
-    result = _ratios("course", _at_risk(people, study, exposed), tables, study, ("benefit", "activity"))
-    took = activity[named & activity["person_id"].isin(people.cohort.frame["person_id"])]
-    return result.with_diagnostics(n_course=int(took["person_id"].nunique()), n_courses=len(took))
+    return _ratios("course", _at_risk(people, study, exposed), tables, study, ("benefit", "activity"))
 
 
 @needs("benefit", "person", "residence", "case", "contact")

@@ -6,7 +6,7 @@ from evalkit import spec
 from evalkit.cohort import spells as cohort_spells
 from evalkit.errors import CohortError
 from evalkit.evaluations.casework import caseload, contacts
-from evalkit.evaluations.facts import needs, reach, unanswered
+from evalkit.evaluations.facts import needs, reach, rests_on, unanswered
 from evalkit.evaluations.funnel import funnel, gate_times, waits
 from evalkit.evaluations.hazards import course, efforts, efforts_by_group, followed, interplay, parallel
 from evalkit.evaluations.progression import progression, progression_change
@@ -59,9 +59,9 @@ def describe(tables, study, site, *, spells=None):
         told["attrition"] = people
         told |= {step.__name__: people.with_estimand(name=step.__name__) for step in HAZARDS}
     else:
-        told["attrition"] = people.cohort.attrition
+        told["attrition"] = people.cohort.attrition.with_provenance(rests_on=rests_on(tables, attrition.needs))
         told |= {step.__name__: step(tables, study, site, people=people) for step in HAZARDS}
-    return Description(**told, reach=reach(tables, study, (*STEPS, *HAZARDS)))
+    return Description(**told, reach=reach(tables, study, (*STEPS, *HAZARDS), told))
 
 
 @needs("benefit", "person", "residence")

@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 
 from evalkit.evaluations.activation import claim, touched_share
-from evalkit.evaluations.census import by_benefit, census, fact, fact_origin, window_start
+from evalkit.evaluations.census import (
+    by_benefit,
+    census,
+    fact,
+    fact_origin,
+    looks_back,
+    seen_weeks,
+    window_start,
+)
 from evalkit.evaluations.durations import bounded, run_weeks
 from evalkit.evaluations.facts import counts, needs, reach, shares
 from evalkit.evaluations.offers import current_offer, exempt, reasons, touched
@@ -71,7 +79,7 @@ def answers(tables, study, site, *, spells=None):
     told = {question.__name__: question(tables, study, site, census=now) for question in QUESTIONS}
     told |= {figures.__name__: figures(tables, study, site) for figures in PUBLISHED}
     return Answers(
-        **told, claim=claim(told["touched_share"], study, site), reach=reach(tables, study, QUESTIONS)
+        **told, claim=claim(told["touched_share"], study, site), reach=reach(tables, study, QUESTIONS, told)
     )
 
 
@@ -93,7 +101,8 @@ def long_stock(tables, study, site, *, census):
     return counts("long_stock", rows, estimand=fact("long_stock", "activity_ready_long"),
                   provenance=fact_origin(tables, study, census, "benefit"), census=str(census.date),
                   n_left_censored=int(census.people["is_left_censored"].sum()),
-                  n_visitation_missing=int(unsure.sum()), data_from=str(tables.data_from))
+                  n_visitation_missing=int(unsure.sum()), data_from=str(tables.data_from),
+                  bounds_only=_tells_bounds_only(census, study))
 
 
 @needs("benefit")
@@ -109,10 +118,12 @@ def long_cases(tables, study, site, *, census):
     rows = [(bound, group, _told(marks.loc[people.index, bound], bound, census, study), len(people))
             for group, people in by_benefit(census.people, study) for bound in _BOUNDS]
     return shares("long_cases", rows, estimand=fact("long_cases", "all_cases", unit="share"),
-                  provenance=fact_origin(tables, study, census, "benefit"), census=str(census.date))
+                  provenance=fact_origin(tables, study, census, "benefit"), census=str(census.date),
+                  bounds_only=_tells_bounds_only(census, study))
 
 
 @needs("benefit")
+@looks_back("long_weeks")
 def gap_sensitivity(tables, study, site, *, census):
     """Count long cases by the longest gap that does not start the clock anew, and with all weeks added up.
 
@@ -136,6 +147,7 @@ def gap_sensitivity(tables, study, site, *, census):
 
 
 @needs("benefit", "activity")
+@looks_back("long_weeks")
 def offers_last_year(tables, study, site, *, census):
     """Share of the long activity-ready persons with an offer in the last twelve months (S02).
 
@@ -159,6 +171,7 @@ def offers_last_year(tables, study, site, *, census):
 
 
 @needs("benefit", "activity")
+@looks_back("long_weeks")
 def current_offers(tables, study, site, *, census):
     """Count the long cases by their one current offer and benefit (S05-S07)."""
     long = _long(census, study, ready_only=False)
@@ -177,6 +190,7 @@ def current_offers(tables, study, site, *, census):
 
 
 @needs("benefit", "activity", "exemption")
+@looks_back("long_weeks")
 def no_offer_reasons(tables, study, site, *, census):
     """Count the long cases without a current offer by the first registered reason (S08)."""
     long = _long(census, study, ready_only=False)
@@ -242,8 +256,11 @@ def no_effort(tables, study, site, *, census):
 
 def _told(mark, bound, census, study):
     """Return a count; data that reach back less than the weeks asked about allow bounds alone."""
-    seen = week_of(census.date) + 1 - census.spells.first_week
-    return np.nan if bound == "count" and seen < study.long_weeks else int(mark.sum())
+    return np.nan if bound == "count" and _tells_bounds_only(census, study) else int(mark.sum())
+
+
+def _tells_bounds_only(census, study):
+    return seen_weeks(census) < study.long_weeks
 
 
 def _long(census, study, *, ready_only=True):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from evalkit.evaluations.census import by_benefit, fact, fact_origin, window_start
+from evalkit.evaluations.census import by_benefit, fact, fact_origin, looks_back, window_start
 from evalkit.evaluations.facts import counts, needs, shares
 from evalkit.evaluations.offers import pending_rehabilitation
 
@@ -26,17 +26,17 @@ def rehabilitation_need(tables, study, site, *, census):
 
 @needs("rehabilitation")
 def rehabilitation_meetings(tables, study, site, *, census):
-    """Count the rehabilitation team's meetings and the persons they were about, by half-year (S03)."""
+    """Count the persons whom the rehabilitation team met, by half-year (S03); ``n_met`` adds the half-years up."""
     held = tables["rehabilitation"]
     held = held[(held["step"] == "MEETING") & (held["date"] <= pd.Timestamp(tables.data_through))]
     half = held["date"].dt.year.astype(str) + "H" + ((held["date"].dt.month > 6) + 1).astype(str)
-    by_half = held.groupby(half.to_numpy())["person_id"].agg(["size", "nunique"])
-    rows = [(name, "", int(row["nunique"])) for name, row in by_half.iterrows()]
+    rows = [(name, "", int(n)) for name, n in held.groupby(half.to_numpy())["person_id"].nunique().items()]
     return counts("rehabilitation_meetings", rows, estimand=fact("rehabilitation_meetings", "all_cases"),
-                  provenance=fact_origin(tables, study, census, "rehabilitation"), n_meetings=len(held))
+                  provenance=fact_origin(tables, study, census, "rehabilitation"), n_met=sum(n for *_, n in rows))
 
 
 @needs("benefit", "case_review")
+@looks_back("review_weeks")
 def reviewed(tables, study, site, *, census):
     """Share of cases over three years that were reviewed in the last twelve months, by benefit (S10)."""
     start = window_start(census, study)

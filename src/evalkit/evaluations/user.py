@@ -53,7 +53,7 @@ def experience(tables, study, site):
     """
     survey = read_survey(tables, study) if tables.has(*SURVEY_TABLES) else None
     told = {question.__name__: question(tables, study, site, survey=survey) for question in QUESTIONS}
-    return Experience(**told, reach=reach(tables, study, QUESTIONS))
+    return Experience(**told, reach=reach(tables, study, QUESTIONS, told))
 
 
 @needs(*SURVEY_TABLES)
@@ -211,7 +211,7 @@ def _linked(survey, study):
         (name, person) for name, scored in survey.scored.items() if wave in scored.index.unique("wave")
         for person in scored.loc[wave].index]) for wave in study.waves)
     n = int(second.isin(first).sum())
-    return {"n_linked": n, "n_second_wave": len(second), "linked_share": n / len(second)}
+    return {"n_linked": n, "n_second_wave": len(second)}
 
 
 def _means(name, means, tables, study, **diagnostics):

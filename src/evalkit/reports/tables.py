@@ -4,6 +4,8 @@ from html import escape
 
 from evalkit.reports.text import NBSP, in_unit, number, percent, rows_of, unit_of
 
+_YES_NO = {0.0: "no", 0.5: "partly", 1.0: "yes"}
+
 
 def table(payload, strings, language, *, caption):
     """Return a payload's rows as an HTML table in one language.
@@ -109,6 +111,8 @@ def _estimate_name(payload, unit, strings, language):
     """Return the header of the estimates, with a unit that the numbers do not carry themselves."""
     if payload["kind"] == "counts" and unit in ("", "persons", "rows"):
         return strings.say("column_count", language)
+    if unit == "yes_no":
+        return strings.say("column_yes_no", language)
     name, key = strings.say("column_estimate", language), f"unit_{unit}"
     spoken = key in strings.labels and unit not in ("persons", "share", "percent")
     return f"{name} ({strings.label(key, language)})" if spoken else name
@@ -124,7 +128,10 @@ def _estimate(payload, strings, language):
     def write(row):
         if row["estimate"] is None:
             return few if payload["suppressed"]["n_cells"] else "–"
-        return in_unit(row["estimate"], unit_of(payload, row["term"]), language)
+        unit = unit_of(payload, row["term"])
+        if unit == "yes_no":
+            return strings.say(_YES_NO[float(row["estimate"])], language)
+        return in_unit(row["estimate"], unit, language)
 
     return write
 
