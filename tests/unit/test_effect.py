@@ -104,14 +104,37 @@ def test_designs_stand_in_one_table_with_what_they_assume(evidence):
 def test_sensitivity_repeats_the_main_estimate(evidence):
     table = effect.sensitivity(evidence).table.set_index("term")["estimate"]
     main = effect.weeks_on_support(evidence).row("weeks_on_support", time_weeks=104).estimate
-    assert table["main"] == table["bridge_weeks_0"] == main
+    assert table["main"] == main
     assert table["leave_one_out_low"] <= main <= table["leave_one_out_high"]
-    assert {"bridge_weeks_8", "sustain_weeks_2", "washout_weeks_26"} <= set(table.index)
+    assert {"bridge_weeks_0", "bridge_weeks_1", "bridge_weeks_8", "washout_weeks_26"} <= set(table.index)
 
 
-def test_stock_is_another_population(evidence):
-    result = effect.stock(evidence)
-    assert result.withheld == "no_stock" or result.estimand.population == "stock"
+def test_gaps_count_as_support_up_to_the_weeks_chosen():
+    """Every treated spell after the start has a hole of three weeks; who closes none sees three weeks less."""
+    tables, whole = world(effect_weeks=0.0), followed(world(effect_weeks=0.0), study())
+    benefit = tables["benefit"]
+    frame = whole.followed.people.frame
+    own = frame.loc[whole.followed.is_treated & whole.followed.is_after, "person_id"]
+    holed = benefit["person_id"].isin(own)
+    first = benefit[holed].assign(end=benefit.loc[holed, "start"] + pd.Timedelta(weeks=10))
+    second = benefit[holed].assign(start=benefit.loc[holed, "start"] + pd.Timedelta(weeks=13))
+    benefit = pd.concat([benefit[~holed], first, second], ignore_index=True)
+    gaps = followed(replace(tables, frames={**tables.frames, "benefit": benefit}), study())
+    found = effect.sensitivity(gaps).table.set_index("term")["estimate"]
+    without = effect.weeks_on_support(whole).row("weeks_on_support", time_weeks=104).estimate
+    assert found["main"] == found["bridge_weeks_8"] == pytest.approx(without)
+    assert found["bridge_weeks_0"] == found["bridge_weeks_1"] == pytest.approx(without - 3)
+
+
+def test_stock_is_another_population():
+    """All spells are of 40 weeks, the treated ones after the start of 30: of those met on the census day, evenly
+    somewhere in their spells, the treated have on average 15 weeks left and the others 20."""
+    found = followed(world(n_persons=300, spread=0.0, shock=0.3), study(stock_census=(-150, 70)))
+    result, inflow = effect.stock(found), effect.weeks_on_support(found)
+    assert (result.estimand.population, result.estimand.horizon_weeks) == ("stock", 104)
+    row = result.row("weeks_on_support", time_weeks=104)
+    assert row.conf_low < -5 < row.conf_high and row.conf_high < 0
+    assert result.diagnostics["n_treated_after"] < inflow.diagnostics["n_treated_after"] / 2
 
 
 def test_stock_before_the_data_is_withheld_with_its_reason():

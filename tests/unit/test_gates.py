@@ -1,6 +1,7 @@
 """Each gate on one planted data set that fails it and one that passes; and nothing of a withheld estimate anywhere."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -58,12 +59,53 @@ def test_gate_fails_on_its_planted_register_and_says_by_how_much(name):
     assert verdict.result.diagnostics["all_pass"] is False
 
 
-def test_gate_of_trends_forgives_bad_luck():
-    """A wide interval that reaches back to what is allowed is no evidence of different trends."""
+def test_little_data_do_not_let_a_difference_pass():
+    """The interval reaches back to nothing, and the estimate is beyond the limit all the same."""
     verdict = followed(
-        world(spread=60.0, seed=3), study(gates={"max_placebo_weeks": 0.0, "max_imbalance": 9.0})
+        world(spread=60.0, seed=3), study(gates={"max_placebo_weeks": 1.0, "max_imbalance": 9.0})
     ).verdict
-    assert verdict.failed == ""
+    assert verdict.failed == "parallel_trends"
+    row = verdict.result.row("gate_parallel_trends", "fails")
+    assert row.conf_low < 0 < row.conf_high and abs(row.estimate) > 1
+
+
+def test_gate_that_holds_says_what_it_cannot_exclude():
+    shown = followed(world(spread=60.0, seed=3), study(gates={"max_placebo_weeks": 99.0, "max_imbalance": 9.0}))
+    assert shown.verdict.failed == ""
+    row, told = shown.gates.row("gate_parallel_trends", "passes"), shown.gates.diagnostics
+    assert told["cannot_exclude_weeks"] == max(-row.conf_low, row.conf_high) > abs(row.estimate)
+    assert (told["trend_weeks"], told["trend_limit"]) == (row.estimate, 99.0)
+
+
+# gate of the stock: (what the failing register has, what the failing study has, size it must report)
+STANDING = {
+    "persons": ({"own": {"n_persons": 40}}, {}, (5, 10)),
+    "comparisons": ({}, {"gates": {"min_comparison_persons": 200}}, (0, 0)),
+    "lost_weeks": ({"data_through": 70}, {}, (0.6, 0.9)),
+    "pre_level": ({"level": lambda persons: 20 * (persons["town"] == 0), "shock": 0.5}, {}, (5, 15)),
+}
+
+
+def with_stock(register, choices):
+    return followed(world(n_persons=150, **register), study(stock_census=(-150, 60), **choices))
+
+
+def test_sound_stock_passes_every_gate_of_its_own():
+    found = with_stock({}, {})
+    assert {gate.name: gate.passes for gate in found.stock_verdict.gates} == dict.fromkeys(STANDING, True)
+    assert not effect.stock(found).withheld
+    assert found.gates.row("gate_stock_persons", "passes").estimate == 35
+
+
+@pytest.mark.parametrize("name", STANDING)
+def test_stock_fails_on_its_planted_register_and_says_by_how_much(name):
+    register, choices, (low, high) = STANDING[name]
+    found = with_stock(register, choices)
+    assert found.stock_verdict.failed == name
+    assert low <= size_of(found.stock_verdict, name) <= high
+    assert (found.gates.table["term"] == f"gate_stock_{name}").sum() == 2
+    alone = replace(found, verdict=replace(found.verdict, failed=""))
+    assert effect.stock(alone).withheld == name and effect.stock(alone).table.empty
 
 
 def results(evidence):
@@ -103,7 +145,8 @@ def test_withheld_estimate_is_nowhere():
 
 
 def test_sound_register_shows_what_was_withheld_above():
-    evidence = followed(world(tables={"price": prices(), "ledger": ledger()}), study())
+    small = {"min_persons": 5, "min_comparison_persons": 3}
+    evidence = followed(world(tables={"price": prices(), "ledger": ledger()}), study(gates=small))
     for name, result in results(evidence).items():
         assert not result.withheld, name
         assert len(result.table), name

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from evalkit import cohort
 from evalkit.errors import CohortError, EstimationError
 from evalkit.estimators.cells import difference_of_changes, naive_contrasts
 from evalkit.evaluations.answers import effect_estimand
@@ -66,7 +65,7 @@ def sensitivity(evidence):
     Returns
     -------
     Result
-        Kind ``model``: ``main``; ``bridge_weeks_k`` (gaps of up to k weeks count as support), ``sustain_weeks_k``,
+        Kind ``model``: ``main``; ``bridge_weeks_k`` (gaps of up to k weeks count as support);
         ``washout_weeks_k``; ``leave_one_out_low`` and ``_high`` (a comparison municipality left out, the two
         extremes). A choice under which nobody can be followed is absent.
     """
@@ -134,17 +133,12 @@ def _others(followed):
     """Yield each other choice with a way to follow the persons under it."""
     study = followed.study
     for weeks in study.sensitivity.bridge_weeks:
-        yield f"bridge_weeks_{weeks}", lambda weeks=weeks: _again(followed, study, cohort.bridge(
-            followed.spells, max_gap_weeks=weeks))
-    for name in ("sustain_weeks", "washout_weeks"):
-        for weeks in getattr(study.sensitivity, name):
-            yield f"{name}_{weeks}", lambda name=name, weeks=weeks: _again(
-                followed, replace(study, **{name: weeks})
-            )
-
-
-def _again(followed, study, spells=None):
-    return follow_inflow(followed.tables, followed.spells if spells is None else spells, study, followed.site)
+        # A gap folds back into support when it is shorter than what makes somebody self-sufficient.
+        yield f"bridge_weeks_{weeks}", lambda weeks=weeks: replace(
+            followed, study=replace(study, sustain_weeks=weeks + 1))
+    for weeks in study.sensitivity.washout_weeks:
+        yield f"washout_weeks_{weeks}", lambda weeks=weeks: follow_inflow(
+            followed.tables, followed.spells, replace(study, washout_weeks=weeks), followed.site)
 
 
 def _support_changes(followed):

@@ -132,10 +132,8 @@ def evidence(tables, spells, study, site):
     """
     preflight(study)
     followed = follow_inflow(tables, spells, study, site)
-    verdict, standing = gates.judge(followed), None
-    if not verdict.failed:
-        standing = _standing(followed)
-    return Evidence(followed=followed, verdict=verdict, standing=standing,
+    standing = _standing(followed)
+    return Evidence(followed=followed, verdict=gates.judge(followed), standing=standing,
                     stock_verdict=gates.judge_stock(standing) if standing else None)
 
 

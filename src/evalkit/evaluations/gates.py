@@ -2,10 +2,10 @@
 
 Each gate compares one number with a limit that the study set before data were seen. The number and the
 limit are shown, whichever way it went; the estimate is shown only if all gates hold, and withheld everywhere
-(curve, sensitivity, money, bundle) if one fails.
+(curve, sensitivity, money, bundle) if one fails. The stock is another population and has gates of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,10 @@ class Gate:
         The least (``at_least``) or the most that passes.
     at_least : bool
     passes : bool
-        Decided by ``size`` and ``limit``, but for ``parallel_trends``, which the interval decides.
+        Decided by ``size`` and ``limit`` alone.
+    conf_low, conf_high : float
+        Interval of a size that is estimated, missing where it is counted. It decides nothing: a gate that
+        holds with a wide interval says little, and the reader must see that.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Gate:
     limit: float
     at_least: bool
     passes: bool
+    conf_low: float = np.nan
+    conf_high: float = np.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,13 +90,47 @@ def judge(followed):
     Notes
     -----
     ``parallel_trends`` estimates the effect between the two halves of the earlier period, where there is
-    none, and fails when the whole interval lies beyond the limit: bad luck alone seldom does that.
+    none, and fails when the estimate lies beyond the limit, however wide its interval: little data must not
+    let a difference pass. A gate that holds does not show that there is no difference, so the largest one
+    that the interval cannot exclude stands beside it. (An equivalence test, the whole interval inside the
+    limit, would withhold nearly every single municipality.)
     """
     gates = [_pre_period(followed), _persons(followed), _comparisons(followed)]
     if all(gate.passes for gate in gates):
         gates += [_lost(followed), _balance(followed), _pre_level(followed), _parallel_trends(followed)]
-    failed = next((gate.name for gate in gates if not gate.passes), "")
-    return Verdict(gates=tuple(gates), failed=failed, result=_result(gates, followed))
+    return _verdict(gates, followed)
+
+
+def judge_stock(standing):
+    """Judge the gates of those who already were on support.
+
+    Parameters
+    ----------
+    standing : Followed
+        The stock at both censuses.
+
+    Returns
+    -------
+    Verdict
+        ``persons``, ``comparisons``, ``lost_weeks``, ``pre_level``. Not the mix of persons: who still is on support
+        a year into the programme is part of what it did.
+    """
+    gates = [_persons(standing), _comparisons(standing)]
+    if all(gate.passes for gate in gates):
+        gates += [_lost(standing), _pre_level(standing)]
+    return _verdict(gates, standing)
+
+
+def shown(inflow, stock=None):
+    """Put the gates of both populations into one Result; the stock's are named by it."""
+    result = inflow.result
+    if stock is None:
+        return result
+    table = stock.result.table
+    table = table.assign(term=table["term"].str.replace("gate_", "gate_stock_"))
+    return replace(
+        result, table=pd.concat([result.table, table], ignore_index=True)
+    ).with_diagnostics(stock_failed=[gate.name for gate in stock.gates if not gate.passes])
 
 
 def at_least(name, size, limit):
@@ -164,15 +203,12 @@ def _parallel_trends(followed):
     try:
         placebo = placebo_in_time(followed)
     except EstimationError:
-        return Gate(name="parallel_trends", size=np.nan, limit=limit, at_least=False, passes=False)
-    beyond = placebo.conf_low[0] > limit or placebo.conf_high[0] < -limit
-    return Gate(
-        name="parallel_trends",
-        size=float(abs(placebo.estimate[0])),
-        limit=limit,
-        at_least=False,
-        passes=not beyond,
+        return at_most("parallel_trends", np.nan, limit)
+    estimate, low, high = (
+        float(value[0]) for value in (placebo.estimate, placebo.conf_low, placebo.conf_high)
     )
+    return replace(at_most("parallel_trends", abs(estimate), limit),
+                   size=estimate, conf_low=low, conf_high=high)
 
 
 def placebo_in_time(followed):
@@ -194,15 +230,24 @@ def placebo_in_time(followed):
     return difference_of_changes(changes, conf_level=followed.study.conf_level)
 
 
+def _verdict(gates, followed):
+    failed = next((gate.name for gate in gates if not gate.passes), "")
+    return Verdict(gates=tuple(gates), failed=failed, result=_result(gates, followed))
+
+
 def _result(gates, followed):
-    rows = [(f"gate_{gate.name}", side, value) for gate in gates
-            for side, value in (("passes" if gate.passes else "fails", gate.size), ("limit", gate.limit))]
-    term, group, value = zip(*rows, strict=True)
-    finite = np.where(np.isfinite(value), value, np.nan)
+    rows = []
+    for gate in gates:
+        name = f"gate_{gate.name}"
+        rows.append((name, "passes" if gate.passes else "fails", gate.size, gate.conf_low, gate.conf_high))
+        rows.append((name, "limit", gate.limit, np.nan, np.nan))
+    term, group, *values = zip(*rows, strict=True)
+    value, low, high = (np.where(np.isfinite(column), column, np.nan) for column in values)
     n_persons = followed.people.frame["person_id"].nunique()
     return Result(
         kind="model",
-        table=tidy(term=list(term), group=list(group), estimate=finite, n_persons=float(n_persons)),
+        table=tidy(term=list(term), group=list(group), estimate=value, conf_low=low, conf_high=high,
+                   n_persons=float(n_persons)),
         estimand=Estimand(name="gates", outcome="gates", summary="size_and_limit", unit=_UNITS),
         provenance=followed.provenance("gates"),
         diagnostics={
@@ -210,8 +255,21 @@ def _result(gates, followed):
             "all_pass": all(gate.passes for gate in gates),
             "n_persons": n_persons,
             "failed": [gate.name for gate in gates if not gate.passes],
+            **_trend(gates),
         },
     )
+
+
+def _trend(gates):
+    """Return what the gate of trends found and the largest difference that it cannot exclude."""
+    found = next((gate for gate in gates if gate.name == "parallel_trends"), None)
+    if found is None or not np.isfinite(found.size):
+        return {}
+    return {
+        "trend_weeks": found.size,
+        "trend_limit": found.limit,
+        "cannot_exclude_weeks": max(abs(found.conf_low), abs(found.conf_high)),
+    }
 
 
 _UNITS = {
@@ -223,3 +281,5 @@ _UNITS = {
     "gate_pre_level": "standard_deviations",
     "gate_parallel_trends": "weeks",
 }
+_UNITS |= {name.replace("gate_", "gate_stock_"): _UNITS[name]
+           for name in ("gate_persons", "gate_comparisons", "gate_lost_weeks", "gate_pre_level")}

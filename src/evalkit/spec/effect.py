@@ -49,7 +49,7 @@ class EffectGates:
         Persons in each period from which a comparison municipality is one.
     max_placebo_weeks : float
         The effect found where there is none (between the two halves of the time before) may be
-        this far from 0; the gate fails when its whole interval lies further out.
+        this far from 0, however wide its interval.
     max_pre_difference_sd : float
         Distance of the treated municipality's level before from the comparisons' mean, in their standard
         deviations.
@@ -72,10 +72,16 @@ class EffectGates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EffectSensitivity:
-    """Other choices that could have been made; the main estimate is repeated under each."""
+    """Other choices that could have been made; the main estimate is repeated under each.
 
-    bridge_weeks: tuple[Annotated[int, Range(0, 52)], ...]
-    sustain_weeks: tuple[Weeks, ...]
+    Attributes
+    ----------
+    bridge_weeks : tuple of int
+        Longest gaps that count as support instead of ``sustain_weeks`` less one.
+    washout_weeks : tuple of int
+    """
+
+    bridge_weeks: tuple[Annotated[int, Range(0, 51)], ...]
     washout_weeks: tuple[Weeks, ...]
 
 
