@@ -71,7 +71,8 @@ def parameters(scenario="base"):
     ----------
     scenario : str
         ``base``; ``null`` (the programme does nothing); ``no_shocks`` (municipalities share one
-        calendar, so an interval that counts only persons is long enough).
+        calendar, so an interval that counts only persons is long enough); ``no_selection`` (who starts
+        an activity does not depend on how soon they would leave support).
 
     Raises
     ------
@@ -88,6 +89,7 @@ def parameters(scenario="base"):
         "base": base,
         "null": replace(base, is_effective=False),
         "no_shocks": replace(base, shock_sd=0.0, level_sd=0.0),
+        "no_selection": replace(base, slow_start=(0.0,) * 4, frailty_start=(0.0,) * 4),
     }
     if scenario not in scenarios:
         raise ValueError(f"unknown scenario {scenario!r}; there are {', '.join(scenarios)}")
