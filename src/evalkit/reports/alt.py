@@ -1,7 +1,7 @@
 """Text for readers who do not see a figure, made from the same released numbers."""
 
 from evalkit.reports.series import items, number_of_units, panels, time_series
-from evalkit.reports.text import in_unit, number
+from evalkit.reports.text import in_unit, number, one_stop
 
 _MOST = 6
 
@@ -9,7 +9,7 @@ _MOST = 6
 def describe(payload, strings, language, form):
     """Return the text alternative of a figure: what it is, its title, and its main values in words."""
     parts = {"curve": _curve, "series": _series}.get(form, _points)(payload, strings, language)
-    shown = " ".join(parts[:_MOST]) or strings.say("alt_nothing", language)
+    shown = one_stop(" ".join(parts[:_MOST])) or strings.say("alt_nothing", language)
     if len(parts) > _MOST:
         shown += " " + strings.say("alt_more", language, n=len(parts) - _MOST)
     entry = strings.result(payload["name"])

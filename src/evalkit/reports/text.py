@@ -195,8 +195,19 @@ def fill(template, payload, rows, strings, language):
             found = found.get(step) if isinstance(found, dict) else None
         return _coded(found, match["code"], payload, strings, language)
 
-    filled = _UNBROKEN.sub(NBSP, _FIELD.sub(value, template))
+    filled = one_stop(_UNBROKEN.sub(NBSP, _FIELD.sub(value, template)))
     return filled[:1].upper() + filled[1:]
+
+
+def one_stop(text):
+    """Return a text whose amounts in "kr." end a sentence with one full stop.
+
+    Examples
+    --------
+    >>> one_stop("I alt 5 kr..")
+    'I alt 5 kr.'
+    """
+    return text.replace("kr..", "kr.")
 
 
 def _coded(value, code, payload, strings, language):
