@@ -93,14 +93,19 @@ def test_saved_weeks_by_cell_add_up_to_the_effect():
         assert saved == pytest.approx(-truth["estimands"]["weeks_on_support_104"]["effect"], abs=2e-3)
 
 
-@pytest.mark.parametrize("population", ["inflow", "stock"])
-def test_difference_in_differences_is_the_truth_in_expectation(population):
+@pytest.mark.parametrize(("population", "share"), [("inflow", 0.1), ("stock", 0.4)])
+def test_difference_in_differences_is_the_truth_in_expectation(population, share):
+    """Within a share of the standard error.
+
+    The stock's is larger: a year of the programme has changed who is still there at the later census, so
+    its comparison is off by a third of a standard error and the inflow's is not.
+    """
     truth = simulate.truth("no_shocks")[population]["estimands"]
     for name, value in truth.items():
         if not name.startswith("restricted_mean"):
             cell = _design(population, name, "no_shocks")
             gap = cell["difference_in_differences"] - value["effect"]
-            allowed = 0.2 * _standard_error(population, name) + 3 * cell["mc_error"]
+            allowed = share * _standard_error(population, name) + 3 * cell["mc_error"]
             assert abs(gap) < allowed, name
 
 

@@ -46,7 +46,7 @@ def stored(scenario="base", site="hjoerring"):
     content = json.loads(path.read_text(encoding="utf-8"))
     if content["fingerprint"] != fingerprint(scenario):
         raise RunError(f"{path.name}: computed for another process than the package has now; {again}")
-    kept = ("scenario", "fingerprint", "n_municipalities", "n_persons")
+    kept = ("scenario", "fingerprint", "n_persons")
     return content["sites"][site] | {key: content[key] for key in kept}
 
 
@@ -67,7 +67,8 @@ def compute(scenario="base", *, n_municipalities=72, n_persons=6000, progress=la
     ----------
     scenario : str
     n_municipalities, n_persons : int
-        Municipalities lived through, each with its own shocks, and persons in each.
+        Municipalities lived through, each with its own shocks, and persons in each. A site that no
+        estimate is compared with makes do with a third of the municipalities.
     progress : callable
         Told what is going on.
 
@@ -82,7 +83,6 @@ def compute(scenario="base", *, n_municipalities=72, n_persons=6000, progress=la
         sites[name] = _site_truth(example_site(name), parameters(scenario), few, n_persons,
                                   lambda text, name=name: progress(f"{scenario} {name} {text}"))
     content = {"schema": "evalkit.truth/1", "scenario": scenario, "fingerprint": fingerprint(scenario),
-               "n_municipalities": n_municipalities, "n_municipalities_of_design": n_municipalities,
                "n_persons": n_persons, "sites": sites}
     path = _STORE / f"{scenario}.json"
     write_atomic(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
@@ -95,7 +95,7 @@ def _site_truth(facts, params, n_municipalities, n_persons, progress):
         progress(f"{number + 1}/{n_municipalities}")
         drawn.append(_municipality(facts, params, n_persons, _SEED + number))
     truth = {population: _summaries([one[population] for one in drawn]) for population in ("inflow", "stock")}
-    truth["hazards"] = _hazards(params)
+    truth |= {"n_municipalities": n_municipalities, "hazards": _hazards(params)}
     if facts.has_comparisons:
         truth["design"] = _design([one["design"] for one in drawn])
     return truth
