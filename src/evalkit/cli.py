@@ -1,6 +1,7 @@
-"""The command line: parse, call, say where the result lies. One exit code for each kind of error, no traceback."""
+"""The command line: parse, call, say where the result lies. An exit code for each kind of error."""
 
 import argparse
+import difflib
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from evalkit.errors import ContractError, EvalkitError, RunError
 from evalkit.files import package_data
 
 PERSONS = 6000
+EXAMPLES = ("hjoerring", "frederikshavn")
 # A comparison municipality of the example is this share of the treated one.
 _COMPARISON_SHARE = 0.15
 
@@ -86,6 +88,7 @@ def release(arguments):
     site = spec.load_site(arguments.site)
     with run.workspace(site):
         _publish(site, arguments.language)
+        print(f"Open {site.out / 'index.html'}")
 
 
 def lab(_arguments):
@@ -100,29 +103,34 @@ def lab(_arguments):
 
 def parser():
     """Build the parser: one command each for what a user wants to do."""
-    top = argparse.ArgumentParser(prog="evalkit", description="Evaluate a programme from weekly register data and surveys.")
+    top = argparse.ArgumentParser(
+        prog="evalkit", description="Evaluate a programme from weekly register data and surveys.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     one = _command(commands, "demo", demo, "make the example, run every notebook, write its pages",
                    "evalkit demo --site hjoerring --to .")
     _add(one, "simulated", "public", "languages")
-    one.add_argument("--to", default=".", metavar="DIR", help="folder for input, private files and pages (default: here)")
+    one.add_argument("--to", default=".", metavar="DIR",
+                     help="folder for input, private files and pages (default: here)")
     one = _command(commands, "simulate", simulate, "write the files of an example municipality",
                    "evalkit simulate --site hjoerring --persons 6000 --seed 1 --to data/hjoerring")
     _add(one, "simulated")
     one.add_argument("--to", required=True, metavar="DIR", help="folder for the files")
     one.add_argument("--dirty", action="store_true", help="plant the errors that real deliveries have")
-    one = _command(commands, "public", public, "fetch Statistics Denmark's tables", "evalkit public --to data/public")
+    one = _command(commands, "public", public, "fetch Statistics Denmark's tables",
+                   "evalkit public --to data/public")
     one.add_argument("--to", required=True, metavar="DIR", help="folder for the tables")
-    one.add_argument("--table", action="append", metavar="NAME", help="one table; default: all that the studies need")
+    one.add_argument("--table", action="append", metavar="NAME",
+                     help="one table; default: all that the studies need")
     one = _command(commands, "check", check, "check a site's files, list every problem",
                    "evalkit check analysis/municipalities/hjoerring.yaml")
     _add(one, "site", "public")
     one = _command(commands, "run", run_site, "run a site's notebooks and write its pages",
                    "evalkit run analysis/municipalities/hjoerring.yaml --notebook effect --language da")
     _add(one, "site", "public", "languages")
-    one.add_argument("--notebook", action="append", metavar="NAME", help="only this one (and data_check before it)")
-    one.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE", type=_name_and_value,
-                     help="a value for the notebooks' parameters cell")
+    one.add_argument("--notebook", action="append", metavar="NAME",
+                     help="only this one (and data_check before it)")
+    one.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME=VALUE",
+                     type=_name_and_value, help="a value for the notebooks' parameters cell")
     one = _command(commands, "release", release, "publish the last good run again, executing nothing",
                    "evalkit release analysis/municipalities/hjoerring.yaml")
     _add(one, "site", "languages")
@@ -131,7 +139,8 @@ def parser():
 
 
 def _command(commands, name, function, text, example):
-    command = commands.add_parser(name, help=text, description=text.capitalize() + ".", epilog=f"example: {example}")
+    command = commands.add_parser(name, help=text, description=text.capitalize() + ".",
+                                  epilog=f"example: {example}")
     command.set_defaults(command=function, notebook=None, parameter=[])
     return command
 
@@ -140,13 +149,33 @@ def _add(command, *groups):
     if "site" in groups:
         command.add_argument("site", metavar="SITE.yaml", help="the site's file")
     if "simulated" in groups:
-        command.add_argument("--site", default="hjoerring", help="hjoerring or frederikshavn (default: hjoerring)")
-        command.add_argument("--persons", type=int, default=PERSONS, help=f"persons in the municipality (default: {PERSONS})")
-        command.add_argument("--seed", type=int, default=1, help="of the simulation (default: 1)")
+        command.add_argument("--site", default=EXAMPLES[0], type=_example, metavar="NAME",
+                             help=f"{' or '.join(EXAMPLES)} (default: {EXAMPLES[0]})")
+        command.add_argument("--persons", type=_whole_number(1), default=PERSONS, metavar="N",
+                             help=f"persons in the municipality (default: {PERSONS})")
+        command.add_argument("--seed", type=_whole_number(0), default=1, metavar="N",
+                             help="of the simulation (default: 1)")
     if "public" in groups:
-        command.add_argument("--public", metavar="DIR", help=f"StatBank tables; or set {spec.PUBLIC_VARIABLE}")
+        command.add_argument("--public", metavar="DIR",
+                             help=f"StatBank tables; or set {spec.PUBLIC_VARIABLE}")
     if "languages" in groups:
         command.add_argument("--language", choices=("da", "en"), help="pages in this language only")
+
+
+def _example(name):
+    if name not in EXAMPLES:
+        close = difflib.get_close_matches(name, EXAMPLES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"examples are {', '.join(EXAMPLES)}"
+        raise argparse.ArgumentTypeError(f"no example {name!r}; {hint}")
+    return name
+
+
+def _whole_number(least):
+    def read(text):
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+        return int(text)
+    return read
 
 
 def _name_and_value(text):
@@ -159,7 +188,9 @@ def _name_and_value(text):
 def _problem_line(problem):
     where = " ".join(str(problem[key]) for key in ("file", "table", "column") if problem[key])
     rows = ", ".join(map(str, problem["first_rows"]))
-    return f"{problem['severity']}: {where}: {problem['rule']}, {problem['count']} found{rows and f' (first lines {rows})'}. {problem['next_step']}"
+    lines = rows and f" (first lines {rows})"
+    return (f"{problem['severity']}: {where}: {problem['rule']}, {problem['count']} found{lines}. "
+            f"{problem['next_step']}")
 
 
 def _example_site_file(folder, name):
@@ -176,7 +207,8 @@ def _simulate(site, n_persons, seed, folder, dirty=False):
     from evalkit import simulate
 
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "truth.json").is_file():
-        raise RunError(f"{folder}: holds files that evalkit did not simulate; nothing was written. Choose an empty folder")
+        raise RunError(f"{folder}: holds files that evalkit did not simulate; nothing was written. "
+                       "Choose an empty folder")
     print(f"simulating {site}, {n_persons} persons, seed {seed}", file=sys.stderr, flush=True)
     made = simulate.register(site=site, n_persons=n_persons, seed=seed, dirty=dirty,
                              persons_per_comparison=round(n_persons * _COMPARISON_SHARE))
@@ -186,18 +218,39 @@ def _simulate(site, n_persons, seed, folder, dirty=False):
 def _run(site, arguments):
     if arguments.public:
         os.environ[spec.PUBLIC_VARIABLE] = str(site.public)
+    progress, wanted = run.Progress(), {"names": arguments.notebook, "parameters": dict(arguments.parameter)}
+    run.require_call(site, **wanted)  # a misspelt name is told at once, also while another run is under way
     with run.workspace(site):
-        progress = run.Progress()
-        outcome = run.run_notebooks(site, names=arguments.notebook, parameters=dict(arguments.parameter), progress=progress)
-        _publish(site, arguments.language)
+        _say_panel(site, progress)
+        outcome = run.run_notebooks(site, **wanted, progress=progress)
+        if run.pages_up_to_date(site, _languages(site, arguments.language)):
+            progress.say("pages: up to date")
+        else:
+            _publish(site, arguments.language)
+        print(f"Open {site.out / 'index.html'}")
         progress.say(f"total {progress.elapsed()}")
     if outcome.failed:
         raise RunError("; ".join(f"{name} failed: {reason}" for name, reason in outcome.failed.items()))
 
 
+def _say_panel(site, progress):
+    """Say which tables the panel section rests on where Statistics Denmark's are not there."""
+    if site.has_public:
+        return
+    own = "the simulated tables" if site.data.origin == "simulated" else "the site's own tables"
+    told = f"uses {own}" if site.has_panel else "has no tables to use"
+    folder = site.public.relative_to(site.root) if site.public.is_relative_to(site.root) else site.public
+    progress.say(f"no StatBank tables in {folder.as_posix()}; the panel section {told}")
+
+
+def _languages(site, language):
+    return [language] if language else list(site.languages)
+
+
 def _publish(site, language):
     from evalkit import contract, publish
 
-    page = publish.pages(site.private, site.out, site_meta={"title": site.title, "note": site.note},
-                         languages=[language] if language else site.languages, known_ids=contract.known_ids(site.sources))
-    print(f"Open {page}")
+    publish.pages(site.private, site.out, site_meta={"title": site.title, "note": site.note},
+                  languages=site.languages, made=_languages(site, language),
+                  known_ids=contract.known_ids(site.sources))
+    run.record_pages(site, _languages(site, language))

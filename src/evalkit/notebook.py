@@ -16,6 +16,7 @@ from evalkit.result import MEDIA_TYPE, Result
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,59}$")
 _STACK = ("evalkit", "numpy", "pandas", "scipy", "statsmodels", "lifelines", "duckdb")
+_ORIGINS = ("simulated", "real", "source", "assumed")
 RELEASE_LOG = "releases.jsonl"
 # Set by the runner to the notebook's name: there a name may be shown only once.
 _RUN_VARIABLE = "EVALKIT_RUN"
@@ -111,18 +112,21 @@ class Run:
 
     def _require(self, result, name):
         if not isinstance(result, Result):
-            raise DisclosureError(f"show: found {type(result).__name__}, expected a Result. Numbers per person stay "
-                                  "inside; an evaluation or estimator makes a Result of them")
+            raise DisclosureError(f"show: found {type(result).__name__}, expected a Result. Numbers per person "
+                                  "stay inside; an evaluation or estimator makes a Result of them")
         if not isinstance(name, str) or not _NAME.match(name):
-            raise DisclosureError(f"show: the name {name!r} must begin with a small letter and hold only small letters, digits and _")
+            raise DisclosureError(f"show: the name {name!r} must begin with a small letter and hold only "
+                                  "small letters, digits and _")
         if name in self._shown and os.environ.get(_RUN_VARIABLE):
-            raise DisclosureError(f"show: the name {name!r} was used before in this notebook; each result has its own file in the bundle")
+            raise DisclosureError(f"show: the name {name!r} was used before in this notebook; each result "
+                                  "has its own file in the bundle")
 
     def _with_provenance(self, result):
         stated = result.provenance
         inputs, origins, data_through = stated.inputs, {}, stated.data_through
         if not inputs:  # a check of refused data states its own
-            inputs, origins, data_through = self.tables.inputs, self.tables.origins, str(self.tables.data_through)
+            inputs, origins = self.tables.inputs, self.tables.origins
+            data_through = str(self.tables.data_through)
         return result.with_provenance(
             study=getattr(self.study, "name", ""), study_sha256=getattr(self.study, "sha256", ""),
             site=self.site.name, site_sha256=self.site.sha256, inputs=inputs,
@@ -138,8 +142,10 @@ class Run:
 
 
 def _rests_on(named, origins):
-    """Origins (simulated, real, source) of the tables that the evaluation names; of all when it names none."""
-    return tuple(sorted({origins.get(item, item) for item in named} or set(origins.values())))
+    """Return the origins of the tables (or the origins) that the evaluation names; no claim where none."""
+    found = {origins.get(item, item) for item in named}
+    # Evaluations of facts say what kind of figure the reader meets, the contract what kind of file.
+    return tuple(sorted({"source" if origin == "published" else origin for origin in found} & set(_ORIGINS)))
 
 
 def _versions():

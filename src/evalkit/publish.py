@@ -22,7 +22,7 @@ _MANIFEST = "manifest.json"
 RELEASE_LOG = "releases.jsonl"
 
 
-def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, known_ids=frozenset()):
+def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, made=None, known_ids=frozenset()):
     """Publish what a run released: pages in each language, index, bundle and data dictionary.
 
     The pages are made from the executed notebooks alone; nothing is executed. Everything is made and scanned
@@ -38,6 +38,8 @@ def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, known_ids=frozen
         ``title`` and ``note``, each a mapping of language to text.
     languages : sequence of {"da", "en"}
         The first is the language of ``index.html``.
+    made : sequence of {"da", "en"}, optional
+        Those to make now; pages of the others stay as an earlier call left them. Default: all.
     known_ids : set of str
         Ids of the site's persons, which must not be in any byte.
 
@@ -55,15 +57,33 @@ def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, known_ids=frozen
     """
     log = _release_log(Path(run_dir))
     entries = [_entry(path, log) for path in _executed(Path(run_dir))]
+    made = list(languages if made is None else made)
+    kept = _kept(Path(out_dir), [language for language in languages if language not in made])
+
+    def having(page):
+        return [language for language in languages if language in made or f"{language}/{page}" in kept]
+
     files = _bundle(entries)
-    for language in languages:
-        files |= _language_files(entries, language, languages, site_meta)
-    files["index.html"] = _index(entries, languages[0], languages, site_meta, folder="")
-    files = {name: text.encode() for name, text in sorted(files.items())}
+    for language in made:
+        files |= _language_files(entries, language, having, site_meta)
+    first = having("index.html")[0]
+    listed = [entry for entry in entries if first in having(f"{entry['notebook']}.html")]
+    files["index.html"] = _index(listed, first, having, site_meta, folder="")
+    files = dict(sorted(({name: text.encode() for name, text in files.items()} | kept).items()))
     files[_MANIFEST] = _manifest(files)
     _require_clean(files, known_ids)
     _replace_folder(Path(out_dir), files)
     return Path(out_dir) / "index.html"
+
+
+def _kept(out_dir, languages):
+    """Read the earlier pages in these languages, those that are as they were written."""
+    manifest = out_dir / _MANIFEST
+    written = json.loads(manifest.read_text(encoding="utf-8"))["files"] if manifest.is_file() else {}
+    found = {name: (out_dir / name).read_bytes() for name in written
+             if name.partition("/")[0] in languages and (out_dir / name).is_file()}
+    return {name: content for name, content in found.items()
+            if hashlib.sha256(content).hexdigest() == written[name]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,31 +158,32 @@ def _require_names(payloads, notebook):
                        "give each output its own name")
 
 
-def _language_files(entries, language, languages, site_meta):
-    files = {f"{language}/index.html": _index(entries, language, languages, site_meta, folder=language)}
+def _language_files(entries, language, having, site_meta):
+    """Make the pages of one language; ``having`` names the languages that a page is there in."""
+    files = {f"{language}/index.html": _index(entries, language, having, site_meta, folder=language)}
     for entry in entries:
         name = f"{entry['notebook']}.html"
-        meta = _meta(site_meta, language, languages, name) | {
+        meta = _meta(site_meta, language, having, name) | {
             "title": _notebook_title(entry, language), "n_not_exported": entry["n_not_exported"]}
         files[f"{language}/{name}"] = reports.page(_parts(entry, language), language, entry["strings"], meta)
     files[f"{language}/dictionary.html"] = reports.dictionary(
-        entries, language, reports.load(), _meta(site_meta, language, languages, "dictionary.html"))
+        entries, language, reports.load(), _meta(site_meta, language, having, "dictionary.html"))
     return files
 
 
-def _meta(site_meta, language, languages, page):
+def _meta(site_meta, language, having, page):
     return {"site": _in_language(site_meta["title"], language), "index": "index.html",
             "note": _in_language(site_meta.get("note", ""), language),
-            "languages": {other: f"../{other}/{page}" for other in languages}}
+            "languages": {other: f"../{other}/{page}" for other in having(page)}}
 
 
-def _index(entries, language, languages, site_meta, *, folder):
+def _index(entries, language, having, site_meta, *, folder):
     here, up = ("", "../") if folder else (f"{language}/", "")
     strings = reports.load()
     site = _in_language(site_meta["title"], language)
     meta = {"title": strings.say("index_title", language, site=site), "site": site,
             "note": _in_language(site_meta.get("note", ""), language), "dictionary": f"{here}dictionary.html",
-            "languages": {other: f"{up}{other}/index.html" for other in languages}}
+            "languages": {other: f"{up}{other}/index.html" for other in having("index.html")}}
     cards = [{**entry, "title": _notebook_title(entry, language), "parts": _parts(entry, language),
               "link": f"{here}{entry['notebook']}.html"} for entry in entries]
     return reports.index(cards, language, strings, meta)

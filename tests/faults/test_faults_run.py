@@ -7,11 +7,12 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import nbformat
 import pytest
 
-from evalkit import cli, run, spec
+from evalkit import cli, publish, run, spec
 from evalkit.errors import ContractError, RunError, SpecError
 from evalkit.files import write_atomic
 
@@ -140,6 +141,55 @@ def test_a_failed_run_leaves_the_earlier_report(site):
     assert "effect" in ran(site, folder).failed
     assert executed(site, "effect").read_bytes() == before
     assert "effect" in ran(site, folder).failed, "a failed notebook is never taken for up to date"
+
+
+def test_nothing_is_published_twice(site, capsys, monkeypatch):
+    published = []
+    monkeypatch.setattr("evalkit.run.execute.package_data", lambda *_: site.root / "notebooks")
+    monkeypatch.setattr("evalkit.publish.pages", _counting(published))
+    notebook(site, "effect", "1")
+    call = ["run", str(site.path)]
+    assert cli.main(call) == 0
+    assert cli.main(call) == 0
+    assert len(published) == 1
+    said = capsys.readouterr()
+    assert "pages: up to date" in said.err
+    assert said.out.count(f"Open {site.out / 'index.html'}") == 2
+    assert "no StatBank tables in data/public; the panel section has no tables to use" in said.err
+
+    assert cli.main([*call, "--language", "en"]) == 0
+    assert cli.main([*call, "--language", "en"]) == 0
+    assert len(published) == 2, "another choice of languages is another set of pages"
+    assert cli.main(["release", str(site.path)]) == 0
+    assert len(published) == 3, "release always publishes"
+    page = site.out / "da" / "effect.html"
+    for change in (page.unlink, lambda: page.write_text("changed", encoding="utf-8"), lambda: notebook(site, "effect", "2")):
+        assert cli.main(call) == 0
+        before = len(published)
+        change()
+        assert cli.main(call) == 0
+        assert len(published) == before + 1
+
+
+def test_pages_are_made_again_when_what_draws_them_changed(site, monkeypatch):
+    executed(site, "effect").parent.mkdir(parents=True)
+    executed(site, "effect").write_text('{"cells": []}', encoding="utf-8")
+    publish.pages(site.private, site.out, site_meta={"title": "A", "note": ""})
+    run.record_pages(site, ["da", "en"])
+    assert run.pages_up_to_date(site, ["da", "en"])
+    assert not run.pages_up_to_date(site, ["da"])
+    assert not run.pages_up_to_date(replace(site, sha256="another"), ["da", "en"])
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "another")
+    assert not run.pages_up_to_date(site, ["da", "en"])
+
+
+def _counting(calls):
+    real = publish.pages
+
+    def pages(*args, **options):
+        calls.append(options)
+        return real(*args, **options)
+    return pages
 
 
 def test_data_that_were_refused_stop_the_other_notebooks(site):

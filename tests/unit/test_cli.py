@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evalkit import cli
+from evalkit import cli, run, spec
 from evalkit.errors import ContractError, RunError, SpecError
+from evalkit.simulate.sites import SITES
 
 COMMANDS = ("demo", "simulate", "public", "check", "run", "release", "lab")
 
@@ -33,6 +34,42 @@ def test_a_wrong_call_is_told_so(capsys):
         cli.main(["run", "x.yaml", "-p", "seed"])
     assert stopped.value.code == 2
     assert "expected NAME=VALUE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (["--site", "hjorring"], "no example 'hjorring'; did you mean hjoerring?"),
+    (["--site", "xyz"], "no example 'xyz'; examples are hjoerring, frederikshavn"),
+    (["--persons", "0"], "'0' is not a whole number of at least 1"),
+    (["--persons", "-5"], "'-5' is not a whole number of at least 1"),
+    (["--persons", "6e3"], "'6e3' is not a whole number of at least 1"),
+    (["--seed", "-1"], "'-1' is not a whole number of at least 0")])
+@pytest.mark.parametrize("command", ["demo", "simulate"])
+def test_an_example_that_cannot_be_made_is_told_before_anything_is(command, options, said, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([command, *options, "--to", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_examples_are_those_that_can_be_simulated():
+    assert set(cli.EXAMPLES) == set(SITES)
+
+
+@pytest.mark.parametrize("options", [["--notebook", "efect"], ["-p", "sed=1"], ["-p", "seed=x"]])
+def test_a_misspelt_name_is_told_also_while_a_run_is_under_way(options, tmp_path, put_site, no_public, capsys):
+    site = spec.load_site(put_site(tmp_path, "hjoerring"))
+    with run.workspace(site):
+        assert cli.main(["run", str(site.path), *options]) == RunError.exit_code
+    said = capsys.readouterr().err
+    assert "under way" not in said
+    assert options[1].partition("=")[0] in said
+
+
+def test_a_public_folder_that_is_not_there_is_told(tmp_path, put_site, capsys):
+    site = put_site(tmp_path, "hjoerring")
+    assert cli.main(["check", str(site), "--public", str(tmp_path / "nowhere")]) == SpecError.exit_code
+    assert "evalkit public --to" in capsys.readouterr().err
 
 
 def test_each_kind_of_error_has_its_code_and_no_traceback(tmp_path, put_site, no_public, capsys):

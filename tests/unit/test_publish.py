@@ -1,6 +1,7 @@
 """Publishing replaces whole folders, or nothing."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,33 @@ def test_one_language_alone(run, tmp_path):
     publish.pages(run, tmp_path / "out", site_meta=SITE, languages=["en"])
     assert names(tmp_path / "out") == ["en/dictionary.html", "en/effect.html", "en/index.html", "index.html", "manifest.json"]
     assert 'lang="en"' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_one_language_made_again_leaves_the_other_as_it_is(run, tmp_path):
+    out = tmp_path / "out"
+    publish.pages(run, out, site_meta=SITE)
+    before = {name: (out / name).read_bytes() for name in names(out)}
+    text = (run / "notebooks" / "effect.ipynb").read_text(encoding="utf-8")
+    (run / "notebooks" / "effect.ipynb").write_text(text.replace("Apples", "Pears"), encoding="utf-8")
+    (run / "notebooks" / "user.ipynb").write_text(text, encoding="utf-8")
+    publish.pages(run, out, site_meta=SITE, made=["en"])
+    assert set(names(out)) == set(before) | {"en/user.html"}
+    assert [name for name in before if name.startswith("da/") and (out / name).read_bytes() != before[name]] == []
+    assert "Pears" in (out / "en" / "effect.html").read_text(encoding="utf-8")
+    assert set(json.loads((out / "manifest.json").read_text(encoding="utf-8"))["files"]) == set(names(out)) - {"manifest.json"}
+    for page in out.rglob("*.html"):
+        links = re.findall(r'href="([^"#:]+\.html)', page.read_text(encoding="utf-8"))
+        assert links
+        assert [link for link in links if not (page.parent / link).is_file()] == []
+    assert 'lang="da"' in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_page_that_somebody_changed_is_not_kept(run, tmp_path):
+    out = tmp_path / "out"
+    publish.pages(run, out, site_meta=SITE)
+    (out / "da" / "effect.html").write_text("0101901234", encoding="utf-8")
+    publish.pages(run, out, site_meta=SITE, made=["en"])
+    assert "da/effect.html" not in names(out)
 
 
 def test_pages_that_are_no_longer_made_go(run, tmp_path):

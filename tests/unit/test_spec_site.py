@@ -90,10 +90,42 @@ def test_real_tables_replace_the_simulated_panel(tmp_path, no_public):
 
 
 def test_the_environment_names_the_public_folder(tmp_path, monkeypatch):
+    for folder in ("theirs", "mine"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "LBESK69.csv").touch()
     monkeypatch.setenv(spec.PUBLIC_VARIABLE, str(tmp_path / "theirs"))
     path = copied(tmp_path)
     assert spec.load_site(path).public == (tmp_path / "theirs").resolve()
     assert spec.load_site(path, public=tmp_path / "mine").public == (tmp_path / "mine").resolve()
+
+
+@pytest.mark.parametrize("by", ["--public", spec.PUBLIC_VARIABLE])
+@pytest.mark.parametrize(("has_folder", "said"), [(False, "no such folder"), (True, "no StatBank tables")])
+def test_a_named_folder_without_tables_stops(tmp_path, monkeypatch, no_public, by, has_folder, said):
+    named = tmp_path / "nowhere"
+    if has_folder:
+        named.mkdir()
+        (named / "README.csv").touch()
+    if by != "--public":
+        monkeypatch.setenv(by, str(named))
+    with pytest.raises(SpecError, match=rf"{said}.*named by {by}\. Fetch them with: evalkit public --to"):
+        spec.load_site(copied(tmp_path), public=named if by == "--public" else None)
+
+
+def test_the_files_own_folder_may_be_absent(tmp_path, monkeypatch):
+    monkeypatch.setenv(spec.PUBLIC_VARIABLE, "")
+    site = spec.load_site(copied(tmp_path))
+    assert not site.has_public
+    assert not site.has_panel
+    site.data.folder.mkdir(parents=True)
+    (site.data.folder / "LBESK69.csv").touch()
+    assert site.has_panel
+
+
+@pytest.mark.parametrize(("said", "origin"), [({}, "assumed"), ({"price_origin": "source"}, "source")])
+def test_prices_are_assumed_until_the_site_says_more(tmp_path, no_public, said, origin):
+    sources = spec.load_site(copied(tmp_path, **said)).sources
+    assert [source["origin"] for source in sources if source["table"] == "price"] == [origin]
 
 
 def test_a_misspelt_key_stops_with_the_nearest_name(tmp_path):

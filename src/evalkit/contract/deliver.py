@@ -15,7 +15,8 @@ from evalkit.errors import ContractError
 from evalkit.files import sha256_file
 
 DIALECTS = ("csv", "dream", "ydelsesrefusion", "statbank")
-ORIGINS = ("simulated", "real", "source")
+# In the order in which one of them names a table of several files.
+ORIGINS = ("simulated", "assumed", "real", "source")
 _OWN_KEYS = ("path", "file", "dialect", "origin", "codes", "data_from", "data_through")
 
 
@@ -154,9 +155,7 @@ def _window(source, delivery):
 
 def _origin(known, new):
     """Name the origin of a table of several files: one simulated file makes the whole simulated."""
-    if known in (None, new):
-        return new
-    return "simulated" if "simulated" in (known, new) else "real"
+    return next(origin for origin in ORIGINS if origin in (known, new))
 
 
 def _part(loaded, table, rows, file, is_trusted):

@@ -1,4 +1,4 @@
-"""Run a site's notebooks: parameters first, then data_check, then the rest; what is up to date is not run again."""
+"""Run a site's notebooks: parameters first, then data_check, then the rest; never what is up to date."""
 
 import datetime as dt
 import traceback
@@ -70,7 +70,10 @@ def run_notebooks(site, *, names=None, parameters=None, progress=None, folder=No
     folder = Path(folder) if folder else package_data("notebooks")
     names = _in_order(names, folder)
     with_gate = names if GATE in names or GATE not in notebook_names(folder) else [GATE, *names]
-    jobs = [_job(site, folder / f"{name}.ipynb", parameters if name in names else {}) for name in with_gate]
+    shared = {"site": site.sha256, "code": code_hash(),
+              "data": sorted(data_hashes(site.sources, site.private / "hashes.json").items())}
+    jobs = [_job(site, folder / f"{name}.ipynb", parameters if name in names else {}, shared)
+            for name in with_gate]
     outcome = Outcome()
     for job in jobs:
         _run(site, job, outcome, progress)
@@ -79,8 +82,21 @@ def run_notebooks(site, *, names=None, parameters=None, progress=None, folder=No
     return outcome
 
 
+def require_call(site, *, names=None, parameters=None, folder=None):
+    """Refuse an unknown notebook or a wrong parameter; nothing is written and no lock is asked for.
+
+    Raises
+    ------
+    SpecError, RunError
+        As `run_notebooks` would.
+    """
+    folder = Path(folder) if folder else package_data("notebooks")
+    for name in _in_order(names, folder):
+        _filled(site, folder / f"{name}.ipynb", parameters)
+
+
 def notebook_names(folder=None):
-    """Return the names of the notebooks in a folder (default: the shipped ones) in the order in which they run."""
+    """Return the names of the notebooks in a folder (default: the shipped ones) as they run."""
     found = {path.stem for path in (folder or package_data("notebooks")).glob("*.ipynb")}
     return [*(name for name in ORDER if name in found), *sorted(found - set(ORDER))]
 
@@ -93,22 +109,26 @@ def _in_order(names, folder):
     return [name for name in known if names is None or name in names]
 
 
-def _job(site, path, given):
+def _job(site, path, given, shared):
+    notebook, values, study = _filled(site, path, given)
+    depends = {**shared, "notebook": sha256_file(path), "study": getattr(study, "sha256", ""),
+               "values": {key: value for key, value in values.items() if key not in ("site", "study")}}
+    n_cells = sum(_runs(cell) for cell in notebook.cells)
+    return Job(name=path.stem, path=path, parameters=values, n_cells=n_cells + 1,
+               input_sha256=sha256_json(depends))
+
+
+def _filled(site, path, given):
+    """Return the notebook, the values of its parameters cell, and the study that they name."""
     import nbformat
 
-    name = path.stem
     notebook = nbformat.read(path, as_version=4)
-    declared = read_parameters(notebook, name)
-    values = fill(declared, {"site": str(site.path), **(given or {})}, name)
+    values = fill(read_parameters(notebook, path.stem), {"site": str(site.path), **(given or {})}, path.stem)
     study = spec.load_study(values["study"]) if values.get("study") else None
     if study is not None:
         evaluations.preflight(study)
         values["study"] = str(spec.find(values["study"]))
-    depends = {"notebook": sha256_file(path), "site": site.sha256, "study": getattr(study, "sha256", ""),
-               "values": {key: value for key, value in values.items() if key not in ("site", "study")},
-               "data": sorted(data_hashes(site.sources, site.private / "hashes.json").items()), "code": code_hash()}
-    n_cells = sum(_runs(cell) for cell in notebook.cells)
-    return Job(name=name, path=path, parameters=values, n_cells=n_cells + 1, input_sha256=sha256_json(depends))
+    return notebook, values, study
 
 
 def _run(site, job, outcome, progress):
@@ -141,7 +161,8 @@ def _execute(site, job, step, progress):
             step[0] = f"cell {number} of {job.n_cells}"
             show(number)
 
-        notebook = execute(job.path, part_of(site, job.name), job.parameters, site.public, on_cell=on_cell)
+        public = site.public if site.has_public else None
+        notebook = execute(job.path, part_of(site, job.name), job.parameters, public, on_cell=on_cell)
     part_of(site, job.name).chmod(0o600)
     unrun = sum(_runs(cell) and cell.execution_count is None for cell in notebook.cells)
     if unrun:
@@ -153,7 +174,8 @@ def _require_names_once(notebook, name):
     names = [payload["name"] for payload in released(notebook)]
     twice = sorted({item for item in names if names.count(item) > 1})
     if twice:
-        raise RunError(f"{name}: run.show was given the name {', '.join(twice)} twice; a name is a file in the bundle")
+        raise RunError(f"{name}: run.show was given the name {', '.join(twice)} twice; "
+                       "a name is a file in the bundle")
 
 
 def released(notebook):
@@ -184,7 +206,7 @@ def _error_class(error):
 
 
 def _own_message(error):
-    """Messages of evalkit's own errors never hold a person's value; of any other error only the class is shown."""
+    """Messages of evalkit's own errors hold no person's value; of any other error only the class is shown."""
     name = _error_class(error)
     if name == "KernelDied":
         return " (often: out of memory; close other programs or give the site fewer tables)"

@@ -1,4 +1,4 @@
-"""Execute one notebook with papermill in a kernel of its own: this interpreter, private sockets, fixed seeds."""
+"""Execute one notebook with papermill in a kernel of its own: this interpreter, private sockets, seeds."""
 
 import os
 import shutil
@@ -10,7 +10,8 @@ from pathlib import Path
 from evalkit.spec import PUBLIC_VARIABLE
 
 # One thread of linear algebra and a fixed hash order: the same input gives the same digits.
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
+                "MKL_NUM_THREADS": "1"}
 # A kernel that compiles every import anew costs seconds (common in containers).
 _UNSET = ("PYTHONDONTWRITEBYTECODE",)
 RUN_VARIABLE = "EVALKIT_RUN"
@@ -25,8 +26,8 @@ def execute(path, output, parameters, public, *, on_cell):
         ``output`` holds the cells that ran, also when one fails.
     parameters : mapping
         Values of the parameters cell.
-    public : Path
-        Folder of StatBank tables that the kernel's site shall use.
+    public : Path or None
+        Folder of StatBank tables that the kernel's site shall use; None where there are none.
     on_cell : callable
         Called with the number of the code cell (from 1) just before it runs.
 
@@ -43,8 +44,9 @@ def execute(path, output, parameters, public, *, on_cell):
     try:
         return execute_notebook(
             str(path), str(output), parameters=dict(parameters), kernel_name="python3", language="python",
-            progress_bar=False, log_output=False, kernel_manager_class=_manager_class(folder, path.stem, public),
-            on_cell_execute=lambda **_: on_cell(next(counter)), start_timeout=120, shutdown_kernel="immediate")
+            progress_bar=False, log_output=False, shutdown_kernel="immediate", start_timeout=120,
+            kernel_manager_class=_manager_class(folder, path.stem, public),
+            on_cell_execute=lambda **_: on_cell(next(counter)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -54,8 +56,9 @@ def _manager_class(folder, name, public):
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--HistoryManager.enabled=False"]
-    environment = {**_ENVIRONMENT, RUN_VARIABLE: name, PUBLIC_VARIABLE: str(public),
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}",
+            "--HistoryManager.enabled=False"]
+    environment = {**_ENVIRONMENT, RUN_VARIABLE: name, PUBLIC_VARIABLE: str(public or ""),
                    "IPYTHONDIR": str(folder / "ipython")}
 
     class OwnKernelManager(AsyncKernelManager):
@@ -72,7 +75,8 @@ def _manager_class(folder, name, public):
                 self.transport, self.ip = "ipc", str(folder / "kernel")
 
         async def start_kernel(self, **options):
-            options["stdout"] = options["stderr"] = subprocess.DEVNULL  # what the kernel says of itself, not of data
+            # What the kernel says of itself, not of data.
+            options["stdout"] = options["stderr"] = subprocess.DEVNULL
             options["env"] = {key: value for key, value in os.environ.items() if key not in _UNSET}
             await super().start_kernel(**options)
 

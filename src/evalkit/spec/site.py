@@ -13,7 +13,8 @@ from evalkit.files import package_data
 from evalkit.spec.build import Text, build
 from evalkit.spec.reading import content_hash, read_yaml
 
-Origin = Literal["simulated", "real", "source"]
+# source: published figures; assumed: set by hand, such as an example's prices.
+Origin = Literal["simulated", "real", "source", "assumed"]
 _STATBANK_NAME = re.compile(r"^[A-Z]+\d+[A-Z]*$")
 PUBLIC_VARIABLE = "EVALKIT_PUBLIC"
 
@@ -70,6 +71,8 @@ class Site:
         Folder of Statistics Denmark's tables as the StatBank answers them.
     price : Path
         Table of dated prices.
+    price_origin : str
+        What the prices are: assumed, until somebody has checked them against the year's rates.
     data : Data
     comparison : Comparison
     out, private : Path
@@ -91,6 +94,7 @@ class Site:
     profile: str
     public: Path
     price: Path
+    price_origin: Origin = "assumed"
     data: Data
     comparison: Comparison = Comparison()
     out: Path
@@ -103,6 +107,11 @@ class Site:
     def has_public(self):
         """Whether the StatBank tables are there; else the simulated panel takes their place."""
         return any(_statbank_files(self.public))
+
+    @property
+    def has_panel(self):
+        """Whether there are tables of municipalities at all, Statistics Denmark's or the site's own."""
+        return self.has_public or any(_statbank_files(self.data.folder))
 
     @property
     def sources(self):
@@ -121,7 +130,7 @@ class Site:
     def _published_sources(self):
         figures = package_data("data_schema", "figures", "source_figures.csv")
         return [{"path": figures, "dialect": "csv", "table": "municipality_period", "origin": "source"},
-                {"path": self.price, "dialect": "csv", "table": "price", "origin": "source"}]
+                {"path": self.price, "dialect": "csv", "table": "price", "origin": self.price_origin}]
 
 
 def load_site(path, *, public=None):
@@ -133,6 +142,7 @@ def load_site(path, *, public=None):
         For instance ``analysis/municipalities/hjoerring.yaml``.
     public : path-like, optional
         Folder of StatBank tables instead of the file's own; so does the variable ``EVALKIT_PUBLIC``.
+        A folder that is named so must hold tables; the file's own may be absent.
 
     Returns
     -------
@@ -141,16 +151,28 @@ def load_site(path, *, public=None):
     Raises
     ------
     SpecError
-        Everything that is wrong with the file, at once.
+        Everything that is wrong with the file, at once; or there are no tables in the folder named.
     """
     path = find(path)
     raw = read_yaml(path)
     root = _root(path)
     computed = {"path": path, "root": root, "sha256": content_hash(raw)}
     site = build(Site, raw, where=path.name, computed=computed)
-    public = public or os.environ.get(PUBLIC_VARIABLE) or root / site.public
-    return replace(site, public=Path(public).resolve(), price=_price(root, site.price), out=root / site.out,
-                   private=root / site.private, data=replace(site.data, folder=root / site.data.folder))
+    return replace(site, public=_public(public) or (root / site.public).resolve(),
+                   price=_price(root, site.price), out=root / site.out, private=root / site.private,
+                   data=replace(site.data, folder=root / site.data.folder))
+
+
+def _public(folder):
+    """Return the folder that the caller or the environment names; who names one wants no other tables."""
+    named = folder or os.environ.get(PUBLIC_VARIABLE)
+    if not named:
+        return None
+    if not _statbank_files(Path(named)):
+        by = "--public" if folder else PUBLIC_VARIABLE
+        found = "no StatBank tables (files such as LBESK69.csv)" if Path(named).is_dir() else "no such folder"
+        raise SpecError(f"{named}: {found}, named by {by}. Fetch them with: evalkit public --to {named}")
+    return Path(named).resolve()
 
 
 def find(path):
@@ -197,4 +219,5 @@ def _shipped(path):
 
 def _statbank_files(folder):
     """StatBank's tables have names such as LBESK69; whatever else lies there is not read."""
-    return sorted(path for path in folder.glob("*.csv") if _STATBANK_NAME.match(path.stem)) if folder.is_dir() else []
+    found = folder.glob("*.csv") if folder.is_dir() else ()
+    return sorted(path for path in found if _STATBANK_NAME.match(path.stem))
