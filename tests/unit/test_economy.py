@@ -1,5 +1,7 @@
 """Saved weeks times price less investment, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +50,46 @@ def test_interval_is_carried_through_to_the_net(evidence):
     saved, net = table.loc["saved", "total"], table.loc["net", "total"]
     assert net.conf_high - net.conf_low == pytest.approx(saved.conf_high - saved.conf_low)
     assert net.std_error == saved.std_error
+
+
+@pytest.mark.parametrize(
+    ("bases", "used"),
+    [
+        (("ACCOUNTS", "FORECAST", "BUDGET", "NOT_STATED"), "ACCOUNTS"),
+        (("BUDGET", "FORECAST"), "FORECAST"),
+        (("NOT_STATED", "BUDGET"), "BUDGET"),
+        (("NOT_STATED",), "NOT_STATED"),
+    ],
+)
+def test_one_year_is_counted_on_one_basis(bases, used):
+    amounts = {"ACCOUNTS": 1.0, "FORECAST": 2.0, "BUDGET": 4.0, "NOT_STATED": 8.0}
+    rows = [(2015, basis, amounts[basis]) for basis in bases for _ in range(2)]
+    found = economy.one_basis(pd.DataFrame(rows, columns=["year", "basis", "amount_dkk"]))
+    assert found["basis"].tolist() == [used, used] and found["amount_dkk"].sum() == 2 * amounts[used]
+
+
+def test_accounts_and_budget_of_one_year_are_not_added():
+    both = pd.concat([ledger().assign(basis="BUDGET"), ledger().iloc[:1].assign(basis="ACCOUNTS", amount_dkk=900.0)])
+    result = economy.net_result(followed(world(tables={"price": prices(), "ledger": both}), study()))
+    assert (money(result)["invested", "2015"], money(result)["invested", "2016"]) == (900, 2000)
+    assert result.diagnostics["invested_total"] == money(result)["invested", "total"] == 2900
+    assert result.diagnostics["ledger_basis"] == "ACCOUNTS, BUDGET"
+
+
+def test_goal_of_a_year_is_told_how_little_of_it_is_followed(evidence):
+    told = economy.net_result(evidence).diagnostics
+    assert told["invested_in_goal_year"] is False
+    assert 0 < told["goal_year_weeks_share"] < 0.1
+    assert (told["invested_from"], told["invested_to"]) == ("2015", "2016")
+
+
+def test_scale_is_spoken_of_only_where_persons_are_simulated_and_amounts_are_not():
+    made = world(tables={"price": prices(), "ledger": ledger()})
+    notes = [
+        economy.net_result(followed(replace(made, origins=made.origins | origins), study())).diagnostics["scale_note"]
+        for origins in ({"ledger": "source"}, {}, {"benefit": "real", "ledger": "source"})
+    ]
+    assert notes == ["scale_differs", "", ""]
 
 
 def test_refund_ladder_prices_a_week_by_seniority():

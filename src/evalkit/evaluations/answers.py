@@ -15,6 +15,15 @@ OF_THE_OUTCOME = ("shock_sd", "person_error", "treated_before", "treated_after",
                   "comparisons_after", "largest_possible")
 
 
+# What else can happen first, by outcome: a first exit knows no return.
+_INTERCURRENT = {
+    "first_exit": "returns_not_seen",
+    "in_job_or_education": "state_of_the_week",
+    "municipal_cost": "returns_priced",
+    "several": "several",
+}
+
+
 def effect_estimand(
     evidence, name, *, outcome, summary, unit, population="inflow", design="difference_in_differences"
 ):
@@ -25,7 +34,7 @@ def effect_estimand(
         exposure="living_in_programme_municipality",
         outcome=outcome,
         summary=summary,
-        intercurrent_events="returns_counted",
+        intercurrent_events=_INTERCURRENT.get(outcome, "returns_counted"),
         unit=unit,
         design=design,
         horizon_weeks=float(evidence.followed.plan.horizon),
@@ -80,7 +89,13 @@ def diagnostics(followed, contrast, changes):
         "largest_possible": float(changes.after[0, -1] - contrast.estimate[-1]),
         "goal_weeks": followed.study.goals.weeks_fewer,
         "goal_persons": followed.study.goals.extra_persons,
+        "goal_note": _goal_note(followed),
     }
+
+
+def _goal_note(followed):
+    """Say when fewer are followed than the goal wanted more of: then it cannot be reached among them."""
+    return "goal_beyond_followed" if followed.n_treated_after < followed.study.goals.extra_persons else ""
 
 
 def _ratio(error, person_error):

@@ -21,6 +21,8 @@ from evalkit.result import Result, tidy
 from evalkit.weeks import year_of
 
 _NEEDED = ("price", "ledger")
+# The first that a year has is used.
+_BASES = ("ACCOUNTS", "FORECAST", "BUDGET", "NOT_STATED")
 
 
 def net_result(evidence):
@@ -39,7 +41,7 @@ def net_result(evidence):
 
     Notes
     -----
-    Saved in year y = - N sum over weeks k, states s, refund steps r of effect(s, r, k) x share(k, y) x
+    Invested is the whole ledger, each year on one basis (`one_basis`), for everybody the programme served. Saved in year y = - N sum over weeks k, states s, refund steps r of effect(s, r, k) x share(k, y) x
     rate(s, y) x (1 - refund(r, y)): N the persons that the programme met, share(k, y) the part of them whose
     week k since time zero lies in y. Only their weeks up to the horizon are counted: what persons outside the
     inflow's window and later weeks save is not in it. Current prices, not discounted. Refund steps count
@@ -105,7 +107,6 @@ def _net(followed, estimand):
     changes = followed.changes(np.column_stack([costs, costs.sum(axis=1)]))
     contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
     invested = _invested(followed, years)
-    goal_year = followed.site.programme_start.year + followed.study.goals.net_after_years
     table = _table(
         contrast, followed.n_treated_after, [*map(str, years), "total"], np.r_[invested, invested.sum()]
     )
@@ -114,7 +115,7 @@ def _net(followed, estimand):
         table=table,
         estimand=estimand,
         provenance=_provenance(followed),
-        diagnostics={**_shared(followed, contrast, changes), **_facts(followed, table, goal_year)},
+        diagnostics={**_shared(followed, contrast, changes), **_facts(followed, years, weights)},
         model=_scale(followed.n_treated_after, table),
     )
 
@@ -164,8 +165,24 @@ def _refund(rows, low):
     return share
 
 
+def one_basis(ledger):
+    """Return the amounts of each year on one basis: accounts, else the forecast, else the budget, else not stated.
+
+    Accounts, forecast and budget of one year tell of the same money; added up they would count it again.
+
+    Examples
+    --------
+    >>> ledger = pd.DataFrame({"year": [2015, 2015, 2016], "amount_dkk": [9.0, 10.0, 8.0],
+    ...     "basis": ["ACCOUNTS", "BUDGET", "BUDGET"]})
+    >>> one_basis(ledger)[["year", "basis", "amount_dkk"]].values.tolist()
+    [[2015, 'ACCOUNTS', 9.0], [2016, 'BUDGET', 8.0]]
+    """
+    rank = ledger["basis"].map(_BASES.index)
+    return ledger[rank == rank.groupby(ledger["year"]).transform("min")]
+
+
 def _invested(followed, years):
-    ledger = followed.tables["ledger"]
+    ledger = one_basis(followed.tables["ledger"])
     by_year = ledger.groupby(ledger["year"].astype(int))["amount_dkk"].sum()
     return by_year.reindex(years, fill_value=0.0).to_numpy(dtype=float)
 
@@ -200,16 +217,27 @@ def _provenance(followed):
     return replace(origin, rests_on=(*origin.rests_on, *_NEEDED))
 
 
-def _facts(followed, table, goal_year):
-    net = table[table["group"] == "net"].set_index("term")
-    price, ledger = followed.tables["price"], followed.tables["ledger"]
-    reached = str(goal_year) in net.index
+def _facts(followed, years, weights):
+    price, ledger = followed.tables["price"], one_basis(followed.tables["ledger"])
+    goal_year = followed.site.programme_start.year + followed.study.goals.net_after_years
+    by_year = dict(zip(years, weights.sum(axis=1) / weights.sum(), strict=True))
     return {
         "goal_dkk": followed.study.goals.net_dkk_a_year,
         "goal_year": str(goal_year),
-        "goal_year_net": float(net.loc[str(goal_year), "estimate"]) if reached else None,
-        "invested_total": float(_invested(followed, sorted(ledger["year"].unique())).sum()),
+        # How much of what is followed lies in the year of the goal: the tail of the inflow's weeks.
+        "goal_year_weeks_share": float(by_year.get(goal_year, 0.0)),
+        "invested_in_goal_year": bool((ledger["year"] == goal_year).any()),
+        "invested_total": float(ledger["amount_dkk"].sum()),
+        "invested_from": str(int(ledger["year"].min())),
+        "invested_to": str(int(ledger["year"].max())),
+        "ledger_basis": ", ".join(basis for basis in _BASES if (ledger["basis"] == basis).any()),
         "prices_verified": bool(price["is_verified"].all()),
         "unverified_price_share": float(1 - price["is_verified"].mean()),
-        "ledger_basis": sorted(ledger["basis"].unique()),
+        "scale_note": _scale_note(followed.tables),
     }
+
+
+def _scale_note(tables):
+    """Say when the persons are simulated and the investment is that of a real municipality."""
+    persons, ledger = (tables.origins.get(name, "") for name in ("benefit", "ledger"))
+    return "scale_differs" if persons == "simulated" and ledger not in ("", "simulated") else ""

@@ -125,12 +125,12 @@ def shown(inflow, stock=None):
     """Put the gates of both populations into one Result; the stock's are named by it."""
     result = inflow.result
     if stock is None:
-        return result
+        return result.with_diagnostics(stock_note="")
     table = stock.result.table
     table = table.assign(term=table["term"].str.replace("gate_", "gate_stock_"))
     return replace(
         result, table=pd.concat([result.table, table], ignore_index=True)
-    ).with_diagnostics(stock_failed=[gate.name for gate in stock.gates if not gate.passes])
+    ).with_diagnostics(stock_note="stock_gates_fail" if stock.failed else "")
 
 
 def at_least(name, size, limit):
