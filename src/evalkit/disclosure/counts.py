@@ -34,10 +34,10 @@ def protect_counts(result, profile, tally):
     raw = rows_of(result.table)
     rows = [_share_row(row, profile, tally) if unit_of(result, row["term"]) == "share"
             else _count_row(row, unit_of(result, row["term"]), profile, tally) for row in raw]
-    for total, parts in _totals(raw):
+    for total, candidates in _totals(raw):
         unit = unit_of(result, raw[total]["term"])
         if unit not in _VALUE_UNITS:
-            (_add_up_share if unit == "share" else _add_up)(rows, raw, total, parts, profile)
+            (_add_up_share if unit == "share" else _add_up)(rows, raw, total, candidates, profile, tally)
     return rows
 
 
@@ -50,8 +50,8 @@ def protect_shares(result, profile, tally):
     """
     raw = rows_of(result.table)
     rows = [_share_row(row, profile, tally) for row in raw]
-    for total, parts in _totals(raw):
-        _add_up_share(rows, raw, total, parts, profile)
+    for total, candidates in _totals(raw):
+        _add_up_share(rows, raw, total, candidates, profile, tally)
     return rows
 
 
@@ -133,32 +133,41 @@ def _is_ratio(share, events, persons):
 
 
 def _totals(raw):
-    """Find rows that may be sums of others: a term over all groups, or a group over all terms."""
-    for name, other in (("group", "term"), ("term", "group")):
-        for k, row in enumerate(raw):
-            if row[name] not in TOTALS:
-                continue
-            parts = [j for j, part in enumerate(raw) if part[name] not in TOTALS
-                     and part[other] == row[other] and part["time_weeks"] == row["time_weeks"]]
-            if len(parts) > 1:
-                yield k, parts
+    """Yield rows that may be sums of others, each with the sets of parts it may be the sum of.
+
+    A term over all groups, a group over all terms, or both: that one is best the sum of the innermost cells.
+    """
+    over = {k: [name for name in ("term", "group") if row[name] in TOTALS] for k, row in enumerate(raw)}
+    for k in sorted(over, key=lambda k: len(over[k])):
+        summed = [over[k], *([name] for name in over[k] if len(over[k]) > 1)] if over[k] else []
+        candidates = [[j for j, part in enumerate(raw) if _is_part(part, raw[k], names)] for names in summed]
+        yield k, [parts for parts in candidates if len(parts) > 1]
 
 
-def _add_up(rows, raw, total, parts, profile):
+def _is_part(part, total, names):
+    kept = {"term", "group", "time_weeks"} - set(names)
+    return all(part[name] not in TOTALS for name in names) and all(part[name] == total[name] for name in kept)
+
+
+def _add_up(rows, raw, total, candidates, profile, tally):
     """Write a total as the sum of its released parts: subtracting them from it then leaves nothing hidden."""
     for name in ("estimate", *COUNTS):
-        if rows[total][name] is not None and _adds_up(raw, total, parts, name):
-            amount = sum(stand_in(rows[j], raw[j], name, profile) for j in parts)
-            rows[total][name] = plain_text(round_count(amount, profile.rounding_base))
+        parts = next((parts for parts in candidates if _adds_up(raw, total, parts, name)), None)
+        if rows[total][name] is not None and parts:
+            rows[total][name] = sum_of(rows, raw, parts, name, profile)
+            tally.add("hidden_parts") if rows[total][name] is None else None
 
 
-def _add_up_share(rows, raw, total, parts, profile):
+def _add_up_share(rows, raw, total, candidates, profile, tally):
     """Write a total share from the sums of its parts' released counts, if both counts are such sums."""
-    if rows[total]["n_persons"] is None or not all(_adds_up(raw, total, parts, name) for name in COUNTS):
+    parts = next((parts for parts in candidates if all(_adds_up(raw, total, parts, name) for name in COUNTS)), None)
+    if rows[total]["n_persons"] is None or not parts:
         return
-    persons, events = (sum(stand_in(rows[j], raw[j], name, profile) for j in parts)
-                       for name in ("n_persons", "n_events"))
-    row, events = raw[total], min(events, persons)
+    persons, events = (sum_of(rows, raw, parts, name, profile) for name in ("n_persons", "n_events"))
+    if persons is None or events is None:
+        rows[total] = _kept_back(raw[total], "hidden_parts", profile, tally)
+        return
+    row, persons, events = raw[total], float(persons), min(float(events), float(persons))
     is_weighted = row["estimate"] is None or not _is_ratio(row["estimate"], row["n_events"], row["n_persons"])
     row = row if is_weighted else {**row, "estimate": events / persons}
     rows[total] = _share_from_rounded(row, persons, events, profile)
@@ -167,6 +176,18 @@ def _add_up_share(rows, raw, total, parts, profile):
 def _adds_up(raw, total, parts, name):
     true = [raw[j][name] for j in parts]
     return None not in (*true, raw[total][name]) and abs(sum(true) - raw[total][name]) <= 0.5
+
+
+def sum_of(rows, raw, parts, name, profile):
+    """Return the sum of released parts as a text; None where nothing but hidden parts adds to it.
+
+    That such a sum is shown, or is not, would say whether its parts together reach ``min_n``.
+    """
+    shown = [rows[j][name] for j in parts]
+    if None in shown and all(one is None or float(one) == 0 for one in shown):
+        return None
+    amount = sum(stand_in(rows[j], raw[j], name, profile) for j in parts)
+    return plain_text(round_count(amount, profile.rounding_base))
 
 
 def stand_in(row, true, name, profile):

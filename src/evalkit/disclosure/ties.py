@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from evalkit.disclosure.counts import TOTALS, stand_in
-from evalkit.disclosure.rounding import COUNTS, plain_text, round_count, rows_of
+from evalkit.disclosure.counts import TOTALS, sum_of
+from evalkit.disclosure.rounding import COUNTS, plain_text, rows_of
 
 
 class Ties:
@@ -45,8 +45,7 @@ class Ties:
                 true = [raw[k][name] for k in places]
                 if None in true:
                     continue
-                amount = sum(stand_in(rows[k], raw[k], name, profile) for k in places)
-                self.sums.setdefault(sum(true), plain_text(round_count(amount, profile.rounding_base)))
+                self.sums.setdefault(sum(true), sum_of(rows, raw, places, name, profile))
 
     def _tie_curves(self, raw, rows):
         """Events of a curve: those after its last safe step are not told by their sum either."""
