@@ -140,7 +140,7 @@ def test_ladder_makes_late_weeks_dearer():
 def test_missing_tables_and_prices_are_named():
     without = economy.net_result(followed(world(), study()))
     assert without.withheld == "missing_tables"
-    assert without.diagnostics["missing"] == ["price", "ledger"]
+    assert without.diagnostics["missing_tables"] == ["price", "ledger"]
     few = prices()[lambda price: price["state"] != "SICKNESS_BENEFIT"]
     unpriced = economy.net_result(followed(world(tables={"price": few, "ledger": ledger()}), study()))
     assert unpriced.withheld == "missing_prices"

@@ -159,6 +159,18 @@ def test_site_without_comparisons_is_told_so():
     assert all(result.withheld for result in results(evidence).values())
 
 
+@pytest.mark.parametrize("table", ["person", "residence"])
+def test_site_without_a_table_is_told_which(table):
+    tables = world()
+    bare = replace(tables, frames={name: tables[name] for name in tables if name != table})
+    evidence = followed(bare, study())
+    found = {**results(evidence), "gates": evidence.gates, "attrition": evidence.attrition,
+             "waiting": effect.waiting(evidence)}
+    for name, result in found.items():
+        assert (result.withheld, result.diagnostics) == ("missing_tables", {"missing_tables": [table]}), name
+        assert result.table.empty, name
+
+
 def test_site_whose_data_begin_with_the_programme_is_told_so():
     tables = world(data_from=-30)
     evidence = followed(tables, study())

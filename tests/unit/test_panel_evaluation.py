@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 from evalkit.errors import EstimationError
 from evalkit.evaluations import panel
+from evalkit.evaluations.panel_case import Case
 from evalkit.evaluations.panel_series import label_of, number_of, outcome, quarter_of
 from evalkit.spec.panel import PanelMeasure, PanelStudy
 
@@ -232,3 +234,22 @@ def test_small_municipalities_are_left_out_of_one_row():
         found.row("without_small", "difference_in_differences").estimate
         != found.row("main", "difference_in_differences").estimate
     )
+
+
+@pytest.mark.parametrize("n_left", [0, 1, 2])
+def test_choice_that_leaves_too_few_municipalities_has_no_row(n_left):
+    """All but so many donors are small: `without_small` cannot be answered, everything else can."""
+    frame = towns(np.random.default_rng(15))
+    small = [f"Town {k:02d}" for k in range(1, 14 - n_left)]
+    frame.loc[frame["municipality"].isin(small) & (frame["measure"] == "inhabitants"), "value"] = 5_000.0
+    found = evaluate(frame)["panel_employees_sensitivity"]
+    assert found.diagnostics["small_municipalities"] == small
+    shown = set(found.table["term"])
+    assert ("without_small" in shown) is (n_left == 2)
+    assert {"main", "all_donors", "season_none", "season_year", "backdated"} <= shown
+
+
+@pytest.mark.parametrize(("ratio", "fits"), [(1.0, True), (2.0, True), (2.1, False), (float("nan"), False)])
+def test_fit_that_is_not_known_is_no_fit(ratio, fits):
+    case = SimpleNamespace(study=STUDY)
+    assert Case.fits(case, SimpleNamespace(diagnostics={"prefit_ratio": ratio})) is fits

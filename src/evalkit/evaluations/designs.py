@@ -9,6 +9,7 @@ from evalkit.errors import CohortError, EstimationError
 from evalkit.estimators.cells import difference_of_changes, naive_contrasts
 from evalkit.evaluations.answers import effect_estimand
 from evalkit.evaluations.followed import follow_inflow
+from evalkit.evaluations.gates import withheld
 from evalkit.result import Result, tidy
 
 _PERSON_DESIGNS = ("did_shocks", "did_persons_only", "before_after", "treated_against_others")
@@ -42,7 +43,7 @@ def compare_designs(evidence, panel=None):
         evidence, "designs", outcome="several", summary="difference", unit=unit, design="several"
     )
     if not tables:
-        return Result(kind="model", estimand=estimand, table=tidy(), withheld=failed or "missing_tables")
+        return withheld(failed or "missing_tables", kind="model", estimand=estimand, missing=evidence.verdict.missing)
     table = pd.concat(tables, ignore_index=True)
     units = {term: unit.get(term, "persons") for term in dict.fromkeys(table["term"])}
     return Result(

@@ -51,7 +51,7 @@ def net_result(evidence):
     tables = evidence.followed.tables
     missing = [name for name in _NEEDED if not tables.has(name) or tables[name].empty]
     if missing and not evidence.verdict.failed:
-        return withheld("missing_tables", kind="money", estimand=estimand).with_diagnostics(missing=missing)
+        return withheld("missing_tables", kind="money", estimand=estimand, missing=missing)
     return evidence.estimate(lambda followed: _net(followed, estimand), kind="money", estimand=estimand)
 
 

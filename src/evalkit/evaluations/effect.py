@@ -17,8 +17,9 @@ from evalkit.evaluations import gates
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
 from evalkit.evaluations.designs import compare_designs, sensitivity
 from evalkit.evaluations.exits import time_to_exit, waiting
-from evalkit.evaluations.followed import Followed, follow_inflow, follow_stock
-from evalkit.result import Result, tidy
+from evalkit.evaluations.facts import missing_tables
+from evalkit.evaluations.followed import Followed, follow_inflow, follow_stock, nobody
+from evalkit.result import Estimand, Result, tidy
 from evalkit.spec.build import nearest
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "weeks_on_support",
 ]
 
+_NEEDED = ("person", "residence", "benefit")
 _NAMES = {"job": ("EMPLOYED",), "education": ("EDUCATION",), "job_or_education": ("EMPLOYED", "EDUCATION")}
 
 
@@ -60,6 +62,9 @@ class Evidence:
     @property
     def attrition(self):
         """Persons left after each step of the cohort's definition."""
+        if self.verdict.missing:
+            return gates.withheld("missing_tables", kind="counts", estimand=Estimand(name="attrition"),
+                                  missing=self.verdict.missing)
         result, followed = self.followed.people.attrition, self.followed
         table = pd.concat([result.table, _by_place(followed)], ignore_index=True)
         return Result(kind=result.kind, estimand=result.estimand, table=table,
@@ -122,6 +127,7 @@ def evidence(tables, spells, study, site):
     Returns
     -------
     Evidence
+        Where one of the three tables is missing everything that it answers is withheld and names it.
 
     Raises
     ------
@@ -131,6 +137,8 @@ def evidence(tables, spells, study, site):
         If nobody's support begins in either period.
     """
     preflight(study)
+    if missing := missing_tables(tables, _NEEDED):
+        return Evidence(followed=nobody(tables, study, site), verdict=gates.unjudged(missing))
     followed = follow_inflow(tables, spells, study, site)
     standing = _standing(followed)
     return Evidence(followed=followed, verdict=gates.judge(followed), standing=standing,
@@ -184,8 +192,8 @@ def extra_persons(evidence):
     estimand = effect_estimand(
         evidence, "extra_persons", outcome="in_job_or_education", summary="count_difference", unit="persons"
     )
-    if not evidence.followed.tables.has("income_month"):
-        return gates.withheld(evidence.verdict.failed or "no_income", kind="model", estimand=estimand)
+    if not evidence.verdict.failed and not evidence.followed.tables.has("income_month"):
+        return gates.withheld("no_income", kind="model", estimand=estimand, missing=["income_month"])
     return evidence.estimate(lambda followed: _persons(followed, estimand), kind="model", estimand=estimand)
 
 

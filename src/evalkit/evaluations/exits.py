@@ -11,6 +11,7 @@ from evalkit.estimators import cox, kaplan_meier
 from evalkit.estimators.cells import Changes, difference_of_changes
 from evalkit.estimators.contributions import mean_contributions
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
+from evalkit.evaluations.gates import withheld
 from evalkit.result import tidy
 
 
@@ -24,10 +25,12 @@ def waiting(evidence):
         death, emigration). A description: shown whatever the gates say.
     """
     followed = evidence.followed
-    result = kaplan_meier(to_exit(followed, strata=["side"]), conf_level=followed.study.conf_level)
     estimand = effect_estimand(
         evidence, "still_waiting", outcome="first_exit", summary="survival", unit="share", design=""
     )
+    if missing := evidence.verdict.missing:
+        return withheld("missing_tables", kind="curve", estimand=estimand, missing=missing)
+    result = kaplan_meier(to_exit(followed, strata=["side"]), conf_level=followed.study.conf_level)
     return replace(result, estimand=estimand,
                    provenance=followed.provenance("kaplan_meier", sustain_weeks=followed.study.sustain_weeks))
 

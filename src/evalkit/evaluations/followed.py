@@ -163,6 +163,14 @@ def follow_inflow(tables, spells, study, site):
                     people=_both(select, windows))
 
 
+def nobody(tables, study, site):
+    """Return what stands in where tables are missing: the plan of the study, and no persons."""
+    start = week_of(site.programme_start)
+    plan = Plan(start=start, horizon=max(study.horizons_weeks), pre=(start, start), post=(start, start))
+    people = cohort.Cohort(frame=pd.DataFrame(), attrition=None)
+    return Followed(tables=tables, spells=None, study=study, site=site, plan=plan, population="inflow", people=people)
+
+
 def follow_stock(followed):
     """Follow the persons on support at the census before and at the one under the programme.
 

@@ -56,22 +56,33 @@ class Verdict:
         The first gate that failed, or empty.
     result : Result
         Sizes and limits; never an estimate of the effect.
+    missing : tuple of str
+        Tables that were not delivered and without which nobody can be followed.
     """
 
     gates: tuple[Gate, ...]
     failed: str
     result: Result
+    missing: tuple[str, ...] = ()
 
     def guard(self, make, *, kind, estimand):
         """Return ``make()`` if every gate holds, else an empty Result that names the gate that failed."""
         if self.failed:
-            return withheld(self.failed, kind=kind, estimand=estimand)
+            return withheld(self.failed, kind=kind, estimand=estimand, missing=self.missing)
         return make()
 
 
-def withheld(reason, *, kind, estimand):
-    """Return a Result without any number."""
-    return Result(kind=kind, estimand=estimand, table=tidy(), withheld=reason)
+def withheld(reason, *, kind, estimand, missing=()):
+    """Return a Result without any number; ``missing`` names tables that it would need."""
+    facts = {"missing_tables": list(missing)} if missing else {}
+    return Result(kind=kind, estimand=estimand, table=tidy(), withheld=reason, diagnostics=facts)
+
+
+def unjudged(missing):
+    """Return the verdict where tables are missing and nobody can be followed."""
+    estimand = Estimand(name="gates", outcome="gates", summary="size_and_limit")
+    return Verdict(gates=(), failed="missing_tables", missing=tuple(missing),
+                   result=withheld("missing_tables", kind="model", estimand=estimand, missing=missing))
 
 
 def judge(followed):
@@ -124,6 +135,8 @@ def judge_stock(standing):
 def shown(inflow, stock=None):
     """Put the gates of both populations into one Result; the stock's are named by it."""
     result = inflow.result
+    if result.withheld:
+        return result
     if stock is None:
         return result.with_diagnostics(stock_note="")
     table = stock.result.table

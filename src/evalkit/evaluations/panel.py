@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from evalkit.errors import EstimationError
 from evalkit.estimators import difference_in_differences, synthetic_control, synthetic_did
 from evalkit.evaluations.panel_case import Case
 from evalkit.evaluations.panel_series import label_of
@@ -152,25 +153,28 @@ def _told(term, answers):
 
 
 def _sensitivity(case, name, fitting):
-    """Other donors, other seasons, a start that never was, and each weighted donor left out in turn."""
+    """Other donors, other seasons, a start that never was, and each weighted donor left out in turn.
+
+    A choice that leaves too few municipalities to compare with has no row.
+    """
     early = _backdated(case.panel)
     rows = [
         {"term": "main", "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()}
         for design, answer in fitting.items()
     ]
     panels = {
-        "all_donors": case.everybody,
-        "without_small": case.panel.without(case.small),
-        "season_none": case.build("none")[0].without(case.doubtful),
-        "season_year": case.build("year")[0].without(case.doubtful),
-        "backdated": early,
+        "all_donors": lambda: case.everybody,
+        "without_small": lambda: case.panel.without(case.small),
+        "season_none": lambda: case.build("none")[0].without(case.doubtful),
+        "season_year": lambda: case.build("year")[0].without(case.doubtful),
+        "backdated": lambda: early,
     }
     for term, panel in panels.items():
-        if len(panel.units) < 3:  # without the small ones (or in a small example) too few donors are left
+        try:
+            rows += _other_rows(case, term, panel(), fitting)
+        except EstimationError:
+            # Under this choice too few municipalities are left to compare with: the row is absent.
             continue
-        for design in fitting:
-            answer = DESIGNS[design](panel, conf_level=case.study.conf_level, power=case.study.power)
-            rows.append({"term": term, "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()})
     for term in ("leave_one_out_low", "leave_one_out_high"):
         rows += [
             {"term": term, "group": design, "estimate": answer.diagnostics[term]}
@@ -184,6 +188,14 @@ def _sensitivity(case, name, fitting):
         backdated_start=label_of(int(early.periods[early.n_pre])),
         small_municipalities=list(case.small),
     )
+
+
+def _other_rows(case, term, panel, fitting):
+    rows = []
+    for design in fitting:
+        answer = DESIGNS[design](panel, conf_level=case.study.conf_level, power=case.study.power)
+        rows.append({"term": term, "group": design, **answer.table.iloc[0][_NUMBERS].to_dict()})
+    return rows
 
 
 _NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]

@@ -40,8 +40,8 @@ class Case:
         ), inhabitants
 
     def fits(self, answer):
-        """Say whether the error before the start is of the size that other municipalities have."""
-        return not answer.diagnostics["prefit_ratio"] > self.study.max_prefit_ratio
+        """Say whether the error before the start is of the size that other municipalities have; unknown is no."""
+        return bool(answer.diagnostics["prefit_ratio"] <= self.study.max_prefit_ratio)
 
     @property
     def persons(self):
