@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import os
 import shutil
 import signal
 import sys
@@ -216,8 +215,6 @@ def _simulate(site, n_persons, seed, folder, dirty=False):
 
 
 def _run(site, arguments):
-    if arguments.public:
-        os.environ[spec.PUBLIC_VARIABLE] = str(site.public)
     progress, wanted = run.Progress(), {"names": arguments.notebook, "parameters": dict(arguments.parameter)}
     run.require_call(site, **wanted)  # a misspelt name is told at once, also while another run is under way
     with run.workspace(site):

@@ -90,7 +90,7 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
 
 
 def _verdict(case, answers, fitting):
-    """What sentences read: which designs are withheld, and each one's rank and smallest detectable effect."""
+    """What sentences read: whose tables, which designs are withheld, each one's rank and detectable effect."""
     told = {
         design: {
             name: answer.diagnostics[name]
@@ -100,6 +100,7 @@ def _verdict(case, answers, fitting):
         for design, answer in fitting.items()
     }
     return {
+        "panel_tables": f"panel_tables_{_provenance(case).rests_on[0]}",
         "withheld_designs": [design for design in answers if design not in fitting],
         "placebos_plus_one": len(case.panel.units),
         **told,
