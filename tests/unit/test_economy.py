@@ -8,7 +8,9 @@ import pytest
 from effect_world import followed, study, world
 from test_gates import ledger, prices
 
+from evalkit.disclosure import release
 from evalkit.evaluations import economy, effect
+from evalkit.spec import load_profile
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +147,28 @@ def test_missing_tables_and_prices_are_named():
     unpriced = economy.net_result(followed(world(tables={"price": few, "ledger": ledger()}), study()))
     assert unpriced.withheld == "missing_prices"
     assert unpriced.diagnostics["missing"] == ["sickness_benefit"]
+
+
+def test_no_released_number_over_another_is_the_exact_number_of_persons(evidence):
+    """The attack on goal 3: what was saved over the change in kroner per person."""
+    result, n = economy.net_result(evidence), evidence.followed.n_treated_after
+    rules = replace(load_profile("municipality_5"), rounding_base=7)
+    rounded = 7 * int(n / 7 + 0.5)
+    assert rounded != n
+    per_person = money(result)["saved", "total"] / n
+    payload = release(result, rules, name="goal_3").payload
+    shown = {(row[1], row[0]): float(row[3]) for row in payload["rows"]}
+    assert shown["saved", "total"] / per_person == pytest.approx(rounded, abs=0.1)
+    assert shown["net", "total"] == pytest.approx(shown["saved", "total"] - 3000, abs=1001)
+    assert not {"treated_before", "comparisons_after", "largest_possible", "shock_sd"} & set(payload["diagnostics"])
+
+
+def test_extra_persons_are_made_of_the_rounded_number(evidence):
+    result, n = effect.extra_persons(evidence), evidence.followed.n_treated_after
+    rules = replace(load_profile("municipality_5"), rounding_base=7, decimals=6)
+    payload = release(result, rules, name="goal_2").payload
+    shown = [float(row[6]) for row in payload["rows"]]
+    true = result.table["conf_high"].to_numpy()
+    moved = true != 0
+    assert moved.any()
+    assert np.array(shown)[moved] == pytest.approx(true[moved] / n * (7 * int(n / 7 + 0.5)), rel=1e-4)

@@ -82,6 +82,8 @@ def test_caseload_is_open_cases_to_full_time_hands():
     told = mechanism.caseload(made(case=(["person_id", "caseworker_id", "start", "end"], rows),
                                    headcount=(["month", "role", "fte"], months)), study(), SITE)
     assert told.table["term"].tolist()[0] == "2015Q1"
+    # Released, the figure times the hands gives the rounded number of cases, not the true one.
+    assert told.model["scaled_by"].tolist()[:2] == [60, 60]
     row = told.row("2015Q2")
     assert (row["estimate"], row["n_persons"]) == (40, 2)
 

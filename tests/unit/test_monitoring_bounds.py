@@ -142,3 +142,39 @@ def test_stock_is_one_row_a_person_and_bounds_are_nested(tmp_path):
 def test_run_weeks_bridges_gaps_of_at_most(gap, weeks):
     history = pd.DataFrame({"person_id": "a", "start_week": [0, 13], "end_week": [10, 18]})
     assert run_weeks(history, gap)["a"] == weeks
+
+
+def always_on(town):
+    """Somebody on cash benefit from the first to the last of the data's 443 weeks."""
+    person = town.person()
+    town.add("benefit", person, towns.CASH, dt.date(2010, 1, 4), towns.END)
+    return person
+
+
+def test_data_that_reach_back_too_short_tell_bounds_and_no_zero(tmp_path):
+    town = towns.Town("Hjørring")
+    for _ in range(8):
+        town.active(always_on(town), "PRAKTIK", "2018-06-01")
+    town.add("exemption")
+    seen = told(town, tmp_path, long_weeks=443)
+    assert not seen.current_offers.withheld and seen.current_offers.row("PRAKTIK", "all")["estimate"] == 8
+    # One week more than the data hold: nobody can be seen to be long, so 0 would be an untruth.
+    unseen = told(town, tmp_path, long_weeks=444)
+    for name in ("current_offers", "offers_last_year", "no_offer_reasons", "gap_sensitivity"):
+        assert getattr(unseen, name).withheld == "history_too_short" and getattr(unseen, name).table.empty
+    assert unseen.long_stock.row("upper", "all")["n_persons"] == 8
+    assert pd.isna(unseen.long_stock.row("count", "all")["estimate"])
+
+
+def test_reach_counts_what_was_answered_and_says_what_limits_the_rest(tmp_path):
+    town = towns.Town("Hjørring")
+    town.active(always_on(town), "PRAKTIK", "2018-06-01")
+    seen, unseen = (told(town, tmp_path, long_weeks=weeks).reach for weeks in (443, 444))
+    assert seen.row("current_offers")["estimate"] == 1 and seen.row("current_offers")["group"] == "nothing_missing"
+    assert seen.row("reviewed", "case_review")["estimate"] == 0
+    assert unseen.row("current_offers", "history_too_short")["estimate"] == 0
+    assert unseen.row("long_stock", "bounds_only")["estimate"] == 0.5
+    limited = ("current_offers", "offers_last_year", "gap_sensitivity", "long_stock", "long_cases")
+    assert seen.diagnostics["answered"] - unseen.diagnostics["answered"] == len(limited)
+    assert unseen.diagnostics["limited"] - seen.diagnostics["limited"] == len(limited)
+    assert seen.provenance.rests_on == ("simulated",)
