@@ -123,7 +123,9 @@ class Result:
         ``n_events`` since the row before. A share has its numerator in ``n_events`` and its
         denominator in ``n_persons``. A withheld result has no rows.
     model : mapping of str to ndarray or tuple
-        Plain arrays for prediction and contrasts (``terms``, ``estimates``, ``covariance``, ...).
+        Plain arrays for prediction and contrasts (``terms``, ``estimates``, ``covariance``, ...). Where rows
+        are a value per person times persons, ``scaled_by`` is that number of persons and ``not_scaled`` what
+        of each row does not depend on it: totals leave made of the rounded number.
     provenance : Provenance
     diagnostics : mapping
         Plain values (numbers, texts, lists) that sentences and gates read.

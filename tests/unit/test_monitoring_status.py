@@ -80,7 +80,7 @@ def test_a_question_without_its_tables_says_so(question, tmp_path):
 def test_reach_lists_every_question_and_what_is_missing(tmp_path):
     answers = told(towns.project(), tmp_path)
     reach = answers.reach
-    assert set(reach.table["term"]) == {question.__name__ for question in monitoring.QUESTIONS}
+    assert set(reach.table["term"]) == {question.__name__ for question in monitoring.QUESTIONS} | {"claim"}
     assert {"activity", "rehabilitation"} <= set(reach.diagnostics["missing_tables"])
     assert answers.passive.withheld == "missing_tables" and not answers.long_stock.withheld
     assert answers.claim.withheld == "missing_tables"

@@ -84,6 +84,9 @@ def claim(touched, study, site):
                   diagnostics={"months": 1, "base_months": len(told["base"])})
 
 
+claim.needs = touched_share.needs
+
+
 def doubling(series, month, base):
     """Return the ratio of one month to the mean of its base months, or None where a month is missing.
 

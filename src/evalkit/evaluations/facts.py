@@ -10,8 +10,8 @@ from evalkit.result import Estimand, Provenance, Result, tidy
 MISSING_TABLES = "missing_tables"
 HISTORY_TOO_SHORT = "history_too_short"
 # What limits an answer although its tables are there.
-_LIMITS = {HISTORY_TOO_SHORT, "bounds_only", "nobody_counted", "nobody_followed", "too_few_exits", "no_model",
-           "one_wave"}
+_LIMITS = {HISTORY_TOO_SHORT, "bounds_only", "nobody_counted", "nobody_followed", "months_not_covered",
+           "too_few_exits", "no_model", "one_wave"}
 # Tables with records in every week, and the column that dates a record.
 _DENSE = {"activity": "start", "contact": "date", "income_month": "month"}
 

@@ -77,10 +77,9 @@ def answers(tables, study, site, *, spells=None):
     """
     now = census(tables, study, site, spells=spells)
     told = {question.__name__: question(tables, study, site, census=now) for question in QUESTIONS}
+    told["claim"] = claim(told["touched_share"], study, site)
     told |= {figures.__name__: figures(tables, study, site) for figures in PUBLISHED}
-    return Answers(
-        **told, claim=claim(told["touched_share"], study, site), reach=reach(tables, study, QUESTIONS, told)
-    )
+    return Answers(**told, reach=reach(tables, study, (*QUESTIONS, claim), told))
 
 
 @needs("benefit")
