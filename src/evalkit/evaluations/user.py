@@ -206,12 +206,15 @@ def _change(name, means, tables, study, survey):
 
 
 def _linked(survey, study):
-    """Tell how many of the second wave's respondents answered the first as well."""
-    first, second = (pd.MultiIndex.from_tuples([
-        (name, person) for name, scored in survey.scored.items() if wave in scored.index.unique("wave")
-        for person in scored.loc[wave].index]) for wave in study.waves)
-    n = int(second.isin(first).sum())
-    return {"n_linked": n, "n_second_wave": len(second)}
+    """Tell how many of the second wave's respondents answered the first as well, by questionnaire.
+
+    One number for all would be a second total beside the counts of `response`.
+    """
+    first, second = study.waves
+    both = {name: (scored.loc[second].index, scored.loc[first].index) for name, scored in survey.scored.items()
+            if {first, second} <= set(_waves_of(scored))}
+    return {"n_linked": {name: int(now.isin(before).sum()) for name, (now, before) in both.items()},
+            "n_second_wave": {name: len(now) for name, (now, _) in both.items()}}
 
 
 def _means(name, means, tables, study, **diagnostics):
