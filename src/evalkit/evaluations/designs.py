@@ -10,6 +10,7 @@ from evalkit.estimators.cells import difference_of_changes, naive_contrasts
 from evalkit.evaluations.answers import effect_estimand
 from evalkit.evaluations.followed import follow_inflow
 from evalkit.evaluations.gates import withheld
+from evalkit.evaluations.mix import alike
 from evalkit.result import Result, tidy
 
 _PERSON_DESIGNS = ("did_shocks", "did_persons_only", "before_after", "treated_against_others")
@@ -67,8 +68,8 @@ def sensitivity(evidence):
     -------
     Result
         Kind ``model``: ``main``; ``bridge_weeks_k`` (gaps of up to k weeks count as support);
-        ``washout_weeks_k``; ``leave_one_out_low`` and ``_high`` (a comparison municipality left out, the two
-        extremes). A choice under which nobody can be followed is absent.
+        ``washout_weeks_k``; ``same_mix`` (everybody weighted to the mix of the programme's persons);
+        ``leave_one_out_low`` and ``_high`` (a comparison municipality left out, the two extremes). A choice under which nobody can be followed is absent.
     """
     estimand = effect_estimand(
         evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks"
@@ -114,6 +115,7 @@ def _sensitivity(followed, estimand):
             tables.append(_row(name, other()))
         except (CohortError, EstimationError):
             continue
+    tables.append(_same_mix(followed))
     table = pd.concat([*tables, _leave_one_out(followed)], ignore_index=True)
     return Result(
         kind="model",
@@ -146,8 +148,16 @@ def _support_changes(followed):
     return followed.changes(followed.weeks_within("SUPPORT")[:, -1:])
 
 
-def _row(name, followed):
-    changes = _support_changes(followed)
+def _same_mix(followed):
+    try:
+        values = alike(followed, followed.weeks_within("SUPPORT")[:, -1:])
+    except EstimationError:
+        return tidy()
+    return _row("same_mix", followed, followed.changes(values))
+
+
+def _row(name, followed, changes=None):
+    changes = _support_changes(followed) if changes is None else changes
     contrast = difference_of_changes(changes, conf_level=followed.study.conf_level)
     values = {key: getattr(contrast, key) for key in _NUMBERS}
     return tidy(

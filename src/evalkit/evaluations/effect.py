@@ -19,6 +19,7 @@ from evalkit.evaluations.designs import compare_designs, sensitivity
 from evalkit.evaluations.exits import time_to_exit, waiting
 from evalkit.evaluations.facts import missing_tables
 from evalkit.evaluations.followed import Followed, follow_inflow, follow_stock, nobody
+from evalkit.evaluations.mix import mix
 from evalkit.result import Estimand, Result, tidy
 from evalkit.spec.build import nearest
 
@@ -28,6 +29,7 @@ __all__ = [
     "curve",
     "evidence",
     "extra_persons",
+    "mix",
     "preflight",
     "sensitivity",
     "stock",
