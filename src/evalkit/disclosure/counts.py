@@ -160,7 +160,8 @@ def _add_up(rows, raw, total, candidates, profile, tally):
 
 def _add_up_share(rows, raw, total, candidates, profile, tally):
     """Write a total share from the sums of its parts' released counts, if both counts are such sums."""
-    parts = next((parts for parts in candidates if all(_adds_up(raw, total, parts, name) for name in COUNTS)), None)
+    parts = next((parts for parts in candidates
+                  if all(_adds_up(raw, total, parts, name) for name in COUNTS)), None)
     if rows[total]["n_persons"] is None or not parts:
         return
     persons, events = (sum_of(rows, raw, parts, name, profile) for name in ("n_persons", "n_events"))

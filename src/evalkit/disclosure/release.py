@@ -27,8 +27,8 @@ _MAX_TEXT, _MAX_LIST = 600, 400
 _LEAST_MONEY = 1000
 # The word after n_ says what is counted. Counts of these are facts of the design, not of persons: exact.
 _NOT_PERSONS = re.compile(
-    r"^n_(?:comparisons|donors|draws|gates|groups|items|municipalities|periods|placebos|quarters|replications|rules"
-    r"|steps|tables|waves|weeks|years)(?:_(?:all|after|before|broken|failed|used))?$")
+    r"^n_(?:comparisons|donors|draws|gates|groups|items|municipalities|periods|placebos|quarters"
+    r"|replications|rules|steps|tables|waves|weeks|years)(?:_(?:all|after|before|broken|failed|used))?$")
 
 
 def release(result, profile, *, name):
@@ -133,7 +133,8 @@ def _diagnostics(result, rows, profile, tally):
 
 def _diagnostic(key, value, ties, profile, tally):
     if isinstance(value, Mapping):
-        return {_key(inner): _diagnostic(inner if str(inner).startswith("n_") else key, entry, ties, profile, tally)
+        named = {inner: inner if str(inner).startswith("n_") else key for inner in value}
+        return {_key(inner): _diagnostic(named[inner], entry, ties, profile, tally)
                 for inner, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_diagnostic(key, entry, ties, profile, tally) for entry in _short(value, key)]

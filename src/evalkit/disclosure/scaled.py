@@ -46,8 +46,8 @@ def rescaled(result, profile, tally):
                       for name in ("scaled_by", "not_scaled"))
     few = (persons < profile.min_n) & (table["estimate"].to_numpy() != fixed)
     tally.add("min_n", int(few.sum())) if few.any() else None
-    ratio = np.array([round_count(n, profile.rounding_base) for n in persons]) / np.where(persons > 0, persons, 1)
-    ratio = np.where(few, np.nan, ratio)
+    rounded = np.array([round_count(n, profile.rounding_base) for n in persons])
+    ratio = np.where(few, np.nan, rounded / np.where(persons > 0, persons, 1))
     values = {name: _again(table[name].to_numpy(), 0.0 if name == "std_error" else fixed, ratio)
               for name in _SCALED}
     return replace(result, table=table.assign(**values))

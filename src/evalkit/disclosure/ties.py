@@ -50,8 +50,8 @@ class Ties:
     def _tie_curves(self, raw, rows):
         """Events of a curve: those after its last safe step are not told by their sum either."""
         for label in dict.fromkeys((row["term"], row["group"]) for row in raw):
-            true, shown = ([float(row["n_events"] or 0) for row in table if (row["term"], row["group"]) == label]
-                           for table in (raw, rows))
+            true, shown = ([float(row["n_events"] or 0) for row in table
+                            if (row["term"], row["group"]) == label] for table in (raw, rows))
             self.sums.setdefault(sum(true), plain_text(sum(shown)))
 
 

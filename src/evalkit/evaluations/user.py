@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators.ordinal import ordered_logit
