@@ -57,7 +57,8 @@ def moved(value, nothing=0.0, downwards=False):
 
 def moved_row(payload, row):
     nothing = reference_of(unit_of(payload, row["term"]))
-    ours = {name: moved(row[name], nothing, name == "conf_low") for name in ("estimate", "conf_low", "conf_high")}
+    ours = {name: moved(row[name], nothing, name == "conf_low")
+            for name in ("estimate", "conf_low", "conf_high")}
     rest = {name: moved(row[name]) for name in row if name not in (*ours, "term", "group")}
     rest |= {name: moved_date(row[name]) for name in ("term", "group")}
     return [(row | ours | rest)[name] for name in payload["columns"]]
@@ -66,7 +67,8 @@ def moved_row(payload, row):
 def moved_facts(value, keep=()):
     """Move the numbers of nested facts; a zero that a sentence asks for stays zero."""
     if isinstance(value, dict):
-        return {key: one if key in keep and one in ("0", 0) else moved_facts(one) for key, one in value.items()}
+        return {key: one if key in keep and one in ("0", 0) else moved_facts(one)
+                for key, one in value.items()}
     if isinstance(value, list):
         return [moved_facts(one) for one in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -112,16 +114,16 @@ def moved_strings(strings):
 
 def texts(payload, strings, language):
     """Return the texts that a reader meets around a result, by kind."""
-    entry = strings.result(payload["name"])
+    entry, title = strings.result(payload["name"]), title_of(payload, strings, language)
     form = entry.get("chart") or ("curve" if payload["kind"] == "curve" else "none")
-    alt = "" if form == "none" else describe(payload, strings, language, form)
-    title = title_of(payload, strings, language)
-    return {"title": title, "answer": sentence(payload, strings, language), "alt": without_rest(alt.replace(title, ""), payload, strings, language),
-            "caveat": _caveat(payload, entry, strings, language)}
+    alt = "" if form == "none" else describe(payload, strings, language, form).replace(title, "")
+    return {"title": title, "answer": sentence(payload, strings, language),
+            "caveat": _caveat(payload, entry, strings, language),
+            "alt": alt and without_rest(alt, payload, strings, language)}
 
 
 def without_rest(text, payload, strings, language):
-    """How many more values a figure has counts rows, which do not move."""
+    """Leave out how many more values a figure has: it counts rows, which do not move."""
     for n in range(len(payload["rows"]) + 1):
         text = text.removesuffix(strings.say("alt_more", language, n=n))
     return text
@@ -179,7 +181,8 @@ def stayed(before, after):
 def test_no_text_has_a_number_typed_into_it(name, language):
     """Also in the sentences that the example does not choose."""
     strings = reports.load(name)
-    typed = [(result, text, found) for result, entry in strings.results.items() for text in written(entry, language)
+    typed = [(result, text, found) for result, entry in strings.results.items()
+             for text in written(entry, language)
              for found in NUMBER.findall(re.sub(r"\{[^{}]*\}", "", text))
              if found not in may_be_typed(strings, result, language)]
     assert not typed, "\n".join(map(str, typed))

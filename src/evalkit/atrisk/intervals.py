@@ -182,9 +182,9 @@ class AtRisk:
     def to_frame(self, *, cause=None, ids=False):
         """Return the intervals as a frame that a lifelines regression takes as it is.
 
-        ``entry``, ``exit`` and ``event`` are ``entry_col``, ``duration_col`` and ``event_col``; with weights or
-        counts ``weights`` (weight times count) is ``weights_col``, with strata ``strata`` is ``strata``. Every
-        other column is a covariate. `from_frame` reads the columns back.
+        ``entry``, ``exit`` and ``event`` are ``entry_col``, ``duration_col`` and ``event_col``; with weights
+        or counts ``weights`` (weight times count) is ``weights_col``, with strata ``strata`` is ``strata``.
+        Every other column is a covariate. `from_frame` reads the columns back.
 
         Parameters
         ----------
