@@ -63,6 +63,7 @@ def pages(run_dir, out_dir, *, site_meta, languages=_LANGUAGES, made=None, known
     def having(page):
         return [language for language in languages if language in made or f"{language}/{page}" in kept]
 
+    site_meta = {**site_meta, "is_simulated": _is_simulated(entries)}
     files = _bundle(entries)
     for language in made:
         files |= _language_files(entries, language, having, site_meta)
@@ -174,6 +175,7 @@ def _language_files(entries, language, having, site_meta):
 def _meta(site_meta, language, having, page):
     return {"site": _in_language(site_meta["title"], language), "index": "index.html",
             "note": _in_language(site_meta.get("note", ""), language),
+            "is_simulated": site_meta["is_simulated"],
             "languages": {other: f"../{other}/{page}" for other in having(page)}}
 
 
@@ -182,11 +184,18 @@ def _index(entries, language, having, site_meta, *, folder):
     strings = reports.load()
     site = _in_language(site_meta["title"], language)
     meta = {"title": strings.say("index_title", language, site=site), "site": site,
+            "is_simulated": site_meta["is_simulated"],
             "note": _in_language(site_meta.get("note", ""), language), "dictionary": f"{here}dictionary.html",
             "languages": {other: f"{up}{other}/index.html" for other in having("index.html")}}
     cards = [{**entry, "title": _notebook_title(entry, language), "parts": _parts(entry, language),
               "link": f"{here}{entry['notebook']}.html"} for entry in entries]
     return reports.index(cards, language, strings, meta)
+
+
+def _is_simulated(entries):
+    """Return whether anything released rests on simulated persons; then every page of the site says so."""
+    return any("simulated" in payload["provenance"]["rests_on"]
+               for entry in entries for payload in entry["payloads"])
 
 
 def _parts(entry, language):

@@ -12,12 +12,12 @@ from released_examples import IDS, RULES, SITE, results, strings, write_run
 from evalkit import publish, reports
 from evalkit.disclosure import release, scan
 from evalkit.reports import strings as catalogue
-from evalkit.reports.palette import BEHIND, INK, MUTED, PAPER, SERIES, contrast
+from evalkit.reports.palette import BEHIND, DARK, DARK_PAPER, INK, MUTED, PAPER, SERIES, contrast
 
 LANGUAGES = ("da", "en")
 # Words that are the same in Danish and English, names, keys and code.
 SAME = {"Data", "Hjørring", "hjoerring", "evalkit", "p-value", "Mentor", "effect", "Index", "estimat", "Total", "Data:",
-        "DKK", "sha256", "Estimand", "Sum", "Passive", "Horsens", "Syddjurs", "frederikshavn"}
+        "DKK", "sha256", "Estimand", "Sum", "Passive", "Horsens", "Syddjurs", "frederikshavn", "Progression", "Budget"}
 NO_WORDS = re.compile(r"^[\W\d]*$")
 KEY_OR_FILE = re.compile(r"^[a-z0-9]+([_./-][a-z0-9_.-]+)+$|^[0-9a-f]{64}$|^(\w+ [\d.]+(, )?)+$|^\w+ [0-9a-f]{64}$")
 
@@ -185,7 +185,7 @@ def test_numbers_on_the_page_are_in_the_bundle(example):
     payload = json.loads((example / "bundle" / "effect" / "goal_1.json").read_text(encoding="utf-8"))
     estimate = payload["rows"][2][3]
     assert estimate == "-6.400"
-    assert "6,4 færre uger (−11,8 til −1,0)" in (example / "da" / "effect.html").read_text(encoding="utf-8")
+    assert "6,4 færre uger <span>(−11,8 til −1,0)</span>" in (example / "da" / "effect.html").read_text(encoding="utf-8")
     assert (example / "bundle" / "effect" / "goal_1.csv").read_text(encoding="utf-8").splitlines()[3].startswith("weeks_on_support,,104,-6.400")
 
 
@@ -216,6 +216,30 @@ def test_sections_say_what_they_rest_on(example):
     assert "This section rests on simulated figures and real register figures." in text
 
 
+def test_simulated_pages_are_marked_in_words(out):
+    for name, text in pages(out).items():
+        said = "describe no real people" in text or "ingen virkelige mennesker" in text
+        assert said, name
+
+
+def test_every_figure_says_what_it_rests_on(out):
+    for name, text in pages(out).items():
+        page = Page(text)
+        for article in page.all("article"):
+            kinds = [e for e in page.within(article) if "kind" in e["attrs"].get("class", "").split()]
+            # What data are missing rests on no data; everything that is drawn does.
+            shows = any(element["tag"] == "svg" for element in page.within(article))
+            assert kinds or not shows, name
+            assert all(kind["text"].strip() for kind in kinds)
+
+
+def test_no_two_landmarks_have_one_name(out):
+    for name, text in pages(out).items():
+        assert 'role="region"' not in text, name
+        boxes = [e["attrs"]["aria-label"] for e in Page(text).elements if e["attrs"].get("role") == "group"]
+        assert len(boxes) == len(set(boxes)), name
+
+
 def test_provenance_is_on_the_page(example):
     text = (example / "en" / "effect.html").read_text(encoding="utf-8")
     for fact in ("ab" * 32, "ef" * 32, "dream.csv", "2019-12-30", "evalkit 0.1.0", "at least 5 persons", "steps of curves merged"):
@@ -236,6 +260,17 @@ def test_unshown_outputs_are_counted(tmp_path):
 @pytest.mark.parametrize("colour", [*SERIES, INK, MUTED])
 def test_text_colours_are_readable(colour):
     assert contrast(colour, PAPER) >= 4.5
+
+
+@pytest.mark.parametrize("colour", [*SERIES, INK, MUTED])
+def test_text_colours_are_readable_on_a_dark_page(colour):
+    assert contrast(DARK[colour], DARK_PAPER) >= 4.5
+
+
+def test_style_sheet_has_the_dark_colours(example):
+    text = (example / "da" / "effect.html").read_text(encoding="utf-8")
+    assert all(f"--c{k}:{colour}" in text for k, colour in enumerate(DARK.values()))
+    assert f"--paper:{DARK_PAPER}" in text
 
 
 def test_lines_behind_are_visible():

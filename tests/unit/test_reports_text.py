@@ -2,8 +2,7 @@
 
 import pytest
 
-from evalkit.reports.strings import Strings
-from evalkit.reports.strings import load
+from evalkit.reports.strings import Strings, load
 from evalkit.reports.text import condition, fill, find_row, in_unit, million, number, percent, sentence
 
 COMMON = load()

@@ -3,7 +3,8 @@
 import math
 import textwrap
 
-from evalkit.reports.text import in_unit, million, number, per_cent_sign
+from evalkit.reports.text import number, per_cent_sign
+from evalkit.reports.units import MILLIONS
 
 # Inches that a character of 10 points takes in the widest of the fonts a reader may have.
 _CHARACTER = {"normal": 0.082, "bold": 0.094}
@@ -39,19 +40,34 @@ def spread(places, needs):
 
 
 def row_places(rows):
-    """Return the height of each (label, group, point) row and its label: a label's groups stand together.
+    """Return the height of each row, the label it shows, and the headings with their heights.
+
+    A label's groups stand together and share it; rows under one heading stand close.
 
     Examples
     --------
-    >>> row_places([("a", "F", None), ("a", "M", None), ("b", "F", None)])
-    [(0.0, 'a'), (0.85, ''), (2.1, 'b')]
+    >>> from evalkit.reports.series import Row
+    >>> row_places([Row("a", "F", None), Row("a", "M", None), Row("b", "F", None)])
+    ([(0.0, 'a'), (0.85, ''), (2.1, 'b')], [])
+    >>> row_places([Row("26", "", None, "Weeks"), Row("52", "", None, "Weeks")])
+    ([(0.8, '26'), (1.6, '52')], [(0.0, 'Weeks')])
     """
-    places, height = [], 0.0
-    for k, (label, group, _) in enumerate(rows):
-        together = k > 0 and group and label == rows[k - 1][0]
-        height += 0 if k == 0 else 0.85 if together else 1.25 if group else 1.0
-        places.append((round(height, 2), "" if together else label))
-    return places
+    places, headings, height, before = [], [], 0.0, None
+    for row in rows:
+        together = before is not None and bool(row.group) and row.label == before.label
+        height += 0.0 if before is None else _distance(row, before, together)
+        if row.heading and (before is None or row.heading != before.heading):
+            headings.append((round(height, 2), row.heading))
+            height += 0.8
+        places.append((round(height, 2), "" if together else row.label))
+        before = row
+    return places, headings
+
+
+def _distance(row, before, together):
+    if row.heading:
+        return 0.8 if row.heading == before.heading else 1.2
+    return 0.85 if together else 1.25 if row.group else 1.0
 
 
 def legend_rows(labels, width):
@@ -93,31 +109,19 @@ def ratio_ticks(low, high):
 
 def tick_writer(ticks, unit, language):
     """Return a function that writes ticks with the fewest decimals that tell them apart."""
-    scale = 100 if unit == "share" else 1e-6 if _in_millions(ticks, unit) else 1
+    scale = {"share": 100, MILLIONS: 1e-6}.get(unit, 1)
     exact = (d for d in range(4) if all(abs(tick * scale - round(tick * scale, d)) < 1e-6 for tick in ticks))
     decimals = next(exact, 4)
     sign = per_cent_sign(language) if unit in ("share", "percent") else ""
     return lambda value: number(f"{value * scale:.6f}", decimals, language) + sign
 
 
-def value_text(point, unit, strings, language):
-    """Return a row's value with its interval, the unit said once."""
+def value_text(point, units, strings, language):
+    """Return a row's value with its interval, a sign of per cent said once."""
     shown = point.row["estimate"] if point.row["estimate"] is not None else point.row["n_persons"]
-    value = in_unit(shown, unit, language)
+    value, *limits = (units.write(number_, point.row["term"], language)
+                      for number_ in (shown, point.row["conf_low"], point.row["conf_high"]))
     if point.low is None or point.high is None:
         return value
-    low, high = (_bare(point.row[f"conf_{side}"], shown, unit, language) for side in ("low", "high"))
+    low, high = (limit.removesuffix(per_cent_sign(language)) for limit in limits)
     return f"{value} ({strings.say('interval_to', language, low=low, high=high)})"
-
-
-def _bare(limit, shown, unit, language):
-    if unit == "share":
-        return in_unit(limit, unit, language).removesuffix(per_cent_sign(language))
-    if unit == "dkk" and _in_millions([float(shown)], unit):
-        amount = million(limit, 1, language).replace("\u00a0", " ")
-        return amount.removesuffix(" mio. kr.").removeprefix("DKK ").removesuffix(" million")
-    return in_unit(limit, unit, language).removesuffix(per_cent_sign(language))
-
-
-def _in_millions(values, unit):
-    return unit == "dkk" and max(map(abs, values), default=0) >= 1e6

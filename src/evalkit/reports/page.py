@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 
+from evalkit.reports.answer import answer_html
 from evalkit.reports.appendix import appendix
 from evalkit.reports.charts import chart
 from evalkit.reports.dictionary import dictionary_tables
@@ -15,9 +16,10 @@ from evalkit.reports.strings import load
 from evalkit.reports.tables import table
 from evalkit.reports.text import fill, find_row, sentence
 
-
 # The section whose answers a page and the index begin with.
 _ESTIMATE = ("Estimat", "Estimate")
+# A table with more rows than this is folded where a sentence stands above it.
+_LONG = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def page(cells, language, strings, meta):
     strings : Strings
     meta : mapping
         ``title`` (used where no cell has one), ``site``, ``note``, ``languages`` {language: link},
-        ``index`` (link), ``n_not_exported``.
+        ``index`` (link), ``n_not_exported``, ``is_simulated`` (marks the page).
 
     Returns
     -------
@@ -120,6 +122,7 @@ def _sections(cells, language, strings, meta):
             sections[-1]["parts"].append(f'<p class="failure">{escape(text)}</p>')
     for section in sections:
         section["rests_on"] = _rests_on(section["origins"], strings, language)
+        section["origins"] = _origins(section["origins"])
     return title or meta["title"], [sections[0], *(section for section in sections[1:] if section["parts"])]
 
 
@@ -144,24 +147,37 @@ def _new_section(heading, key):
 
 
 def _rests_on(origins, strings, language):
-    keys = [f"rests_on_{origin}" for origin in origins]
-    names = [strings.say(key, language) for key in keys if key in strings.labels]
+    names = [strings.say(f"rests_on_{origin}", language) for origin in _origins(origins)]
     if not names:
         return ""
     joined = f" {strings.say('and', language)} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     return strings.say("section_rests_on", language, origins=joined)
 
 
+def _origins(named):
+    """Return the kinds of origin once each, the invented first; what sources printed has two names."""
+    kinds = {"source" if origin == "published" else origin for origin in named}
+    return [kind for kind in ("simulated", "assumed", "real", "source") if kind in kinds]
+
+
 def _result(payload, strings, language, key):
     title = title_of(payload, strings, language)
     entry = strings.result(payload["name"])
-    drawing = chart(payload, strings, language, prefix=key)
-    numbers = table(payload, strings, language, caption=title)
+    answer = sentence(payload, strings, language)
+    numbers = table(payload, strings, language, caption=title,
+                    about=strings.say("table_of", language, title=title))
     return _template("result.html").render(
-        say=_say(strings, language), key=key, title=title, answer=sentence(payload, strings, language),
-        withheld=payload["withheld"], drawing=drawing, table=numbers,
-        meaning=meaning(payload, strings, language),
+        say=_say(strings, language), key=key, title=title, answer=answer_html(answer),
+        withheld=payload["withheld"], drawing=chart(payload, strings, language, prefix=key), table=numbers,
+        is_folded=bool(answer) and _says_little(payload), n_rows=numbers.count("<tr>") - 1,
+        meaning=meaning(payload, strings, language), origins=_origins(payload["provenance"]["rests_on"]),
         caveat=_caveat(payload, entry, strings, language))
+
+
+def _says_little(payload):
+    """Return whether a table is for looking up: very long, or the same number in every row."""
+    estimates = {row[payload["columns"].index("estimate")] for row in payload["rows"]}
+    return len(payload["rows"]) > _LONG or (len(payload["rows"]) > 3 and len(estimates - {None}) == 1)
 
 
 def _caveat(payload, entry, strings, language):
@@ -173,14 +189,16 @@ def _caveat(payload, entry, strings, language):
 
 
 def _summary(cells, strings, language):
-    """Return the sentences a page is read for: of results marked ``key``, else the first three estimates."""
+    """Return what a page is read for, as title and answer: results marked ``key``, else three estimates."""
     spoken = [(heading, payload) for heading, payload in _placed(cells)
               if strings.result(payload["name"]).get("sentences")]
     marked = [payload for _, payload in spoken if strings.result(payload["name"]).get("key")]
     estimates = [payload for heading, payload in spoken if heading in _ESTIMATE]
     chosen = marked or estimates[:3] or [payload for _, payload in spoken[:3]]
     # Several questions may be unanswered for one reason: it is said once.
-    return list(dict.fromkeys(sentence(payload, strings, language) for payload in chosen))
+    answers = {sentence(payload, strings, language): payload for payload in reversed(chosen)}
+    return [{"title": title_of(payload, strings, language), "text": answer_html(text)}
+            for text, payload in reversed(answers.items())]
 
 
 def _placed(cells):

@@ -9,6 +9,21 @@ ACCENT = "#0b5c8a"
 # have its colour; the first four are far apart also for readers who do not tell red from green.
 SERIES = (ACCENT, "#b84300", "#0a7d6c", "#222222", "#7c3f8c", "#7d6200")
 BEHIND = "#6b7681"
+# What each colour is on a dark page; the style sheet has the same values, and paper of its own.
+DARK_PAPER = "#161c22"
+DARK = {PAPER: DARK_PAPER, INK: "#e6ebef", MUTED: "#aab6c1", RULE: "#333e48", BEHIND: "#93a0ab",
+        **dict(zip(SERIES, ("#7cc0ea", "#ff9a5c", "#4fc9b4", "#f2f2f2", "#cfa0dd", "#d9bd52"), strict=True))}
+
+
+def variable(colour):
+    """Return a colour as CSS: a variable that a dark page sets, the colour itself where nothing is set.
+
+    Examples
+    --------
+    >>> variable("#ffffff")
+    'var(--c0,#ffffff)'
+    """
+    return f"var(--c{list(DARK).index(colour)},{colour})"
 
 
 def contrast(one, other):

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from evalkit.reports.text import rows_of, unit_of
+from evalkit.reports.text import rows_of
 
 _PERIOD = re.compile(r"^(\d{4})(?:([HQM])(\d{1,2}))?$")
 _PER_YEAR = {None: 1, "H": 2, "Q": 4, "M": 12}
@@ -19,6 +19,17 @@ class Point:
     high: float | None
     n: float | None
     row: dict
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A named row of a chart; rows under one name share a ``heading``, ``light`` ones are secondary."""
+
+    label: str
+    group: str
+    point: Point
+    heading: str = ""
+    light: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +75,22 @@ def time_series(payload, strings, language):
 
 
 def items(payload, strings, language):
-    """Return every row, shown or suppressed, as (label, group, point); a term's groups stand together."""
-    rows = rows_of(payload)
+    """Return every row, shown or suppressed; a term's groups stand together, its weeks under its name.
+
+    Terms that the catalogue calls ``lighter`` come last.
+    """
+    rows, lighter = rows_of(payload), strings.result(payload["name"]).get("lighter", ())
     varying = [name for name in ("term", "group", "time_weeks") if len(_distinct(rows, name)) > 1]
     by_group = "term" in varying and "group" in varying
-    if by_group:
-        order = _distinct(rows, "term")
-        rows = sorted(rows, key=lambda row: order.index(row["term"]))
-    labels = [_item_label(row, varying, by_group, strings, language) for row in rows]
-    return [(label, row["group"] or "all" if by_group else "", _point(row))
-            for label, row in zip(labels, rows, strict=True)]
-
-
-def number_of_units(payload):
-    """Return the unit of the first row, which the value axis follows."""
-    rows = rows_of(payload)
-    return unit_of(payload, rows[0]["term"]) if rows else ""
+    headed = varying == ["term", "time_weeks"] and all(row["time_weeks"] is not None for row in rows)
+    order = _distinct(rows, "term")
+    if by_group or headed or lighter:
+        rows = sorted(rows, key=lambda row: (row["term"] in lighter, order.index(row["term"])))
+    shown = ["time_weeks"] if headed else varying
+    return [Row(_item_label(row, shown, by_group, strings, language),
+                row["group"] or "all" if by_group else "", _point(row),
+                strings.label(row["term"], language) if headed else "", row["term"] in lighter)
+            for row in rows]
 
 
 def _item_label(row, varying, by_group, strings, language):

@@ -3,6 +3,8 @@
 import html
 import re
 
+from evalkit.reports.palette import DARK, variable
+
 _FONT = re.compile(r"font:\s*(?:italic |normal )?(?P<weight>(?:bold |\d+ )?)(?P<size>[\d.]+)px [^;\"]+")
 _FAMILY = re.compile(r"font-family:\s*[^;\"]+;?\s*")
 _ID = re.compile(r'\bid="([^"]+)"')
@@ -30,6 +32,8 @@ def embed(drawing, *, prefix, title, description):
     body = _own_ids(body, prefix)
     # Older matplotlib writes one font property, newer ones each by itself; the family is the page's.
     body = _FAMILY.sub("", _FONT.sub(lambda m: f"font-size:{m['size']}px{_weight(m['weight'])}", body))
+    for colour in DARK:
+        body = body.replace(f": {colour}", f": {variable(colour)}")
     box = re.search(r'viewBox="([^"]+)"', body)[1]
     inner = body[body.index(">", body.index("<svg")) + 1:]
     head = (f'<svg role="img" viewBox="{box}" aria-labelledby="{prefix}-title {prefix}-desc">'

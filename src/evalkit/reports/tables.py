@@ -2,15 +2,18 @@
 
 from html import escape
 
-from evalkit.reports.text import NBSP, in_unit, number, percent, rows_of, unit_of
+from evalkit.reports.text import NBSP, number, percent, rows_of
+from evalkit.reports.units import units_of
+from evalkit.reports.wide import wide
 
 _YES_NO = {0.0: "no", 0.5: "partly", 1.0: "yes"}
 
 
-def table(payload, strings, language, *, caption):
+def table(payload, strings, language, *, caption, about=""):
     """Return a payload's rows as an HTML table in one language.
 
     Columns without any value are left out, an interval's limits are one column, a suppressed row says so.
+    What is the same in every row is said once below. Groups of one number each stand beside each other.
 
     Parameters
     ----------
@@ -18,6 +21,8 @@ def table(payload, strings, language, *, caption):
     strings : Strings
     language : {"da", "en"}
     caption : str
+    about : str, optional
+        Name of the scroll box; default the caption.
 
     Returns
     -------
@@ -26,14 +31,27 @@ def table(payload, strings, language, *, caption):
     rows = rows_of(payload)
     if not rows:
         return ""
+    notes = _notes(payload, rows, strings, language)
+    matrix = wide(payload, rows, strings, language)
+    if matrix:
+        header, body = matrix
+        notes = f"{_unit_note(payload, strings, language)} {notes}".strip()
+        numeric = [k > 0 for k, _ in enumerate(header)]
+        return grid(caption, header, body, note=notes, numeric=numeric, about=about)
     columns = _columns(payload, rows, strings, language)
     body = [[write(row) for _, _, write in columns] for row in rows]
-    notes = _notes(payload, rows, strings, language)
-    return grid(caption, [name for name, _, _ in columns], body, note=notes,
+    return grid(caption, [name for name, _, _ in columns], body, note=notes, about=about,
                 numeric=[is_number for _, is_number, _ in columns])
 
 
-def grid(caption, header, body, *, numeric=None, note="", keys=False):
+def _unit_note(payload, strings, language):
+    """Return the sentence that names the unit of a table without a column of values to name it."""
+    units = units_of(payload)
+    name = units.name(units.first, strings, language)
+    return strings.say("unit_note", language, unit=name) if name and not units.is_mixed else ""
+
+
+def grid(caption, header, body, *, numeric=None, note="", keys=False, about=""):
     """Return any small table: first column as row headers, marked as code where they are ``keys``.
 
     Examples
@@ -45,8 +63,10 @@ def grid(caption, header, body, *, numeric=None, note="", keys=False):
     kind = ['class="num" ' if is_number else "" for is_number in numeric]
     head = "".join(f'<th {kind[k]}scope="col">{escape(name)}</th>' for k, name in enumerate(header))
     lines = "".join(_line(cells, kind, "<code>{}</code>" if keys else "{}") for cells in body)
+    dense = ' class="dense"' if len(header) > 5 else ""
     after = f'<p class="note">{escape(note)}</p>' if note else ""
-    return (f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
+    name = escape(about or caption)
+    return (f'<div class="scroll" role="group" tabindex="0" aria-label="{name}"><table{dense}>'
             f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{lines}</tbody></table></div>{after}")
 
@@ -65,14 +85,15 @@ def _columns(payload, rows, strings, language):
                for name in ("term", "group") if len({row[name] for row in rows}) > 1]
     name = payload["estimand"]["name"]
     columns = columns or [(say("column_term"), False, _labelled("term", strings, language, name))]
-    if _any(rows, "time_weeks"):
+    units = units_of(payload)
+    if len(_given(rows, "time_weeks")) > 1:
         columns.append((say("column_time_weeks"), True, lambda row: number(row["time_weeks"], 0, language)))
     if _shows_estimate(payload, rows):
-        columns.append((_estimate_name(payload, _unit(payload, rows), strings, language), True,
-                        _estimate(payload, strings, language)))
+        columns.append((_estimate_name(payload, units, strings, language), True,
+                        _estimate(payload, units, strings, language)))
     if _any(rows, "conf_low"):
         level = percent(payload["provenance"]["options"].get("conf_level", "0.95"), 0, language)
-        columns.append((say("column_interval", level=level), True, _interval(payload, strings, language)))
+        columns.append((say("column_interval", level=level), True, _interval(units, strings, language)))
     if _any(rows, "p_value"):
         columns.append((say("column_p_value"), True, lambda row: _p_text(row["p_value"], language)))
     return columns + _count_columns(payload, rows, strings, language)
@@ -91,7 +112,17 @@ def _count_columns(payload, rows, strings, language):
 
     return [(strings.say(key, language), True, counted(name))
             for key, name in ((persons, "n_persons"), (events, "n_events"))
-            if _any(rows, name) and not _repeats(rows, name)]
+            if _any(rows, name) and not _repeats(rows, name) and not _is_said_below(payload, rows, name)]
+
+
+def _is_said_below(payload, rows, name):
+    """Return whether a count of persons is the same in all of several rows, and so is no column."""
+    same = len(rows) > 1 and rows[0][name] is not None and len({row[name] for row in rows}) == 1
+    return same and name == "n_persons" and _shows_estimate(payload, rows)
+
+
+def _given(rows, name):
+    return {row[name] for row in rows} - {None}
 
 
 def _repeats(rows, name):
@@ -103,45 +134,40 @@ def _shows_estimate(payload, rows):
     return _any(rows, "estimate") or not _any(rows, "n_persons")
 
 
-def _unit(payload, rows):
-    return unit_of(payload, rows[0]["term"])
-
-
-def _estimate_name(payload, unit, strings, language):
-    """Return the header of the estimates, with a unit that the numbers do not carry themselves."""
-    if payload["kind"] == "counts" and unit in ("", "persons", "rows"):
+def _estimate_name(payload, units, strings, language):
+    """Return the header of the estimates, with the unit that all rows share and no number carries."""
+    if payload["kind"] == "counts" and not units.is_mixed and units.first in ("", "persons", "rows"):
         return strings.say("column_count", language)
-    if unit == "yes_no":
+    if units.first == "yes_no":
         return strings.say("column_yes_no", language)
-    name, key = strings.say("column_estimate", language), f"unit_{unit}"
-    spoken = key in strings.labels and unit not in ("persons", "share", "percent")
-    return f"{name} ({strings.label(key, language)})" if spoken else name
+    name, unit = strings.say("column_estimate", language), units.name(units.first, strings, language)
+    return f"{name} ({unit})" if unit and not units.is_mixed else name
 
 
 def _labelled(name, strings, language, instead):
     return lambda row: strings.label(row[name] or instead, language)
 
 
-def _estimate(payload, strings, language):
+def _estimate(payload, units, strings, language):
     few = strings.say("too_few", language)
 
     def write(row):
         if row["estimate"] is None:
             return few if payload["suppressed"]["n_cells"] else "–"
-        unit = unit_of(payload, row["term"])
-        if unit == "yes_no":
+        if units.by_term[row["term"]] == "yes_no":
             return strings.say(_YES_NO[float(row["estimate"])], language)
-        return in_unit(row["estimate"], unit, language)
+        if units.is_mixed:
+            return units.full(row["estimate"], row["term"], strings, language)
+        return units.write(row["estimate"], row["term"], language)
 
     return write
 
 
-def _interval(payload, strings, language):
+def _interval(units, strings, language):
     def write(row):
         if row["conf_low"] is None or row["conf_high"] is None:
             return "–"
-        unit = unit_of(payload, row["term"])
-        low, high = (in_unit(row[name], unit, language) for name in ("conf_low", "conf_high"))
+        low, high = (units.write(row[name], row["term"], language) for name in ("conf_low", "conf_high"))
         return strings.say("interval_to", language, low=low, high=high).replace(" ", NBSP)
 
     return write
@@ -164,6 +190,13 @@ def _any(rows, name):
 def _notes(payload, rows, strings, language):
     profile = payload["profile"]
     notes = []
+    weeks = _given(rows, "time_weeks")
+    if len(weeks) == 1:
+        key = "all_weeks_note" if all(row["time_weeks"] is not None for row in rows) else "some_weeks_note"
+        notes.append(strings.say(key, language, week=number(*weeks, 0, language)))
+    if _is_said_below(payload, rows, "n_persons") and not _repeats(rows, "n_persons"):
+        n = number(rows[0]["n_persons"], 0, language)
+        notes.append(strings.say("all_persons_note", language, n=n))
     hidden = payload["suppressed"]["rules"]
     if any(rule != "merged_steps" for rule in hidden):
         notes.append(strings.say("too_few_note", language, min_n=profile["min_n"]))

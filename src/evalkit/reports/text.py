@@ -72,12 +72,15 @@ def million(value, decimals, language, signed=False):
     return f"{amount}{NBSP}mio.{NBSP}kr." if language == "da" else f"DKK{NBSP}{amount}{NBSP}million"
 
 
-def in_unit(value, unit, language, signed=False):
-    """Write a value by the unit of its estimand: shares in per cent, kroner from a million up in millions."""
+def in_unit(value, unit, language, signed=False, decimals=None):
+    """Write a value by the unit of its estimand: shares in per cent, kroner from a million up in millions.
+
+    ``decimals`` is for units that have no number of decimals of their own.
+    """
     if value is None:
         return "–"
-    # A unit without a form of its own is shown with up to two decimals, as many as say something.
-    decimals = _DECIMALS.get(unit, min(2, len(f"{Decimal(str(value)):f}".partition(".")[2].rstrip("0"))))
+    if decimals is None or unit in _DECIMALS:
+        decimals = _DECIMALS.get(unit, _telling(value))
     if unit == "share":
         return percent(value, _as_given(value, decimals), language, signed)
     if unit == "percent":
@@ -85,6 +88,11 @@ def in_unit(value, unit, language, signed=False):
     if unit == "dkk" and abs(Decimal(str(value))) >= 1_000_000:
         return million(value, 1, language, signed)
     return number(value, decimals, language, signed)
+
+
+def _telling(value):
+    """Return the decimals that say something, at most two."""
+    return min(2, len(f"{Decimal(str(value)):f}".partition(".")[2].rstrip("0")))
 
 
 def _as_given(share, decimals):
