@@ -70,8 +70,22 @@ def test_contributions_have_the_weighted_mean_of_their_cell(shifted):
     assert share[people.is_treated & ~people.is_after].mean() == pytest.approx(sick[met].mean(), abs=0.01)
 
 
-def test_a_characteristic_of_one_side_only_has_no_weights():
-    """In the plain towns everybody is born in one year, so age tells before from after."""
-    evidence = followed(world(n_persons=60), study())
+def test_a_level_that_one_side_lacks_is_left_out(evidence):
+    """Nobody was of the new kind before the programme; a tenth are afterwards."""
+    people = evidence.followed.people
+    new = evidence.followed.is_after & (np.arange(len(people.frame)) % 10 == 0)
+    frame = people.frame.assign(ancestry=np.where(new, "western", "danish"))
+    changed = replace(evidence, followed=replace(evidence.followed, people=replace(people, frame=frame)))
+    assert not effect.mix(changed).withheld
+    assert main_and_weighted(changed)[1].estimate == pytest.approx(-10, abs=1.0)
+
+
+def test_a_characteristic_that_tells_the_sides_apart_has_no_weights():
+    """Everybody is a hundred years older after than before."""
+    evidence = town(sickness=0.5)
+    people = evidence.followed.people
+    age = people.frame["age"] + 100 * evidence.followed.is_after
+    changed = replace(people, frame=people.frame.assign(age=age))
+    evidence = replace(evidence, followed=replace(evidence.followed, people=changed))
     assert effect.mix(evidence).withheld == "no_weights"
     assert "same_mix" not in set(effect.sensitivity(evidence).table["term"])

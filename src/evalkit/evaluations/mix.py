@@ -20,7 +20,7 @@ def mix(evidence):
     Result
         Kind ``model``: ``term`` is a characteristic, ``group`` ``as_they_came`` or ``weighted``, ``estimate`` the
         largest standardised mean difference from the programme's persons in any of the three other groups
-        (own persons before, others before, others after). `sensitivity` holds the effect under these weights.
+        (own persons before, others before, others after). A level that a group lacks is not weighted for in it. `sensitivity` holds the effect under these weights.
     """
     estimand = effect_estimand(evidence, "mix", outcome="characteristics", summary="standardised_mean_difference",
                                unit="standard_deviations", design="")
@@ -35,7 +35,7 @@ def alike(followed, values):
     Raises
     ------
     EstimationError
-        If a characteristic is found on one side only, so that no weight makes the sides alike.
+        If a characteristic tells the sides apart, so that no weight makes them alike.
 
     Notes
     -----
@@ -97,9 +97,14 @@ def _fits(followed):
     target, covariates = treated & after, _covariates(followed.people.frame)
     for group in (treated & ~after, compared & ~treated & ~after, compared & ~treated & after):
         rows = np.flatnonzero(target | group)
-        design = covariates.iloc[rows]
-        design = design.loc[:, design.nunique() > 1]
+        design = _on_both_sides(covariates.iloc[rows], target[rows])
         yield rows, design, target[rows], propensity_weights(design, target[rows], estimand="att")
+
+
+def _on_both_sides(design, met):
+    """Leave out levels that one side lacks (a benefit that came later): no weight can make up for them."""
+    varies = [values[met].nunique() > 1 and values[~met].nunique() > 1 for _, values in design.items()]
+    return design.loc[:, varies]
 
 
 def _compared(followed):
