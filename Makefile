@@ -1,7 +1,7 @@
 # make evaluate   set up, make the example, run every notebook, write out/hjoerring/index.html
 # make test       set up with test packages, run every test
 # make lab        open the notebooks in JupyterLab
-# make study      replications of the recovery study, written to docs/
+# make study      replications of the recovery studies, written to docs/studies/
 # make lock       pin the packages again, with hashes and without addresses
 # Windows has no make: README shows the same steps for it.
 
@@ -29,6 +29,7 @@ lab: $(VENV)/test.stamp
 	@$(BIN)/evalkit lab
 
 study: $(VENV)/test.stamp
+	@$(BIN)/python tests/recovery/study_estimators.py
 	@$(BIN)/python tests/recovery/study.py $(ARGS)
 
 $(VENV)/evalkit.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
