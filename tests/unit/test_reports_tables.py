@@ -50,6 +50,21 @@ def test_groups_of_one_number_stand_side_by_side():
     assert shown == [["Measure", "Women", "Men"], ["a", "1", "4"], ["b", "2", "–"], ["c", "3", "–"]]
 
 
+def test_interval_stands_in_brackets_and_persons_of_a_line_in_a_column():
+    rows = [{"term": term, "group": group, "estimate": "5.5", "n_persons": n}
+            for term, n in (("a", "120"), ("b", "340")) for group in "FM"]
+    rows[0] |= {"conf_low": "1.0", "conf_high": "9.0"}
+    html = table(payload(*rows), STRINGS, "en", caption="t")
+    assert cells(html)[1:] == [["a", "5.5 (1.0 to 9.0)", "5.5", "120"], ["b", "5.5", "5.5", "340"]]
+    assert "In brackets: 95% confidence interval." in html
+
+
+def test_persons_of_each_number_keep_a_long_table():
+    rows = [{"term": term, "group": group, "estimate": "5.5", "n_persons": n}
+            for (term, group), n in zip((("a", "F"), ("a", "M"), ("b", "F"), ("b", "M")), ("10", "20", "30", "40"))]
+    assert cells(table(payload(*rows), STRINGS, "en", caption="t"))[0] == ["Measure", "Group", "Value (weeks)", "Persons"]
+
+
 def test_unit_of_groups_side_by_side_is_said_below():
     rows = [{"term": term, "group": group, "estimate": "4500000"} for term in "ab" for group in "FM"]
     html = table(payload(*rows, unit="dkk"), STRINGS, "en", caption="t")

@@ -4,7 +4,7 @@ from html import escape
 
 from evalkit.reports.text import NBSP, number, percent, rows_of
 from evalkit.reports.units import units_of
-from evalkit.reports.wide import wide
+from evalkit.reports.wide import interval_note, wide
 
 _YES_NO = {0.0: "no", 0.5: "partly", 1.0: "yes"}
 
@@ -35,7 +35,8 @@ def table(payload, strings, language, *, caption, about=""):
     matrix = wide(payload, rows, strings, language)
     if matrix:
         header, body = matrix
-        notes = f"{_unit_note(payload, strings, language)} {notes}".strip()
+        first = (_unit_note(payload, strings, language), interval_note(payload, rows, strings, language))
+        notes = " ".join(filter(None, (*first, notes)))
         numeric = [k > 0 for k, _ in enumerate(header)]
         return grid(caption, header, body, note=notes, numeric=numeric, about=about)
     columns = _columns(payload, rows, strings, language)
