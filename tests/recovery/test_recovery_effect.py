@@ -94,7 +94,8 @@ def holds(table):
 def near(table):
     """Whether no mean estimate is further from the truth than its Monte-Carlo error allows."""
     proper = table.xs(PROPER, level="method")
-    return bool((np.abs(proper["bias"]) < 4 * np.maximum(proper["bias_mc"], proper["mean_error"] / np.sqrt(N_WORLDS) / 2)).all())
+    allowed = np.maximum(proper["bias_mc"], proper["mean_error"] / np.sqrt(N_WORLDS) / 2)
+    return bool((np.abs(proper["bias"]) < 4 * allowed).all())
 
 
 def test_simulated_register_gives_back_its_truth(worlds):

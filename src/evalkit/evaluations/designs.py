@@ -69,7 +69,8 @@ def sensitivity(evidence):
     Result
         Kind ``model``: ``main``; ``bridge_weeks_k`` (gaps of up to k weeks count as support);
         ``washout_weeks_k``; ``same_mix`` (everybody weighted to the mix of the programme's persons);
-        ``leave_one_out_low`` and ``_high`` (a comparison municipality left out, the two extremes). A choice under which nobody can be followed is absent.
+        ``leave_one_out_low`` and ``_high`` (a comparison municipality left out, the two extremes). A choice under
+        which nobody can be followed is absent.
     """
     estimand = effect_estimand(
         evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks"

@@ -41,7 +41,9 @@ def net_result(evidence):
 
     Notes
     -----
-    Invested is the whole ledger, each year on one basis (`one_basis`), for everybody the programme served. Saved in year y = - N sum over weeks k, states s, refund steps r of effect(s, r, k) x share(k, y) x
+    Invested is the whole ledger, each year on one basis (`one_basis`), for everybody the programme served.
+
+    Saved in year y = - N sum over weeks k, states s, refund steps r of effect(s, r, k) x share(k, y) x
     rate(s, y) x (1 - refund(r, y)): N the persons that the programme met, share(k, y) the part of them whose
     week k since time zero lies in y. Only their weeks up to the horizon are counted: what persons outside the
     inflow's window and later weeks save is not in it. Current prices, not discounted. Refund steps count

@@ -20,7 +20,8 @@ def mix(evidence):
     Result
         Kind ``model``: ``term`` is a characteristic, ``group`` ``as_they_came`` or ``weighted``, ``estimate`` the
         largest standardised mean difference from the programme's persons in any of the three other groups
-        (own persons before, others before, others after). A level that a group lacks is not weighted for in it. `sensitivity` holds the effect under these weights.
+        (own persons before, others before, others after).
+        A level that a group lacks is not weighted for in it. `sensitivity` holds the effect under these weights.
     """
     estimand = effect_estimand(evidence, "mix", outcome="characteristics", summary="standardised_mean_difference",
                                unit="standard_deviations", design="")
