@@ -1,5 +1,7 @@
 """The axes of charts: few ticks, in the reader's own numbers, weeks in quarters and years."""
 
+from math import ceil, floor
+
 from evalkit.reports.layout import ratio_ticks, tick_writer, week_step
 from evalkit.reports.palette import MUTED
 from evalkit.reports.text import number
@@ -39,38 +41,35 @@ def value_axis(axes, unit, language, label, lines, most=5, also=()):
 
 def week_axis(axes, label, language, room=9, last=None, years=""):
     """Dress the axis of weeks, up to ``last``; more than five years of weeks are told in years."""
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
-
     weeks = [week for line in axes.get_lines() for week in line.get_xdata()]
     low, high = min(0, *weeks), max([*weeks, last or 0])
     long = bool(years) and high - low > 5 * _WEEKS_A_YEAR
     scale = _WEEKS_A_YEAR if long else 1
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(MultipleLocator(2 * scale if long else week_step(high - low, room)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda week, _: number(round(week / scale), 0, language)))
+    step = 2 * scale if long else week_step(high - low, room)
+    axes.set_xticks([k * step for k in range(ceil(low / step), floor(high / step) + 1)])
+    axes.xaxis.set_major_formatter(lambda week, _: number(round(week / scale), 0, language))
     axes.set_xlabel(years if long else label)
 
 
 def year_axis(axes):
     """Dress the axis of calendar years."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
     years = [year for line in axes.get_lines() for year in line.get_xdata()]
     axes.set_xlim(min(years), max(years))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda year, _: f"{year:.0f}"))
+    axes.locator_params(axis="x", nbins=8, integer=True)
+    axes.xaxis.set_major_formatter(lambda year, _: f"{year:.0f}")
 
 
 def _ticks(axis, limits, unit, language, most):
-    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
-
     low, high = sorted(limits)
     if axis.get_scale() == "log":
         ticks = ratio_ticks(low, high)
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_minor_formatter("")
     else:
-        ticks = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        locator = axis.get_major_locator()
+        locator.set_params(nbins=most, steps=[1, 2, 2.5, 5, 10])
+        ticks = locator.tick_values(low, high)
         ticks = [float(tick) for tick in ticks if low - 1e-9 <= tick <= high + 1e-9]
     write = tick_writer(ticks, unit, language)
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+    axis.set_ticks(ticks)
+    axis.set_major_formatter(lambda value, _: write(value))
