@@ -96,6 +96,16 @@ def test_the_readmes_example_runs():
     assert "cash benefit" in done.stdout
 
 
+def test_the_worked_example_runs():
+    text = (ROOT / "docs" / "examples" / "own-analysis.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    # Without -W error: lifelines itself uses what newer pandas is about to retire.
+    done = subprocess.run([sys.executable, "-c", "".join(blocks)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for said in ("SELF_SUFFICIENT", "sex[M]", "log(scale)", "weeks[SUPPORT]"):
+        assert said in done.stdout
+
+
 def test_the_readme_names_only_commands_that_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
