@@ -22,7 +22,7 @@ RELEASE_LOG = "releases.jsonl"
 _RUN_VARIABLE = "EVALKIT_RUN"
 
 
-def open(site, study=None, seed=0):  # noqa: A001 - it opens a site, as the design says
+def open(site, study=None, seed=0):
     """Open a site for an evaluation.
 
     Parameters

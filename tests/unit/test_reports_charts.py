@@ -1,14 +1,13 @@
 """Charts: every form is drawn, in both languages, from released rows only."""
 
 import re
-import sys
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from released_examples import RULES, results
 
 from evalkit.disclosure import release
 from evalkit.reports.alt import describe
@@ -17,9 +16,6 @@ from evalkit.reports.layout import inches, row_places, spread, week_step
 from evalkit.reports.series import Row, items, panels
 from evalkit.reports.strings import Strings, load
 from evalkit.result import tidy
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "export"))
-from released_examples import RULES, results  # noqa: E402
 
 STRINGS = load()
 FORMS = {"survival": "curve", "states": "curve", "goal_1": "interval", "hazards": "interval", "in_job": "bars",

@@ -28,7 +28,7 @@ def read_yaml(path):
     """
     path = Path(path)
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_StrictLoader)  # a SafeLoader
     except OSError:
         raise SpecError(f"{path.name}: no such file, or it cannot be read. Looked in {path.parent}") from None
     except UnicodeDecodeError:
