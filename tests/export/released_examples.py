@@ -7,7 +7,7 @@ import pandas as pd
 
 from evalkit.disclosure import release
 from evalkit.profile import Profile
-from evalkit.result import MEDIA_TYPE, Estimand, Provenance, Result, tidy
+from evalkit.result import Estimand, Provenance, Result, tidy
 
 RULES = Profile(name="municipality_5", valid_from="2015-01-01", min_n=5, min_events=5, rounding_base=5, decimals=3,
                 source="example", is_verified=False)

@@ -45,7 +45,8 @@ def test_persons_alone_give_the_normal_interval():
     assert found.person_high[0] == pytest.approx(found.conf_high[0], rel=1e-6)
 
 
-def test_person_interval_is_shorter_and_both_widen_with_the_level(rng=np.random.default_rng(5)):
+def test_person_interval_is_shorter_and_both_widen_with_the_level():
+    rng = np.random.default_rng(5)
     changes = changes_of(rng.normal(0, 3, 20), variance=1.0)
     wide, narrow = (difference_of_changes(changes, conf_level=level) for level in (0.95, 0.5))
     assert wide.person_high < wide.conf_high
@@ -59,7 +60,8 @@ def test_rank_is_that_of_the_largest_change():
     assert difference_of_changes(changes_of([2.0, 1, 2, 9, 2])).rank[0] > 1
 
 
-def test_swapping_before_and_after_flips_the_sign(rng=np.random.default_rng(6)):
+def test_swapping_before_and_after_flips_the_sign():
+    rng = np.random.default_rng(6)
     values, after = rng.normal(0, 1, (120, 1)), np.tile([False, True], 60)
     unit = np.repeat(list("TABCDE"), 20)
     one, other = (
@@ -107,7 +109,7 @@ def test_contributions_without_gaps_are_the_values():
     assert mean_contributions(value, np.ones((3, 2), dtype=bool), np.zeros(3, dtype=int)) is value
 
 
-def test_two_ways_to_the_expected_weeks_agree(rng=np.random.default_rng(7)):
+def test_two_ways_to_the_expected_weeks_agree():
     """Weeks counted per person equal the state occupation of Aalen and Johansen, errors too, when all are followed."""
     from effect_world import STUDY, followed, study, world
 

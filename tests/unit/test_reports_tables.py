@@ -61,7 +61,8 @@ def test_interval_stands_in_brackets_and_persons_of_a_line_in_a_column():
 
 def test_persons_of_each_number_keep_a_long_table():
     rows = [{"term": term, "group": group, "estimate": "5.5", "n_persons": n}
-            for (term, group), n in zip((("a", "F"), ("a", "M"), ("b", "F"), ("b", "M")), ("10", "20", "30", "40"))]
+            for (term, group), n in zip((("a", "F"), ("a", "M"), ("b", "F"), ("b", "M")), ("10", "20", "30", "40"),
+                                          strict=True)]
     assert cells(table(payload(*rows), STRINGS, "en", caption="t"))[0] == ["Measure", "Group", "Value (weeks)", "Persons"]
 
 

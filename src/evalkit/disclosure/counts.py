@@ -3,7 +3,15 @@
 import math
 
 from evalkit.disclosure.rounding import (
-    COUNTS, VALUES, blank, decimal_text, plain_text, round_count, rows_of, unit_of, written,
+    COUNTS,
+    VALUES,
+    blank,
+    decimal_text,
+    plain_text,
+    round_count,
+    rows_of,
+    unit_of,
+    written,
 )
 
 # Units whose estimate is a measured value in a table of counts, not itself a count.

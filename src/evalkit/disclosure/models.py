@@ -5,7 +5,14 @@ from collections import Counter
 import numpy as np
 
 from evalkit.disclosure.rounding import (
-    COUNTS, blank, money_text, plain_text, round_count, rows_of, unit_of, written,
+    COUNTS,
+    blank,
+    money_text,
+    plain_text,
+    round_count,
+    rows_of,
+    unit_of,
+    written,
 )
 
 # Terms to persons: a model with more is close to giving single persons back (DataSHIELD's nfilter.glm).
