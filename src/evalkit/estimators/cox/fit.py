@@ -15,7 +15,7 @@ from evalkit.estimators._counting import (
     units_of,
 )
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
-from evalkit.estimators._partial import design, evaluate, score_residuals
+from evalkit.estimators.cox.partial import design, evaluate, score_residuals
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 # Newton's method doubles the digits in every step; forty steps are only reached where no maximum exists.
