@@ -15,7 +15,7 @@ from evalkit.estimators._counting import (
 )
 from evalkit.estimators._influence import incidence_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators._transitions import chain_of, functionals, require_states, row_influence
+from evalkit.estimators.multistate.chain import chain_of, functionals, require_states, row_influence
 from evalkit.estimators.nonparametric import refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
 

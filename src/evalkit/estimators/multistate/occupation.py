@@ -6,7 +6,7 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, strata_of, units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators._transitions import chain_of, functionals, require_states, row_influence
+from evalkit.estimators.multistate.chain import chain_of, functionals, require_states, row_influence
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
