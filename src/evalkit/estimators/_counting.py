@@ -1,4 +1,4 @@
-"""Risk sets shared by the curves: who is at risk at which event time, and which rows belong together."""
+"""Risk sets: the numbers of event times, sums over those at risk, and which rows belong together."""
 
 from dataclasses import dataclass
 
@@ -7,30 +7,8 @@ import numpy as np
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Grid:
-    """One stratum on its grid of times: every event time and the end of follow-up.
-
-    A row is at risk at the times numbered ``first`` to ``last - 1``; its event, if any, is at ``last - 1``.
-    ``at_risk`` and ``events`` are weighted, ``n_at_risk`` and ``n_events`` count persons and events.
-    """
-
-    label: str
-    rows: AtRisk
-    times: np.ndarray
-    cause: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    at_risk: np.ndarray
-    events: np.ndarray
-    n_at_risk: np.ndarray
-    n_events: np.ndarray
-
-    @property
-    def hazard(self):
-        """Share of those at risk who have any event, one per time."""
-        return divide(self.events.sum(axis=1), self.at_risk)
+# Weeks and strata are looked up in a table when it has at most this many places a row, and this many besides.
+TABLE, SMALL = 8, 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,23 +44,81 @@ def event_codes(at_risk, cause):
     return (at_risk.event == at_risk.causes.index(cause) + 1).astype(np.int64)
 
 
-def grid_of(label, rows, cause, n_causes=1):
-    """Count events and persons at risk of one stratum at each of its times."""
-    end = rows.exit.max()
-    times = np.union1d(rows.exit[cause > 0], end)
-    first, last = (np.searchsorted(times, moment, side="right") for moment in (rows.entry, rows.exit))
-    died = np.flatnonzero(cause)
-    weight, number = rows.row_weights, row_counts(rows)
-    cell = (last[died] - 1) * n_causes + cause[died] - 1
-    events, n_events = (total(cell, value[died], len(times) * n_causes).reshape(len(times), n_causes)
-                        for value in (weight, number))
-    return Grid(label=label, rows=rows, times=times, cause=cause, first=first, last=last, events=events,
-                n_events=n_events, at_risk=running(first, last, weight, len(times)),
-                n_at_risk=persons_at_risk(rows, times))
+def event_times(at_risk, cause):
+    """Number the event times of all strata in one line.
+
+    Returns
+    -------
+    first, last : ndarray of int
+        A row is at risk at the numbers ``first`` to ``last - 1``; its event, if any, is at ``last - 1``.
+    time, stratum : ndarray
+        What each number stands for.
+    """
+    line = line_of(at_risk, cause > 0)
+    first, last = (line.number(at_risk.strata, moment) for moment in (at_risk.entry, at_risk.exit))
+    return first, last, line.times, line.stratum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Line:
+    """Marked times of all strata in one line. ``rank``, where it is kept, is the number up to each key."""
+
+    axis: np.ndarray
+    keys: np.ndarray
+    rank: np.ndarray | None
+    times: np.ndarray
+    stratum: np.ndarray
+
+    def number(self, stratum, moments, side="right"):
+        """Count the marked times up to each moment (``left``: before it), those of earlier strata included."""
+        position = positions(self.axis, moments, side)
+        if stratum is None:
+            return position
+        key = stratum * (len(self.axis) + 1) + position
+        return np.searchsorted(self.keys, key, side="right") if self.rank is None else self.rank[key]
+
+
+def line_of(rows, marked):
+    """Lay the marked times of all strata in one line."""
+    axis = distinct(rows.exit[marked])
+    if rows.strata is None:
+        return Line(axis=axis, keys=axis, rank=None, times=axis, stratum=np.zeros(len(axis), dtype=np.int64))
+    width = len(axis) + 1
+    key = rows.strata[marked] * width + positions(axis, rows.exit[marked])
+    rank, size = None, (int(rows.strata.max()) + 1) * width
+    if size <= TABLE * rows.n_rows + SMALL:
+        there = np.zeros(size, dtype=bool)
+        there[key] = True
+        keys, rank = np.flatnonzero(there), np.cumsum(there)
+    else:
+        keys = np.unique(key)
+    return Line(axis=axis, keys=keys, rank=rank, times=axis[keys % width - 1], stratum=keys // width)
+
+
+def positions(axis, moments, side="right"):
+    """Count the times of a sorted axis up to each moment: by a table where moments are weeks, else by search."""
+    whole = _whole(moments)
+    if whole is None:
+        return np.searchsorted(axis, moments, side=side)
+    return np.searchsorted(axis, np.arange(int(whole.max(initial=0)) + 1), side=side)[whole]
+
+
+def distinct(moments):
+    """Return the distinct moments, sorted, without sorting them all where they are weeks."""
+    whole = _whole(moments)
+    return np.unique(moments) if whole is None else np.flatnonzero(np.bincount(whole)).astype(float)
+
+
+def _whole(moments):
+    """Return moments as integers where all are whole, not negative and small enough for a table, else None."""
+    if not len(moments) or moments.max() > TABLE * len(moments) + SMALL or moments.min() < 0:
+        return None
+    whole = moments.astype(np.int64)
+    return whole if (whole == moments).all() else None
 
 
 def running(first, last, value, n_times):
-    """Sum a value over the rows at risk at each time."""
+    """Sum a value (None: one) over the rows at risk at each time."""
     change = total(first, value, n_times + 1) - total(last, value, n_times + 1)
     return np.cumsum(change)[:-1]
 
@@ -92,32 +128,25 @@ def row_counts(rows):
     return np.ones(rows.n_rows) if rows.count is None else rows.count.astype(float)
 
 
-def persons_at_risk(rows, times):
-    """Count the persons at risk just before each time; one with several open episodes counts once."""
-    entry, exit, number = rows.entry, rows.exit, row_counts(rows)
-    if rows.person is not None and rows.episode is not None:
-        entry, exit, number = _union(rows.person, entry, exit, number)
-    first, last = (np.searchsorted(times, moment, side="right") for moment in (entry, exit))
-    return running(first, last, number, len(times))
-
-
-def n_at_start(rows):
-    """Count the persons under observation from time zero."""
-    start = rows.select(rows.entry == 0)
-    return start.n_persons if start.n_rows else 0
-
-
 def units_of(rows):
     """Return what the robust error adds up within before squaring."""
     number = row_counts(rows)
     weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight
     if rows.cluster is not None:
-        code = np.unique(rows.cluster, return_inverse=True)[1]
-        return Units(code=code, weight=weight * number, copies=np.ones(code.max() + 1))
+        code, size = _renumbered(rows.cluster)
+        return Units(code=code, weight=weight * number, copies=np.ones(size))
     if rows.person is not None:
-        _, start, code = np.unique(rows.person, return_index=True, return_inverse=True)
-        return Units(code=code, weight=weight, copies=number[start])
+        code, size = _renumbered(rows.person)
+        copies = np.empty(size)
+        copies[code] = number
+        return Units(code=code, weight=weight, copies=copies)
     return Units(code=np.arange(rows.n_rows), weight=weight, copies=number)
+
+
+def _renumbered(code):
+    """Return codes without holes, and how many there are."""
+    rank = np.cumsum(np.bincount(code) > 0)
+    return rank[code] - 1, int(rank[-1])
 
 
 def is_robust(at_risk, robust):
@@ -144,41 +173,8 @@ def divide(top, bottom):
 
 
 def total(index, value, size):
-    """Sum values by index, as floats even where there is nothing to sum."""
+    """Sum values (None: ones) by index, as floats even where there is nothing to sum."""
     return np.bincount(index, weights=value, minlength=size).astype(float, copy=False)
-
-
-def _union(person, entry, exit, number):
-    """Join the overlapping intervals of each person."""
-    order = np.lexsort((entry, person))
-    person, entry, exit, number = person[order], entry[order], exit[order], number[order]
-    # Persons are laid one after another on one long axis, so that a running maximum never crosses them.
-    shift = np.unique(person, return_inverse=True)[1] * (exit.max() + 1.0)
-    reach = np.maximum.accumulate(exit + shift) - shift
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (person[1:] != person[:-1]) | (entry[1:] > reach[:-1])
-    start = np.flatnonzero(new)
-    return entry[start], reach[np.append(start[1:], len(order)) - 1], number[start]
-
-
-def event_times(at_risk, cause):
-    """Number the event times of all strata in one line.
-
-    Returns
-    -------
-    first, last : ndarray of int
-        A row is at risk at the numbers ``first`` to ``last - 1``; its event, if any, is at ``last - 1``.
-    time, stratum : ndarray
-        What each number stands for.
-    """
-    stratum = np.zeros(at_risk.n_rows, dtype=np.int64) if at_risk.strata is None else at_risk.strata
-    times = np.unique(at_risk.exit[cause > 0])
-    width = len(times) + 1
-    keys = [stratum * width + np.searchsorted(times, moment, side="right")
-            for moment in (at_risk.entry, at_risk.exit)]
-    events = np.unique(keys[1][cause > 0])
-    first, last = (np.searchsorted(events, key, side="right") for key in keys)
-    return first, last, times[events % width - 1], events // width
 
 
 def rarer_side(at_risk):

@@ -60,51 +60,64 @@ def _leaving(grid):
 
 
 class _Changes:
-    """Where the sums of each unit change, sorted by unit and time, once for all functionals of a grid."""
+    """Where the sums of each unit change, sorted by unit and time, once for all functionals of a grid.
+
+    A unit is followed in each stratum by itself. Where every unit has one row nothing has to be sorted.
+    """
 
     def __init__(self, grid):
-        units = units_of(grid.rows)
+        units, self.grid = units_of(grid.rows), grid
         row = np.flatnonzero(grid.last > grid.first)
-        self.n_times = len(grid.times)
         self.weight = units.weight[row]
         self.first, self.last, self.cause = grid.first[row], grid.last[row], grid.cause[row]
-        unit = np.tile(units.code[row], 2)
-        time = np.concatenate([self.first, self.last - 1])
-        self.order = np.lexsort((time, unit))
-        unit, time = unit[self.order], time[self.order]
+        code = grid.stratum[row] * len(units.copies) + units.code[row]
+        self.time = np.concatenate([self.first, self.last - 1])
+        self.copies = np.tile(units.copies[units.code[row]], 2)
+        self.order = None
+        if np.bincount(units.code[row], minlength=1).max() > 1:
+            self._sort(np.tile(code, 2))
+
+    def _sort(self, unit):
+        self.order = np.lexsort((self.time, unit))
+        unit, time = unit[self.order], self.time[self.order]
         self.start = _starts(unit, time)
-        self.time, self.copies = time[self.start], units.copies[unit[self.start]]
+        self.time, self.copies = time[self.start], self.copies[self.order][self.start]
         self.first_of_unit = _position_of_first(unit[self.start])
 
     def variance(self, a, b, level, own=0.0):
         """Sum the squared influence over units; ``own`` is what each row's event adds to A besides."""
         event = self.cause > 0
         jump_a = a.jump[self.last - 1] + own
-        curve_a, curve_b = _cumulated(a.risk), _cumulated(b.risk)
+        # Up to each time, and (for rows that leave at the end of a stratum) after it.
+        until_a, until_b = self._until(a.risk), self._until(b.risk)
+        after_a, after_b = until_a + a.risk, until_b + b.risk
         n = self._accumulate(np.ones(len(event)), -np.ones(len(event)))
-        a_sum = self._accumulate(curve_a[self.first], event * jump_a - curve_a[self.last])
-        b_sum = self._accumulate(curve_b[self.first], event * b.jump[self.last - 1] - curve_b[self.last])
-        shared = curve_a[1:] - level * curve_b[1:]
+        a_sum = self._accumulate(until_a[self.first], event * jump_a - after_a[self.last - 1])
+        b_sum = self._accumulate(until_b[self.first],
+                                 event * b.jump[self.last - 1] - after_b[self.last - 1])
+        shared = after_a - level * after_b
         nn, aa, bb, ab, na, nb = (self._products(x, y) for x, y in (
             (n, n), (a_sum, a_sum), (b_sum, b_sum), (a_sum, b_sum), (n, a_sum), (n, b_sum)))
         squares = aa + level**2 * bb + shared**2 * nn
         return np.maximum(squares - 2 * level * ab - 2 * shared * na + 2 * shared * level * nb, 0)
 
+    def _until(self, value):
+        return self.grid.accumulate(np.add, value) - value
+
     def _accumulate(self, entering, leaving):
         """Return each unit's running sum before and after each of its changes."""
-        step = np.concatenate([self.weight * entering, self.weight * leaving])[self.order]
-        step = np.add.reduceat(step, self.start)
+        entering, leaving = self.weight * entering, self.weight * leaving
+        if self.order is None:
+            after = np.concatenate([entering, entering + leaving])
+            return np.concatenate([np.zeros(len(entering)), entering]), after
+        step = np.add.reduceat(np.concatenate([entering, leaving])[self.order], self.start)
         after = np.cumsum(step)
         after -= (after - step)[self.first_of_unit]
         return after - step, after
 
     def _products(self, x, y):
         change = self.copies * (x[1] * y[1] - x[0] * y[0])
-        return np.cumsum(np.bincount(self.time, weights=change, minlength=self.n_times))
-
-
-def _cumulated(value):
-    return np.concatenate([[0.0], np.cumsum(value)])
+        return self.grid.accumulate(np.add, np.bincount(self.time, weights=change, minlength=len(self.grid.times)))
 
 
 def _starts(unit, time):

@@ -1,24 +1,18 @@
-"""Curves without a model: survival, cumulative hazard, restricted mean, and the test that compares them."""
+"""Curves without a model: survival, cumulative hazard, and the weeks by which given shares have left."""
+
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import (
-    divide,
-    event_codes,
-    grid_of,
-    is_robust,
-    n_at_start,
-    require_clusters,
-    strata_of,
-)
+from evalkit.estimators._counting import divide, event_codes, is_robust, require_clusters
+from evalkit.estimators._grid import grid_of_strata, n_at_start, unobserved
 from evalkit.estimators._influence import hazard_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, share_limits
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
-def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robust=None):
+def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robust=None, start_weeks=0.0):
     """Estimate the share still without the event at each week, by stratum.
 
     Parameters
@@ -33,28 +27,35 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
     robust : bool, optional
         Influence-function errors by cluster (else person). Default: where there is a cluster, a weight
         other than 1, or a person with several events; otherwise Greenwood's.
+    start_weeks : float
+        The curve of those without the event until then: what happens later, among those at risk later.
 
     Returns
     -------
     Result
-        Kind ``curve``, term ``survival``: a row at time 0, at every event time and at the end of follow-up.
+        Kind ``curve``, term ``survival``: a row at the start, at every event time and at the end of follow-up.
+        ``diagnostics["unobserved_weeks"]`` lists the gaps ``[group, from, to]`` in which nobody is at risk
+        (under delayed entry): there the curve is flat because nothing is known.
 
     Raises
     ------
     EstimationError
-        If the table has states, or everybody at risk has the event while others enter later.
+        If the table has states, everybody at risk has the event while others enter later, or nobody is
+        followed beyond ``start_weeks``.
 
     Notes
     -----
     S(t) = prod over event times s <= t of (1 - d(s) / n(s)), with n(s) those with entry < s <= exit: an
     event precedes a censoring in the same week. Error: S(t)^2 times the sum of d / (n (n - d)). Values equal
     ``summary(survfit(Surv(entry, exit, event) ~ strata))`` of R survival; ``robust`` equals its
-    ``robust=TRUE``. It differs in three ways: no row where only censorings fall (the curve is flat there),
-    splits within a person are no censorings, and at S = 1 the ``log-log`` limits are 1 (R: missing). Where
-    S is 0 error and limits are missing, as in R.
+    ``robust=TRUE``. It differs in four ways: no row where only censorings fall (the curve is flat there),
+    splits within a person are no censorings, at S = 1 the ``log-log`` limits are 1 (R: missing), and an event
+    in the very week ``start_weeks`` is past (R's ``start.time`` counts it). Where S is 0 error and limits are
+    missing, as in R.
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk
     >>> frame = pd.DataFrame({"weeks": [1, 2, 2, 4], "left": [1, 1, 0, 0]})
     >>> kaplan_meier(AtRisk.from_frame(frame, exit="weeks", event="left")).table[
@@ -66,18 +67,18 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
     3         4.0      0.50        1.0       0.0
     """
     require_one_of("conf_type", conf_type, CONF_TYPES)
-    robust = _errors(at_risk, robust)
-    tables, models = [], []
-    for grid in _grids(at_risk, cause):
-        survival, error = product_limit(grid, robust)
-        tables.append(_curve(grid, "survival", 1.0, survival, error, share_limits, conf_level, conf_type))
-        models.append((grid.label, grid.times, survival))
-    options = {"cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust}
+    grid, robust = _grid(at_risk, cause, robust, start_weeks)
+    refuse_early_end(grid)
+    survival, error = product_limit(grid, robust)
+    table = _curve(grid, "survival", 1.0, survival, error, share_limits(survival, error, conf_level, conf_type),
+                   start_weeks)
+    options = {"cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust,
+               "start_weeks": start_weeks}
     estimand = Estimand(name="survival", summary="survival", unit="share")
-    return _answer("kaplan_meier", estimand, tables, models, options)
+    return _answer("kaplan_meier", estimand, table, grid, survival, options)
 
 
-def nelson_aalen(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robust=None):
+def nelson_aalen(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robust=None, start_weeks=0.0):
     """Estimate the cumulative hazard at each week, by stratum.
 
     Parameters
@@ -89,18 +90,18 @@ def nelson_aalen(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
     conf_level : float
     conf_type : {"log", "plain"}
         On the cumulative hazard itself: H exp(-+ z se / H), or H -+ z se.
-    robust : bool, optional
+    robust, start_weeks
         As in :func:`kaplan_meier`.
 
     Returns
     -------
     Result
-        Kind ``curve``, term ``cumulative_hazard``, rows as in :func:`kaplan_meier`.
+        Kind ``curve``, term ``cumulative_hazard``, rows and diagnostics as in :func:`kaplan_meier`.
 
     Raises
     ------
     EstimationError
-        If the table has states.
+        If the table has states, or nobody is followed beyond ``start_weeks``.
 
     Notes
     -----
@@ -109,82 +110,91 @@ def nelson_aalen(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk
     >>> frame = pd.DataFrame({"weeks": [1, 2, 2, 4], "left": [1, 1, 0, 0]})
     >>> nelson_aalen(AtRisk.from_frame(frame, exit="weeks", event="left")).table["estimate"].round(4).tolist()
     [0.0, 0.25, 0.5833, 0.5833]
     """
     require_one_of("conf_type", conf_type, CONF_TYPES[:2])
-    robust = _errors(at_risk, robust)
-    tables, models = [], []
-    for grid in _grids(at_risk, cause, may_empty=True):
-        hazard = np.cumsum(grid.hazard)
-        variance = hazard_variance(grid) if robust else np.cumsum(divide(grid.hazard, grid.at_risk))
-        tables.append(_curve(grid, "cumulative_hazard", 0.0, hazard, np.sqrt(variance),
-                             amount_limits, conf_level, conf_type))
-        models.append((grid.label, grid.times, hazard))
-    options = {"cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust}
+    grid, robust = _grid(at_risk, cause, robust, start_weeks)
+    hazard = grid.accumulate(np.add, grid.hazard)
+    error = np.sqrt(hazard_variance(grid) if robust else
+                    grid.accumulate(np.add, divide(grid.hazard, grid.at_risk)))
+    table = _curve(grid, "cumulative_hazard", 0.0, hazard, error,
+                   amount_limits(hazard, error, conf_level, conf_type), start_weeks)
+    options = {"cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust,
+               "start_weeks": start_weeks}
     estimand = Estimand(name="cumulative_hazard", summary="cumulative_hazard", unit="hazard")
-    return _answer("nelson_aalen", estimand, tables, models, options)
+    return _answer("nelson_aalen", estimand, table, grid, hazard, options)
 
 
 def product_limit(grid, robust):
     """Return S(t) and its standard error at each time of a grid."""
-    survival = np.cumprod(1 - grid.hazard)
+    survival = grid.accumulate(np.multiply, 1 - grid.hazard)
     # 1 - d/n of equal sums of weights may miss 0 by rounding.
     survival[survival < 1e-14] = 0.0
     if robust:
         variance = survival_variance(grid, survival)
     else:
-        left = grid.at_risk - grid.events[:, 0]
-        variance = survival**2 * np.cumsum(divide(grid.events[:, 0], grid.at_risk * left))
+        died = grid.events[:, 0]
+        variance = survival**2 * grid.accumulate(np.add, divide(died, grid.at_risk * (grid.at_risk - died)))
     return survival, np.sqrt(np.where(survival > 0, variance, np.nan))
-
-
-def _errors(at_risk, robust):
-    robust = is_robust(at_risk, robust)
-    if robust:
-        require_clusters(at_risk)
-    return robust
-
-
-def _grids(at_risk, cause, may_empty=False):
-    codes = event_codes(at_risk, cause)
-    for label, rows in strata_of(at_risk):
-        grid = grid_of(label, at_risk.select(rows), codes[rows])
-        if not may_empty:
-            refuse_early_end(grid)
-        yield grid
 
 
 def refuse_early_end(grid):
     """Refuse a curve that would fall to 0 while persons are still to enter."""
-    emptied = grid.at_risk - grid.events.sum(axis=1) <= 1e-12 * grid.at_risk
-    emptied &= grid.events.sum(axis=1) > 0
-    if emptied[:-1].any():
-        k = int(np.flatnonzero(emptied[:-1])[0])
-        entering = int((grid.rows.entry >= grid.times[k]).sum())
-        where = f"stratum {grid.label}: " if grid.label else ""
+    died = grid.events.sum(axis=1)
+    emptied = (grid.at_risk - died <= 1e-12 * grid.at_risk) & (died > 0)
+    # At its last time a stratum may end.
+    emptied[grid.starts[1:] - 1] = False
+    if emptied.any():
+        k = int(np.flatnonzero(emptied)[0])
+        stratum = int(np.searchsorted(grid.starts, k, side="right")) - 1
+        entering = int(((grid.rows.entry >= grid.times[k]) & (grid.stratum == stratum)).sum())
+        where = f"stratum {grid.labels[stratum]}: " if grid.labels[stratum] else ""
         raise EstimationError(
             f"{where}everybody at risk ({grid.n_at_risk[k]:.0f} persons) has the event at one early time "
             f"while {entering} rows enter later, so the curve would be 0 from there on. Begin the curve "
-            "later: keep persons and weeks after a week by which enough have entered")
+            "later, at a week by which enough have entered: start_weeks in kaplan_meier and residual_time; "
+            "elsewhere keep persons and weeks after it")
 
 
-def _curve(grid, term, start, value, error, limits, conf_level, conf_type):
-    """Tabulate a curve with its row at time 0."""
-    low, high = limits(value, error, conf_level, conf_type)
-    return tidy(term=term, group=grid.label, time_weeks=np.append(0.0, grid.times),
-                estimate=np.append(start, value), std_error=np.append(0.0, error),
-                conf_low=np.append(start, low), conf_high=np.append(start, high),
-                n_persons=np.append(n_at_start(grid.rows), grid.n_at_risk),
-                n_events=np.append(0.0, grid.n_events.sum(axis=1)))
+def _grid(at_risk, cause, robust, start_weeks):
+    """Return the grid of what happens after the start, and whether errors are robust."""
+    robust = is_robust(at_risk, robust)
+    if robust:
+        require_clusters(at_risk)
+    events = event_codes(at_risk, cause)
+    if start_weeks:
+        at_risk, events = _later(at_risk, events, start_weeks)
+    return grid_of_strata(at_risk, events), robust
 
 
-def _answer(method, estimand, tables, models, options):
-    labels, times, values = zip(*models, strict=True)
-    group = np.repeat(np.arange(len(labels)), [len(time) for time in times])
-    model = {"groups": labels, "group": group, "times": np.concatenate(times),
-             "values": np.concatenate(values)}
-    return Result(kind="curve", estimand=estimand, table=pd.concat(tables, ignore_index=True), model=model,
-                  provenance=Provenance(method=method, options=options))
+def _later(at_risk, events, start_weeks):
+    later = at_risk.exit > start_weeks
+    if not later.any():
+        raise EstimationError(f"nobody is followed beyond start_weeks == {start_weeks:g}; begin earlier")
+    kept = at_risk.select(later)
+    return replace(kept, entry=np.maximum(kept.entry, start_weeks)), events[later]
+
+
+def _curve(grid, term, start, value, error, limits, start_weeks):
+    """Tabulate curves, each with its row at the start."""
+    def column(first, later):
+        return np.insert(np.asarray(later, dtype=float), grid.starts[:-1], first)
+
+    group = np.repeat(np.array(grid.labels, dtype=object), np.diff(grid.starts) + 1)
+    return tidy(term=term, group=group, time_weeks=column(start_weeks, grid.times),
+                estimate=column(start, value), std_error=column(0.0, error),
+                conf_low=column(start, limits[0]), conf_high=column(start, limits[1]),
+                n_persons=column(n_at_start(grid, start_weeks), grid.n_at_risk),
+                n_events=column(0.0, grid.n_events.sum(axis=1)))
+
+
+def _answer(method, estimand, table, grid, values, options):
+    group = np.repeat(np.arange(len(grid.labels)), np.diff(grid.starts))
+    model = {"groups": grid.labels, "group": group, "times": grid.times, "values": values}
+    return Result(kind="curve", estimand=estimand, table=table, model=model,
+                  provenance=Provenance(method=method, options=options),
+                  diagnostics={"unobserved_weeks": unobserved(grid, options["start_weeks"])})

@@ -9,13 +9,13 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import (
     divide,
     event_codes,
-    grid_of,
     is_robust,
     require_clusters,
     strata_of,
     total,
     units_of,
 )
+from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy

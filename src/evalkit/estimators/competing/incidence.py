@@ -5,14 +5,13 @@ import pandas as pd
 
 from evalkit.estimators._counting import (
     divide,
-    grid_of,
-    n_at_start,
     require_clusters,
     row_counts,
     strata_of,
     total,
     units_of,
 )
+from evalkit.estimators._grid import grid_of, n_at_start
 from evalkit.estimators._influence import incidence_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators.multistate.chain import chain_of, functionals, require_states, row_influence
@@ -96,7 +95,7 @@ def _cause_curves(label, rows, conf_level, conf_type):
     n_events = np.column_stack([grid.n_events.sum(axis=1), grid.n_events])
     for k, term in enumerate(["survival", *rows.causes]):
         yield _curve(term, label, grid.times, (1.0 if k == 0 else 0.0, share[:, k]), np.sqrt(variance[:, k]),
-                     (n_at_start(rows), grid.n_at_risk), n_events[:, k], conf_level, conf_type)
+                     (n_at_start(grid)[0], grid.n_at_risk), n_events[:, k], conf_level, conf_type)
 
 
 def _state_curves(label, rows, conf_level, conf_type):
