@@ -98,6 +98,15 @@ def test_row_of_a_curve_is_the_last_step_before_the_time():
     assert find_row(payload(*steps), {"time_weeks": "last"})["estimate"] == "0.8"
 
 
+def test_a_wave_is_found_by_its_order_and_a_second_one_may_be_missing():
+    """Rows of another term do not count: a site names its waves itself."""
+    waves = [{"term": "b", "group": "2011"}, {"term": "a", "group": "2019"}, {"term": "a", "group": "2017"}]
+    told = payload(*waves)
+    assert find_row(told, {"term": "a", "group": "first"})["group"] == "2017"
+    assert find_row(told, {"term": "a", "group": "second"})["group"] == "2019"
+    assert find_row(told, {"term": "b", "group": "second"}) is None
+
+
 def test_unknown_code_is_an_error():
     with pytest.raises(ValueError, match="unknown format code"):
         fill("{e.horizon_weeks:x9}", payload(), {}, COMMON, "da")

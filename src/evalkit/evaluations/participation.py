@@ -107,13 +107,13 @@ def missing_items(tables, study, site, *, survey):
     )
 
 
-def asked_estimand(name, unit):
-    """Return the Estimand of something told of everybody asked."""
+def asked_estimand(name, unit, summary=""):
+    """Return the Estimand of something told of everybody asked: a mean of scores, or counted."""
     return Estimand(
         name=name,
         population="asked",
         outcome=name,
-        summary="mean" if unit == "score" else "counted",
+        summary=summary or ("mean" if unit == "score" else "counted"),
         unit=unit,
         assumptions=("silence_at_random",) if unit == "score" else (),
     )

@@ -88,7 +88,7 @@ def reliability(tables, study, site, *, survey):
     terms, groups, alpha, n = zip(*rows, strict=True)
     return Result(
         kind="counts",
-        estimand=asked_estimand("reliability", "ratio"),
+        estimand=asked_estimand("reliability", "ratio", "cronbach_alpha"),
         provenance=survey_origin(tables, study),
         table=tidy(term=terms, group=groups, estimate=alpha, n_persons=n),
     )
@@ -152,7 +152,7 @@ def key_item(tables, study, site, *, survey):
     wanted = fit.table[fit.table["term"] == "second_wave"].assign(group=study.key_item)
     return Result(
         kind="model",
-        estimand=asked_estimand("key_item", "ratio"),
+        estimand=asked_estimand("key_item", "ratio", "odds_ratio"),
         table=wanted.reset_index(drop=True),
         provenance=survey_origin(tables, study, "ordered_logit", adjusted=adjusted),
     )

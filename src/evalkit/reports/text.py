@@ -9,6 +9,7 @@ _MARKS = {"da": str.maketrans(",.", ".,"), "en": str.maketrans("", "")}
 # A number and its unit stay on one line.
 _UNBROKEN = re.compile(r"(?<=\d) (?=%|mio\.|kr\.)")
 _FIELD = re.compile(r"\{(?P<path>\w+(?:\.[^{}:]+)*)(?::(?P<code>[^{}]+))?\}")
+_ORDER = ("first", "second")
 # Ratios are compared with 1, everything else with 0.
 _RATIOS = {"ratio", "hazard_ratio", "rate_ratio", "odds_ratio", "time_ratio"}
 # unit -> decimals of its values, and whether they are shown in per cent.
@@ -119,10 +120,15 @@ def rows_of(payload):
 def find_row(payload, selector):
     """Return the first row that a selector names, or None.
 
-    On a curve, ``time_weeks`` names the last released step at or before it; ``last`` is the end.
+    On a curve, ``time_weeks`` names the last released step at or before it; ``last`` is the end. The groups
+    ``first`` and ``second`` are the term's own in their order (waves of a survey): a site names them itself.
     """
-    chosen = [row for row in rows_of(payload)
-              if all(row[key] == str(value) for key, value in selector.items() if key in ("term", "group"))]
+    chosen = [row for row in rows_of(payload) if row["term"] == str(selector.get("term", row["term"]))]
+    group = selector.get("group")
+    if group in _ORDER:
+        group = dict(zip(_ORDER, sorted({row["group"] for row in chosen}), strict=False)).get(group)
+        chosen = chosen if group is not None else []
+    chosen = [row for row in chosen if group is None or row["group"] == str(group)]
     time = selector.get("time_weeks")
     if time is None:
         return chosen[0] if chosen else None
