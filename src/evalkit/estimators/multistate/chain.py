@@ -1,26 +1,27 @@
-"""Movements between states: the product-integral and the rows' influence on what follows from it.
+"""Movements between states: transition matrices, what follows from them, and where each row influences it.
 
 A functional of the future (weeks in a state until a horizon, being in a state at a week) has a value
 for a person who is in state h after time s. Values are found backwards; a row's influence is the value of
 where it went less the value of where its state goes on average, so its cost is linear in the rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import total
+from evalkit.estimators._counting import divide, strata_of, total
+from evalkit.estimators.multistate.ledger import ledger_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chain:
     """One stratum as a chain on its event times.
 
-    ``step`` (n_times, M, M) holds the transition matrices, ``before`` (n_times, M) the state shares just
-    before each time, ``after`` (n_times + 1, M) those from time 0 on, ``at_risk`` (n_times, M) weighted
-    persons.
+    ``step`` (n_times, M, M) holds the transition matrices, ``at_risk`` (n_times, M) weighted persons. A row
+    is at risk at the times numbered ``first`` to ``last - 1`` and moves, if at all, at ``last - 1``.
     """
 
     label: str
@@ -33,75 +34,97 @@ class Chain:
     last: np.ndarray
     at_risk: np.ndarray
     step: np.ndarray
-    after: np.ndarray
 
     @property
-    def before(self):
-        """State shares just before each time."""
-        return self.after[:-1]
+    def where(self):
+        """How a message names the stratum."""
+        return f"stratum {self.label}: " if self.label else ""
+
+    @property
+    def moving(self):
+        """Whether anybody is ever seen in each state; the others are final."""
+        return np.bincount(self.state, minlength=len(self.states)) > 0
+
+    def occupants(self, week):
+        """Return the rows of persons in each state just after a week; a state that nobody leaves keeps them."""
+        present = (self.rows.entry <= week) & (week < self.rows.exit)
+        ended = ~self.moving[self.target] & (self.rows.exit <= week)
+        return [(present & (self.state == k)) | (ended & (self.target == k)) for k in range(len(self.states))]
+
+
+def chains_of(at_risk):
+    """Yield the chain of every stratum and the positions of its rows; covariates are left behind."""
+    bare = replace(at_risk, covariates=np.empty((at_risk.n_rows, 0)), terms=())
+    for label, position in strata_of(bare):
+        yield chain_of(label, bare if at_risk.strata is None else bare.select(position)), position
 
 
 def chain_of(label, rows):
-    """Estimate the transition matrices of one stratum and the state shares that follow from the start."""
-    states, size = rows.causes, len(rows.causes)
+    """Estimate the transition matrices of one stratum."""
+    size = len(rows.causes)
     state = rows.state - 1
     target = np.where(rows.event > 0, rows.event - 1, state)
     moved = target != state
-    times = np.unique(rows.exit[moved])
+    times = np.sort(pd.unique(rows.exit[moved]))
     first, last = (np.searchsorted(times, moment, side="right") for moment in (rows.entry, rows.exit))
     weight = rows.row_weights
     at_risk = _at_risk(first, last, state, weight, len(times), size)
-    step = _steps(last, state, target, weight, moved, at_risk)
-    after = _forward(_start(label, rows, state, size), step)
-    return Chain(label=label, rows=rows, states=states, state=state, target=target, times=times, first=first,
-                 last=last, at_risk=at_risk, step=step, after=after)
+    return Chain(label=label, rows=rows, states=rows.causes, state=state, target=target, times=times,
+                 first=first, last=last, at_risk=at_risk,
+                 step=_steps(last, state, target, weight, moved, at_risk))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Functionals:
-    """Weeks in each state until each horizon, then the share in each state at each week.
+    """What persons who begin in H ways may expect of Q things.
 
-    ``value`` (n_times + 1, M, Q) is what a person in state h after each time (and from 0 on) may expect.
+    ``value`` (n_times + 1, M, Q) is what a person in state h after each time (and from the start on) may
+    expect, ``after`` (n_times + 1, H, M) the shares of the states from the start on and after each time,
+    0 before the start, ``estimate`` (H * Q). ``is_start_drawn`` says whether the shares at the start are
+    those observed at time zero, with an influence of their own.
     """
 
     value: np.ndarray
+    after: np.ndarray
     estimate: np.ndarray
+    is_start_drawn: bool
 
 
 def functionals(chain, horizons, weeks):
-    """Find the values backwards from the last time."""
-    size = len(chain.states)
-    ends = np.append(0.0, chain.times)
-    edges = np.vstack([np.minimum(ends[:, None], horizons), horizons])
-    stay = np.hstack([np.diff(edges, axis=0), _holds(ends, weeks)])
-    value = np.zeros((len(ends), size, stay.shape[1] * size))
-    ahead = np.zeros(value.shape[1:])
-    for k in range(len(ends) - 1, -1, -1):
-        if k < len(chain.times):
-            ahead = chain.step[k] @ ahead
-        ahead = ahead + np.kron(stay[k], np.eye(size))
-        value[k] = ahead
-    return Functionals(value=value, estimate=chain.after[0] @ value[0])
+    """Weeks in each state until each horizon, then the share in each state at each week, from time zero on."""
+    start = start_shares(chain)
+    value = _values(chain, horizons, weeks, 0)
+    return Functionals(value=value, after=_shares(chain, start[None, :], 0), estimate=start @ value[0],
+                       is_start_drawn=True)
+
+
+def functionals_from(chain, start, from_week, weeks):
+    """The share in each state at each week of those who are distributed as ``start`` (H, M) at an earlier week."""
+    begin = np.searchsorted(chain.times, from_week, side="right")
+    value = _values(chain, np.empty(0), weeks, begin)
+    return Functionals(value=value, after=_shares(chain, start, begin),
+                       estimate=(start @ value[begin]).ravel(), is_start_drawn=False)
+
+
+def start_shares(chain):
+    """Return the shares of the states at time zero."""
+    start = chain.rows.entry == 0
+    if not start.any():
+        raise EstimationError(f"{chain.where}nobody is under observation at time zero, so there is no state to "
+                              "begin from. Use an inflow cohort, or count time from a census date")
+    share = np.bincount(chain.state[start], weights=chain.rows.row_weights[start],
+                        minlength=len(chain.states))
+    return share / share.sum()
 
 
 def row_influence(chain, found):
-    """Return each row's influence on each functional for one unit of weight, shape (n_rows, Q).
+    """Return each row's influence on each functional for one unit of weight, shape (n_rows, H * Q).
 
     The sum over a unit's rows, times their weights, is the unit's influence; at the start it holds the
     influence on the state shares from which the chain begins.
     """
-    value, state = found.value, chain.state
-    share = np.divide(chain.before, chain.at_risk, out=np.zeros_like(chain.before), where=chain.at_risk > 0)
-    stayed = value[1:] - chain.step @ value[1:]
-    drift = np.concatenate([np.zeros((1, *value.shape[1:])), np.cumsum(share[:, :, None] * stayed, axis=0)])
-    influence = drift[chain.last, state] - drift[chain.first, state]
-    moved = np.flatnonzero(chain.target != state)
-    at = chain.last[moved] - 1
-    gain = value[at + 1, chain.target[moved]] - value[at + 1, state[moved]]
-    influence[moved] += share[at, state[moved]][:, None] * gain
-    start = chain.rows.entry == 0
-    influence[start] += (value[0, state[start]] - found.estimate) / chain.rows.row_weights[start].sum()
-    return influence
+    rows = np.arange(chain.rows.n_rows)
+    return ledger_of(chain, rows, np.ones(len(rows)), len(rows)).sums(chain, found)
 
 
 def require_states(at_risk, name):
@@ -112,6 +135,34 @@ def require_states(at_risk, name):
     if at_risk.person is None and at_risk.cluster is None:
         raise EstimationError(f"{name}: errors add up what happens to each person over all states, and "
                               "no person is named; name the column in AtRisk.from_frame(person=...)")
+
+
+def require_follow_up(chain, found, last):
+    """Refuse a week after everybody who could still move has left observation."""
+    share = found.after[np.searchsorted(chain.times, last, side="right")]
+    if chain.rows.exit.max() < last and share[:, chain.moving].sum() > 1e-12:
+        raise EstimationError(f"{chain.where}nobody is under observation at week {last:g}. "
+                              "Choose an earlier horizon")
+
+
+def _shares(chain, start, begin):
+    after = np.zeros((len(chain.step) + 1, *start.shape))
+    after[begin] = start
+    for k in range(begin, len(chain.step)):
+        after[k + 1] = after[k] @ chain.step[k]
+    return after
+
+
+def _values(chain, horizons, weeks, begin):
+    """Find the values backwards from the last time to the time numbered ``begin``."""
+    size = len(chain.states)
+    ends = np.append(0.0, chain.times)
+    edges = np.vstack([np.minimum(ends[:, None], horizons), horizons])
+    stay = np.hstack([np.diff(edges, axis=0), _holds(ends, weeks)])
+    value = np.kron(stay[:, None, :], np.eye(size))
+    for k in range(len(ends) - 2, begin - 1, -1):
+        value[k] += chain.step[k] @ value[k + 1]
+    return value
 
 
 def _holds(ends, weeks):
@@ -130,26 +181,8 @@ def _at_risk(first, last, state, weight, n_times, size):
 def _steps(last, state, target, weight, moved, at_risk):
     n_times, size = at_risk.shape
     cell = ((last[moved] - 1) * size + state[moved]) * size + target[moved]
-    step = total(cell, weight[moved], n_times * size * size).reshape(n_times, size, size)
-    step = np.divide(step, at_risk[:, :, None], out=np.zeros_like(step), where=at_risk[:, :, None] > 0)
+    step = divide(total(cell, weight[moved], n_times * size * size).reshape(n_times, size, size),
+                  at_risk[:, :, None])
     diagonal = np.arange(size)
     step[:, diagonal, diagonal] = 1 - step.sum(axis=2)
     return step
-
-
-def _start(label, rows, state, size):
-    start = rows.entry == 0
-    if not start.any():
-        where = f"stratum {label}: " if label else ""
-        raise EstimationError(f"{where}nobody is under observation at time zero, so there is no state to "
-                              "begin from. Use an inflow cohort, or count time from a census date")
-    share = np.bincount(state[start], weights=rows.row_weights[start], minlength=size)
-    return share / share.sum()
-
-
-def _forward(start, step):
-    after = np.empty((len(step) + 1, len(start)))
-    after[0] = start
-    for k, matrix in enumerate(step):
-        after[k + 1] = after[k] @ matrix
-    return after

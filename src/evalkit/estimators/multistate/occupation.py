@@ -3,10 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from evalkit.errors import EstimationError
-from evalkit.estimators._counting import require_clusters, strata_of, units_of
+from evalkit.estimators._counting import require_clusters, units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators.multistate.chain import chain_of, functionals, require_states, row_influence
+from evalkit.estimators.multistate.chain import (
+    chains_of,
+    functionals,
+    require_follow_up,
+    require_states,
+    row_influence,
+)
+from evalkit.estimators.multistate.ledger import ledger_within
+from evalkit.estimators.multistate.persons import person_counter
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
@@ -99,7 +106,9 @@ def occupation_influence(at_risk, *, horizon_weeks, at_weeks=()):
     """
     require_states(at_risk, "occupation_influence")
     horizons, weeks = _times(horizon_weeks, at_weeks)
-    influence, _, _ = _all_groups(at_risk, horizons, weeks)
+    influence = np.empty((at_risk.n_rows, (len(horizons) + len(weeks)) * len(at_risk.causes)))
+    for chain, position, found in _groups(at_risk, horizons, weeks):
+        influence[position] = row_influence(chain, found)
     return influence if at_risk.weight is None else influence * at_risk.weight[:, None]
 
 
@@ -119,53 +128,52 @@ def _times(horizon_weeks, at_weeks):
 
 
 def _estimate(at_risk, horizons, weeks):
-    influence, chains, estimates = _all_groups(at_risk, horizons, weeks)
     terms, times = _names(at_risk.causes, horizons, weeks)
-    return {"terms": terms, "times": times, "groups": tuple(chain.label for chain, _ in chains),
-            "estimates": estimates, "covariance": _covariance(at_risk, influence, chains)}, chains
+    parts = list(_groups(at_risk, horizons, weeks))
+    chains = [chain for chain, _, _ in parts]
+    return {"terms": terms, "times": times, "groups": tuple(chain.label for chain in chains),
+            "estimates": np.array([found.estimate for _, _, found in parts]),
+            "covariance": _covariance(at_risk, parts, len(terms))}, chains
 
 
-def _all_groups(at_risk, horizons, weeks):
-    """Estimate every stratum; return influence by row, chains with their rows, and estimates."""
-    n_terms = (len(horizons) + len(weeks)) * len(at_risk.causes)
-    influence, chains, estimates = np.empty((at_risk.n_rows, n_terms)), [], []
-    for label, position in strata_of(at_risk):
-        chain = chain_of(label, at_risk.select(position))
-        _require_follow_up(chain, max(horizons.max(), weeks.max(initial=0)))
+def _groups(at_risk, horizons, weeks):
+    """Yield the chain of every stratum, the positions of its rows, and what follows from it."""
+    for chain, position in chains_of(at_risk):
         found = functionals(chain, horizons, weeks)
-        influence[position] = row_influence(chain, found)
-        chains.append((chain, position))
-        estimates.append(found.estimate)
-    return influence, chains, np.array(estimates)
+        require_follow_up(chain, found, max(horizons.max(), weeks.max(initial=0)))
+        yield chain, position, found
 
 
-def _require_follow_up(chain, last):
-    """Refuse a horizon after everybody who could still move has left observation."""
-    moving = np.isin(np.arange(len(chain.states)), chain.state)
-    share = chain.after[np.searchsorted(chain.times, last, side="right")]
-    if chain.rows.exit.max() < last and share[moving].sum() > 1e-12:
-        where = f"stratum {chain.label}: " if chain.label else ""
-        raise EstimationError(f"{where}nobody is under observation at week {last:g}. "
-                              "Choose an earlier horizon")
-
-
-def _covariance(at_risk, influence, chains):
+def _covariance(at_risk, parts, n_terms):
     """Square the influence summed within units; groups that share units are correlated."""
-    units, n_terms = units_of(at_risk), influence.shape[1]
-    covariance = np.zeros((len(chains) * n_terms,) * 2)
-    sums, owners = [], []
-    for _, position in chains:
-        code, local = np.unique(units.code[position], return_inverse=True)
-        value = influence[position] * units.weight[position][:, None]
-        sums.append(np.column_stack([np.bincount(local, weights=column) for column in value.T]))
-        owners.append(code)
-    for g, own in enumerate(owners):
-        for h in range(g + 1):
-            shared, mine, theirs = np.intersect1d(own, owners[h], assume_unique=True, return_indices=True)
-            block = (sums[g][mine] * units.copies[shared][:, None]).T @ sums[h][theirs]
-            covariance[g * n_terms:(g + 1) * n_terms, h * n_terms:(h + 1) * n_terms] = block
-            covariance[h * n_terms:(h + 1) * n_terms, g * n_terms:(g + 1) * n_terms] = block.T
+    units = units_of(at_risk)
+    covariance, earlier = np.zeros((len(parts) * n_terms,) * 2), []
+    is_shared = _are_units_shared(units, at_risk.strata)
+    for g, (chain, position, found) in enumerate(parts):
+        own = slice(g * n_terms, (g + 1) * n_terms)
+        ledger, code = ledger_within(chain, units, position)
+        covariance[own, own] = ledger.covariance(chain, found, units.copies[code])
+        if is_shared:
+            sums = ledger.sums(chain, found)
+            for h, (theirs, other) in enumerate(earlier):
+                block = _product(code, sums, theirs, other, units.copies)
+                covariance[own, h * n_terms:(h + 1) * n_terms] = block
+                covariance[h * n_terms:(h + 1) * n_terms, own] = block.T
+            earlier.append((code, sums))
     return covariance
+
+
+def _are_units_shared(units, strata):
+    if strata is None:
+        return False
+    some = np.empty(len(units.copies), dtype=strata.dtype)
+    some[units.code] = strata
+    return bool((some[units.code] != strata).any())
+
+
+def _product(mine, my_sums, theirs, their_sums, copies):
+    shared, at, there = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+    return (my_sums[at] * copies[shared][:, None]).T @ their_sums[there]
 
 
 def _names(states, horizons, weeks):
@@ -176,10 +184,12 @@ def _names(states, horizons, weeks):
 
 def _tables(model, chains, horizons, weeks, conf_level, conf_type):
     errors = np.sqrt(np.diag(model["covariance"])).reshape(model["estimates"].shape)
-    n_weeks = len(horizons) * len(chains[0][0].states)
-    for (chain, _), estimate, error in zip(chains, model["estimates"], errors, strict=True):
+    n_weeks = len(horizons) * len(chains[0].states)
+    for chain, estimate, error in zip(chains, model["estimates"], errors, strict=True):
         low, high = _limits(estimate, error, model["times"], n_weeks, conf_level, conf_type)
-        counts = [_ever(chain, horizon) for horizon in horizons] + [_then(chain, week) for week in weeks]
+        persons = person_counter(chain.rows)
+        counts = [_ever(chain, persons, horizon) for horizon in horizons]
+        counts += [_then(chain, persons, week) for week in weeks]
         yield tidy(term=list(model["terms"]), group=chain.label, time_weeks=model["times"], estimate=estimate,
                    std_error=error, conf_low=low, conf_high=high,
                    n_persons=np.repeat([total for total, _ in counts], len(chain.states)),
@@ -194,25 +204,15 @@ def _limits(estimate, error, times, n_weeks, conf_level, conf_type):
             np.append(np.minimum(estimate[:n_weeks] + margin, times[:n_weeks]), high))
 
 
-def _ever(chain, horizon):
+def _ever(chain, persons, horizon):
     """Count the persons of the group, and those seen in each state before the horizon."""
-    rows, size = chain.rows, len(chain.states)
-    seen = rows.entry < horizon
-    entered = (rows.exit < horizon) & (chain.target != chain.state)
-    return rows.n_persons, [_persons(rows, (seen & (chain.state == k)) | (entered & (chain.target == k)))
-                            for k in range(size)]
+    seen = chain.rows.entry < horizon
+    entered = (chain.rows.exit < horizon) & (chain.target != chain.state)
+    return chain.rows.n_persons, [persons((seen & (chain.state == k)) | (entered & (chain.target == k)))
+                                  for k in range(len(chain.states))]
 
 
-def _then(chain, week):
-    """Count persons observed at a week, and in each state; a state that nobody leaves keeps its persons."""
-    rows, size = chain.rows, len(chain.states)
-    present = (rows.entry <= week) & (week < rows.exit)
-    final = ~np.isin(chain.target, chain.state) & (rows.exit <= week)
-    counts = [_persons(rows, (present & (chain.state == k)) | (final & (chain.target == k)))
-              for k in range(size)]
+def _then(chain, persons, week):
+    """Count persons observed at a week, and in each state."""
+    counts = [persons(rows) for rows in chain.occupants(week)]
     return sum(counts), counts
-
-
-def _persons(rows, mask):
-    chosen = rows.select(mask)
-    return chosen.n_persons if chosen.n_rows else 0
