@@ -108,6 +108,8 @@ def a_rich_frame():
 
 def table_of(name, frame, **more):
     columns = {**COLUMNS_OF, "strata": "group", **more}
+    if name == "parametric":
+        del columns["strata"]
     if name == "state_occupation":
         columns["state"] = "state"
     else:
