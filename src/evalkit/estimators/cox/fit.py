@@ -15,17 +15,9 @@ from evalkit.estimators._counting import (
     units_of,
 )
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
-from evalkit.estimators.cox.partial import design, evaluate, score_residuals
+from evalkit.estimators.cox.maximise import beginning, maximise, require_variation, root_of
+from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.result import Estimand, Provenance, Result, tidy
-
-# Newton's method doubles the digits in every step; forty steps are only reached where no maximum exists.
-MAX_STEPS = 40
-# Expected gain of the next step at which the step is taken for the last time.
-ENOUGH = 1e-10
-# Information left, against that at zero, below which the likelihood has flattened out: no maximum.
-FLAT = 1e-7
-# A covariate whose information, against others given, is below this share adds nothing.
-REDUNDANT = 1e-9
 
 
 def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
@@ -115,12 +107,13 @@ def _fit(at_risk, events, ties, robust):
     """Maximise on scaled covariates; return model and diagnostics on the covariates' own scale."""
     plan, mean, scale = design(at_risk, events, ties)
     null = evaluate(plan, np.zeros(len(at_risk.terms)))
-    _require_variation(null.information, len(plan.died), at_risk.terms)
-    beta, fit, steps = _maximise(plan, null, at_risk.terms)
+    require_variation(null.information, len(plan.died), at_risk.terms)
+    beta, fit, steps = maximise(lambda beta: evaluate(plan, beta), beginning(plan, null), at_risk.terms,
+                                root_of(null.information))
     naive = covariance = np.linalg.inv(fit.information)
     if robust:
         require_clusters(at_risk)
-        covariance = _between_units(at_risk, plan.row, score_residuals(plan, fit) @ naive)
+        covariance = _between_units(at_risk, plan, fit, naive)
     clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
     diagnostics = {**_tests(null, fit, beta, covariance), "steps": steps, "clusters": clusters,
                    "strata_with_events": int(plan.block_of_time[-1]) + 1}
@@ -139,72 +132,13 @@ def _require_something(at_risk, events):
                               "compared. Look at the event's definition and the length of follow-up")
 
 
-def _require_variation(information, n_died, terms):
-    """Refuse covariates that carry no information of their own, by name."""
-    size = np.diag(information)
-    flat = size <= REDUNDANT * n_died
-    if flat.any():
-        names = ", ".join(term for term, bad in zip(terms, flat, strict=True) if bad)
-        raise EstimationError(f"cox: {names}: constant among the persons at risk (within strata) at every "
-                              "event; leave out")
-    correlation = information / np.sqrt(np.outer(size, size))
-    for k in range(1, len(terms)):
-        weights = np.linalg.solve(correlation[:k, :k], correlation[:k, k])
-        if 1 - correlation[k, :k] @ weights < REDUNDANT:
-            others = ", ".join(terms[j] for j in range(k) if abs(weights[j]) > 1e-6)
-            raise EstimationError(f"cox: {terms[k]} is a combination of {others}; leave one of them out")
-
-
-def _maximise(plan, null, terms):
-    root = np.linalg.inv(np.linalg.cholesky(null.information))
-    beta, fit = np.zeros(len(terms)), null
-    for step in range(1, MAX_STEPS + 1):
-        change = np.linalg.solve(fit.information, fit.gradient)
-        gain = fit.gradient @ change
-        beta, fit = _ascend(plan, beta, change, fit)
-        # Before the next step: on a flat likelihood it would be a step into rounding errors.
-        _require_maximum(fit, root, terms)
-        if gain < ENOUGH:
-            return beta, fit, step
-    last = ", ".join(f"{term} {value:.3g}" for term, value in zip(terms, fit.gradient, strict=True))
-    raise EstimationError(f"cox: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): "
-                          f"{last}. Look for extreme covariate values, or leave covariates out")
-
-
-def _ascend(plan, beta, change, fit):
-    """Take a Newton step, halved until the likelihood does not fall."""
-    slack = 1e-10 * (1 + abs(fit.value))
-    for _ in range(30):
-        with np.errstate(all="ignore"):
-            new = evaluate(plan, beta + change)
-        if np.isfinite(new.value) and new.value >= fit.value - slack and np.isfinite(new.information).all():
-            return beta + change, new
-        change = change / 2
-    return beta, fit
-
-
-def _require_maximum(fit, root, terms):
-    """Refuse a likelihood that has flattened out: some combination of covariates separates the events.
-
-    ``root`` turns the information at zero into the identity, so that the smallest eigenvalue is what is left
-    of it.
-    """
-    left, direction = np.linalg.eigh(root @ fit.information @ root.T)
-    if left[0] >= FLAT:
-        return
-    loading = np.abs(root.T @ direction[:, 0]) / np.sqrt(np.diag(root.T @ root))
-    names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.3 * loading.max())
-    raise EstimationError(
-        f"cox: {names}: separates those with the event from those without, so the likelihood has no maximum "
-        "and the ratio would be 0 or infinite. Join categories, leave the covariate out, or make it a "
-        "stratum")
-
-
-def _between_units(at_risk, row, influence):
+def _between_units(at_risk, plan, fit, naive):
+    """Add up the influence of the rows of each unit, and square."""
     units = units_of(at_risk)
-    code, weight = units.code[row], units.weight[row]
-    sums = np.column_stack([total(code, weight * column, len(units.copies)) for column in influence.T])
-    return sums.T @ (sums * units.copies[:, None])
+    code, weight = units.code[plan.row], units.weight[plan.row]
+    sums = np.column_stack([total(code, weight * score, len(units.copies)) for score in score_columns(plan, fit)])
+    influence = sums @ naive
+    return influence.T @ (influence * units.copies[:, None])
 
 
 def _tests(null, fit, beta, covariance):

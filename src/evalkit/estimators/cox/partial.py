@@ -2,35 +2,53 @@
 
 Second moments are never cumulated over time. A row's share of the information is its hazard times its
 cumulated baseline hazard, so one product X' diag(..) X replaces them, and Efron's sum over the tied
-deaths of a time reduces to three numbers per time (see `Ties`).
+deaths of a time reduces to three numbers per time (`evalkit.estimators.cox.ties`).
+
+Rows that are at risk at the same times form a cell: weeks make few cells of many rows, and all sums over
+time are sums over cells.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evalkit.estimators._counting import event_times, row_counts, running, total
+from evalkit.estimators._counting import event_times, row_counts, total
+from evalkit.estimators.cox.ties import Ties, breslow, efron
+
+# Rows of a slice of the product X' diag(..) X: all covariates of it fit the processor's cache twice.
+SLICE = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ties:
-    """The terms of the likelihood: one per death (Efron) or one per time (Breslow).
+class Cells:
+    """Rows that are at risk at the same times, and die or not, together.
 
-    Term k of time ``at`` has the denominator S0 - ``part`` D0 and the weight ``share``.
+    ``of_row`` is the cell of each row; where cells would not be fewer than rows it is None and each row is
+    its own. ``end`` is a cell's last time, moved on by the number of times where its rows die, so that one
+    index serves the sums over those at risk and over the dying.
     """
 
-    at: np.ndarray
-    start: np.ndarray
-    part: np.ndarray
-    share: np.ndarray
+    of_row: np.ndarray | None
+    first: np.ndarray
+    end: np.ndarray
+
+    def sums(self, value):
+        """Add up a value of the rows in each cell."""
+        return value if self.of_row is None else np.bincount(self.of_row, weights=value, minlength=len(self.first))
+
+    def rows(self, value):
+        """Give each row the value of its cell."""
+        return value if self.of_row is None else value.take(self.of_row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Design:
     """Rows and covariates (centred, scaled) on the numbered event times of all strata.
 
-    Only rows that are at risk at an event take part; ``row`` says which. ``block`` numbers the strata of the
-    rows, ``block_of_time`` those of the times.
+    Only rows that are at risk at an event take part; ``row`` says which. A row is at risk at the times
+    ``first`` to ``last - 1``; row ``died[j]`` has its event at time ``at[j]``. ``block`` numbers the strata
+    of the rows, ``block_of_time`` those of the times. At each time ``number`` rows die, of weight
+    ``deaths``; ``observed`` and ``observed_offset`` are the sums of their covariates and offsets.
     """
 
     row: np.ndarray
@@ -38,129 +56,217 @@ class Design:
     block_of_time: np.ndarray
     x: np.ndarray
     weight: np.ndarray
+    is_weighted: bool
+    offset: np.ndarray | None
     first: np.ndarray
     last: np.ndarray
+    cells: Cells
     died: np.ndarray
     at: np.ndarray
     time: np.ndarray
     stratum: np.ndarray
+    number: np.ndarray
     deaths: np.ndarray
+    observed: np.ndarray
+    observed_offset: float
     ties: Ties
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pass:
-    """The likelihood at one vector of coefficients and the sums that residuals reuse."""
+    """The likelihood at one vector of coefficients and the sums that residuals reuse.
+
+    ``relative`` is the relative hazard of each row over exp(``shift``) of its stratum; ``s0`` and ``s1`` are
+    its sums (of 1, of the covariates) over those at risk at each time, ``d0`` and ``d1`` over those who die.
+    ``moments`` holds what Efron's terms add up to at each time, and last the baseline hazard that each row
+    has cumulated.
+    """
 
     value: float
     gradient: np.ndarray
     information: np.ndarray
     relative: np.ndarray
+    s0: np.ndarray
     s1: np.ndarray
+    d0: np.ndarray
     d1: np.ndarray
     hazard: np.ndarray
     moments: tuple
     shift: np.ndarray
 
 
-def design(at_risk, cause, ties):
+def design(at_risk, cause, ties, offset=None):
     """Place the rows of an at-risk table on its event times; return the design and the scaling."""
     first, last, time, stratum = event_times(at_risk, cause)
-    mean = np.average(at_risk.covariates, axis=0, weights=at_risk.row_weights)
-    row = np.flatnonzero(last > first)
-    weight, first, last, cause = at_risk.row_weights[row], first[row], last[row], cause[row]
-    # Column after column in memory: every sum below runs along one covariate.
-    x = np.asfortranarray(at_risk.covariates[row] - mean)
-    scale = np.sqrt(np.average(x * x, axis=0, weights=weight))
-    scale[scale == 0] = 1.0
-    x /= scale
-    died = np.flatnonzero(cause)
-    at = last[died] - 1
-    deaths, dying = total(at, row_counts(at_risk)[row][died], len(time)), total(at, weight[died], len(time))
-    terms = _efron(deaths, dying) if ties == "efron" else _breslow(dying)
-    block_of_time = np.unique(stratum, return_inverse=True)[1]
-    plan = Design(row=row, block=block_of_time[first], block_of_time=block_of_time, x=x, weight=weight,
-                  first=first, last=last, died=died, at=at, time=time, stratum=stratum, deaths=dying,
-                  ties=terms)
+    weight, number = at_risk.row_weights, row_counts(at_risk)
+    mean = (at_risk.covariates.T @ weight) / weight.sum()
+    at_events = last > first
+    kept = slice(None) if at_events.all() else np.flatnonzero(at_events)
+    x, scale = _scaled(at_risk.covariates, kept, mean, weight[kept])
+    plan = placed(row=np.arange(at_risk.n_rows)[kept], x=x, weight=weight[kept], number=number[kept],
+                  first=first[kept], last=last[kept], dies=cause[kept] > 0, time=time, stratum=stratum,
+                  offset=None if offset is None else offset[kept], ties=ties)
     return plan, mean, scale
+
+
+def placed(*, row, x, weight, number, first, last, dies, time, stratum, offset, ties):
+    """Return the design of rows that are each at risk at one of the numbered times or more."""
+    died = np.flatnonzero(dies)
+    at = last[died] - 1
+    counts, deaths = (total(at, value[died], len(time)) for value in (number, weight))
+    block_of_time = np.unique(stratum, return_inverse=True)[1]
+    block = block_of_time[first] if block_of_time[-1] else np.zeros(len(first), dtype=np.int64)
+    plan = Design(row=row, block=block, block_of_time=block_of_time, x=x, weight=weight,
+                  is_weighted=bool((weight != 1).any()), offset=offset, first=first, last=last,
+                  cells=_cells(first, last - 1 + len(time) * dies, len(time)), died=died, at=at, time=time,
+                  stratum=stratum, number=counts, deaths=deaths, observed=x.T @ (weight * dies),
+                  observed_offset=0.0 if offset is None else float(weight[died] @ offset[died]),
+                  ties=breslow(deaths))
+    if ties == "breslow":
+        return plan
+    s0, _, d0, _ = _sums(replace(plan, x=x[:, :0]), weight)
+    return replace(plan, ties=efron(counts, deaths, d0 / s0))
 
 
 def evaluate(plan, beta):
     """Return the log partial likelihood with its derivatives (Therneau and Grambsch 2000, 3.1 and 3.3)."""
-    eta = plan.x @ beta
-    shift = _largest(eta, plan)
-    relative = np.exp(eta - shift[plan.block])
-    weighted = relative * plan.weight
-    n_times, ties = len(plan.time), plan.ties
-    s0, s1 = _sums(plan, weighted, n_times)
-    d0, d1 = _dying(plan, weighted, n_times)
+    relative, shift = _relative_hazard(plan, beta)
+    weighted = relative * plan.weight if plan.is_weighted else relative
+    s0, s1, d0, d1 = _sums(plan, weighted)
+    ties = plan.ties if plan.ties.hold_for(s0, d0) else plan.ties.term_by_term(plan.number)
     bottom = s0[ties.at] - ties.part * d0[ties.at]
     inverse = ties.share / bottom
-    hazard, correction = _add(inverse, ties), _add(ties.part * inverse, ties)
-    q0, q1, q2 = (_add(ties.part**power * inverse / bottom, ties) for power in range(3))
-    cumulated = np.concatenate([[0.0], np.cumsum(hazard)])
-    expected = cumulated[plan.last] - cumulated[plan.first]
-    expected[plan.died] -= correction[plan.at]
-    dying = plan.weight[plan.died]
-    value = dying @ eta[plan.died] - ties.share @ (np.log(bottom) + shift[plan.block_of_time[ties.at]])
-    gradient = plan.x[plan.died].T @ dying - s1.T @ hazard + d1.T @ correction
+    hazard, correction = ties.add(inverse), ties.add(ties.part * inverse)
+    q0, q1, q2 = (ties.add(ties.part**power * inverse / bottom) for power in range(3))
+    expected = _expected(plan, hazard, correction)
+    value = plan.observed @ beta + plan.observed_offset - ties.share @ (
+        np.log(bottom) + shift[plan.block_of_time[ties.at]])
+    gradient = plan.observed - s1.T @ hazard + d1.T @ correction
     cross = s1.T @ (q1[:, None] * d1)
-    information = plan.x.T @ (plan.x * (weighted * expected)[:, None]) - (
+    information = _product(plan.x, weighted * expected) - (
         s1.T @ (q0[:, None] * s1) - cross - cross.T + d1.T @ (q2[:, None] * d1))
-    return Pass(value=float(value), gradient=gradient, information=information, relative=relative, s1=s1,
-                d1=d1, hazard=hazard, moments=(correction, q0, q1, q2, expected), shift=shift)
+    return Pass(value=float(value), gradient=gradient, information=information, relative=relative, s0=s0,
+                s1=s1, d0=d0, d1=d1, hazard=hazard, moments=(correction, q0, q1, q2, expected), shift=shift)
 
 
 def score_residuals(plan, fit):
-    """Return the score of each row of the design for one unit of weight.
+    """Return the score of each row of the design for one unit of weight, shape (n_rows, n_terms).
 
     Therneau and Grambsch (2000), section 7.1; agscore3.c of R survival.
     """
-    correction, q0, q1, q2, expected = fit.moments
-    hazard_mean = fit.s1 * q0[:, None] - fit.d1 * q1[:, None]
-    cumulated = np.vstack([np.zeros(hazard_mean.shape[1]), np.cumsum(hazard_mean, axis=0)])
-    drift = cumulated[plan.last] - cumulated[plan.first]
-    drift[plan.died] -= (fit.s1 * q1[:, None] - fit.d1 * q2[:, None])[plan.at]
-    residual = -fit.relative[:, None] * (plan.x * expected[:, None] - drift)
-    mean = (fit.s1 * fit.hazard[:, None] - fit.d1 * correction[:, None]) / plan.deaths[:, None]
-    residual[plan.died] += plan.x[plan.died] - mean[plan.at]
+    residual = np.empty_like(plan.x)
+    for column, score in zip(residual.T, score_columns(plan, fit), strict=True):
+        column[:] = score
     return residual
 
 
-def _largest(eta, plan):
-    """Return the largest linear predictor of each stratum: its sums are taken relative to it.
+def score_columns(plan, fit):
+    """Yield the score residuals of one covariate after another."""
+    correction, q0, q1, q2, expected = fit.moments
+    passed = _from_zero(fit.s1 * q0[:, None] - fit.d1 * q1[:, None])
+    end = np.vstack([passed[1:], passed[1:] - (fit.s1 * q1[:, None] - fit.d1 * q2[:, None])])
+    mean = (fit.s1 * fit.hazard[:, None] - fit.d1 * correction[:, None]) / plan.deaths[:, None]
+    for k, x in enumerate(plan.x.T):
+        drift = end[:, k].take(plan.cells.end) - passed[:, k].take(plan.cells.first)
+        residual = fit.relative * (plan.cells.rows(drift) - x * expected)
+        residual[plan.died] += x[plan.died] - mean[:, k].take(plan.at)
+        yield residual
+
+
+def part(plan, rows):
+    """Return the design of some rows only, as if the others had never been; None where none of them dies."""
+    dies = np.zeros(len(plan.first), dtype=bool)
+    dies[plan.died] = True
+    there = np.bincount(plan.last[rows][dies[rows]] - 1, minlength=len(plan.time)) > 0
+    rank = np.concatenate([[0], np.cumsum(there)])
+    rows = rows[rank[plan.last[rows]] > rank[plan.first[rows]]]
+    if not len(rows):
+        return None
+    ties = "breslow" if len(plan.ties.at) == len(plan.time) else "efron"
+    return placed(row=plan.row[rows], x=plan.x.T[:, rows].T, weight=plan.weight[rows], number=np.ones(len(rows)),
+                  first=rank[plan.first[rows]], last=rank[plan.last[rows]], dies=dies[rows],
+                  time=plan.time[there], stratum=plan.stratum[there], ties=ties,
+                  offset=None if plan.offset is None else plan.offset[rows])
+
+
+def _cells(first, end, n_times):
+    """Put rows with the same times into cells, where a table of all pairs of times is small."""
+    if not first.any():
+        return Cells(of_row=end, first=np.zeros(2 * n_times, dtype=np.int64), end=np.arange(2 * n_times))
+    width = 2 * n_times
+    if (n_times + 1) * width > 4 * len(first):
+        return Cells(of_row=None, first=first, end=end)
+    pair = first * width + end
+    there = np.bincount(pair) > 0
+    pairs = np.flatnonzero(there)
+    return Cells(of_row=(np.cumsum(there) - 1).take(pair), first=pairs // width, end=pairs % width)
+
+
+def _scaled(covariates, kept, mean, weight):
+    """Return centred covariates with a weighted mean square of 1, and what they were divided by."""
+    x = np.empty((len(weight), covariates.shape[1]), order="F")
+    scale = np.ones(x.shape[1])
+    for k, column in enumerate(x.T):
+        np.subtract(covariates[:, k][kept], mean[k], out=column)
+        largest = max(column.max(), -column.min())
+        if largest > 0:
+            # By the largest first: the square of a covariate of 1e200 would be infinite.
+            scale[k] = largest * np.sqrt(weight @ np.square(column / largest) / weight.sum())
+            column *= 1 / scale[k]
+    return x, scale
+
+
+def _relative_hazard(plan, beta):
+    """Return exp of the linear predictor relative to the largest of each stratum, and that largest.
 
     One running sum passes through all strata; without this a stratum of large values would leave rounding
     errors as large as the whole of another stratum.
     """
-    largest = np.full(plan.block_of_time[-1] + 1, -np.inf)
-    np.maximum.at(largest, plan.block, eta)
-    return largest
+    eta = plan.x @ beta
+    if plan.offset is not None:
+        eta += plan.offset
+    if plan.block_of_time[-1] == 0:
+        shift = np.array([eta.max()])
+        eta -= shift[0]
+    else:
+        shift = np.full(plan.block_of_time[-1] + 1, -np.inf)
+        np.maximum.at(shift, plan.block, eta)
+        eta -= shift[plan.block]
+    return np.exp(eta, out=eta), shift
 
 
-def _efron(deaths, dying):
-    number = np.round(deaths).astype(np.int64)
-    at = np.repeat(np.arange(len(number)), number)
-    start = np.cumsum(number) - number
-    part = (np.arange(len(at)) - start[at]) / number[at]
-    return Ties(at=at, start=start, part=part, share=(dying / number)[at])
+def _sums(plan, weighted):
+    """Sum hazards, and covariates times hazards, over those at risk and over those who die at each time.
+
+    Summed from the last time back: who has not left is at risk, unless yet to enter.
+    """
+    n_times, n_terms = len(plan.time), plan.x.shape[1]
+    at_risk, dying = np.empty((n_terms + 1, n_times)), np.empty((n_terms + 1, n_times))
+    value = np.empty_like(weighted)
+    for k in range(n_terms + 1):
+        in_cell = plan.cells.sums(weighted if k == n_terms else np.multiply(weighted, plan.x.T[k], out=value))
+        leaving = total(plan.cells.end, in_cell, 2 * n_times).reshape(2, n_times)
+        entering = total(plan.cells.first, in_cell, n_times + 1)
+        dying[k] = leaving[1]
+        at_risk[k] = np.cumsum((leaving.sum(axis=0) - entering[1:])[::-1])[::-1]
+    return at_risk[-1], at_risk[:-1].T, dying[-1], dying[:-1].T
 
 
-def _breslow(dying):
-    at = np.arange(len(dying))
-    return Ties(at=at, start=at, part=np.zeros(len(at)), share=dying)
+def _expected(plan, hazard, correction):
+    """Cumulate the baseline hazard over each row's times at risk; the dying share their own time's."""
+    passed = _from_zero(hazard)
+    until = np.concatenate([passed[1:], passed[1:] - correction])
+    return plan.cells.rows(until.take(plan.cells.end) - passed.take(plan.cells.first))
 
 
-def _sums(plan, weighted, n_times):
-    columns = [running(plan.first, plan.last, weighted * column, n_times) for column in plan.x.T]
-    return running(plan.first, plan.last, weighted, n_times), np.column_stack(columns)
+def _product(x, mass):
+    """Return X' diag(mass) X."""
+    product = np.zeros((x.shape[1], x.shape[1]))
+    for start in range(0, len(mass), SLICE):
+        part = x.T[:, start : start + SLICE]
+        product += (part * mass[start : start + SLICE]) @ part.T
+    return (product + product.T) / 2
 
 
-def _dying(plan, weighted, n_times):
-    mass = weighted[plan.died]
-    columns = [total(plan.at, mass * column[plan.died], n_times) for column in plan.x.T]
-    return total(plan.at, mass, n_times), np.column_stack(columns)
-
-
-def _add(value, ties):
-    return np.add.reduceat(value, ties.start)
+def _from_zero(value):
+    return np.concatenate([np.zeros_like(value[:1]), np.cumsum(value, axis=0)])

@@ -1,0 +1,151 @@
+"""Newton's method on a partial likelihood, and what is refused on the way."""
+
+import numpy as np
+
+from evalkit.errors import EstimationError
+from evalkit.estimators.cox.partial import evaluate, part
+
+# Newton's method doubles the digits in every step; so many steps are only reached where no maximum exists.
+MAX_STEPS = 40
+# Expected gain of the next step at which the step is taken for the last time.
+ENOUGH = 1e-10
+# A last step, in standard deviations of covariates, that leaves sums as they are to nine digits.
+NEGLIGIBLE = 1e-9
+# Information left, against that at zero, below which the likelihood has flattened out: no maximum.
+FLAT = 1e-7
+# A covariate whose information, against others given, is below this share adds nothing.
+REDUNDANT = 1e-9
+# From so many rows on, a part of them (at least so many rows, and one in so many) says where to begin.
+LARGE, PART, ONE_IN = 100_000, 20_000, 20
+# Events per covariate that a part must have, and the gain at which its own maximum is near enough.
+PART_EVENTS, PART_ENOUGH = 50, 1e-2
+
+
+def maximise(likelihood, start, terms, root=None, enough=ENOUGH):
+    """Climb to the maximum of a concave log likelihood.
+
+    Parameters
+    ----------
+    likelihood : callable
+        Takes coefficients, returns an object with ``value``, ``gradient`` and ``information``.
+    start : tuple
+        Coefficients and the likelihood there.
+    terms : sequence of str
+        Names, for errors.
+    root : ndarray, optional
+        Turns the information at zero into the identity; where given, a likelihood that flattens out is
+        refused.
+
+    Returns
+    -------
+    beta, fit, steps
+        ``fit`` is the likelihood at ``beta``, or a step of less than `NEGLIGIBLE` before it.
+    """
+    beta, fit = start
+    for step in range(1, MAX_STEPS + 1):
+        change = np.linalg.solve(fit.information, fit.gradient)
+        is_last = fit.gradient @ change < enough
+        if is_last and np.abs(change).max() < NEGLIGIBLE:
+            return beta + change, fit, step
+        beta, fit = _ascend(likelihood, beta, change, fit)
+        # Before the next step: on a flat likelihood it would be a step into rounding errors.
+        if root is not None:
+            _require_maximum(fit, root, terms)
+        if is_last:
+            return beta, fit, step
+    last = ", ".join(f"{term} {value:.3g}" for term, value in zip(terms, fit.gradient, strict=True))
+    raise EstimationError(f"cox: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): "
+                          f"{last}. Look for extreme covariate values, or leave covariates out")
+
+
+def beginning(plan, null):
+    """Return coefficients to begin with, and the likelihood there: zero, or what an even part of many rows says.
+
+    The maximum is the same; with many rows it is two passes over all of them away instead of four.
+    """
+    beta = _of_a_part(plan)
+    if beta is None:
+        return np.zeros(len(null.gradient)), null
+    fit = evaluate(plan, beta)
+    return (beta, fit) if fit.value >= null.value else (np.zeros(len(beta)), null)
+
+
+def require_variation(information, n_died, terms):
+    """Refuse covariates that carry no information of their own, by name."""
+    size = np.diag(information)
+    flat = size <= REDUNDANT * n_died
+    if flat.any():
+        names = ", ".join(term for term, bad in zip(terms, flat, strict=True) if bad)
+        raise EstimationError(f"cox: {names}: constant among the persons at risk (within strata) at every "
+                              "event; leave out")
+    correlation = information / np.sqrt(np.outer(size, size))
+    for k in range(1, len(terms)):
+        weights = np.linalg.solve(correlation[:k, :k], correlation[:k, k])
+        if 1 - correlation[k, :k] @ weights < REDUNDANT:
+            others = ", ".join(terms[j] for j in range(k) if abs(weights[j]) > 1e-6)
+            raise EstimationError(f"cox: {terms[k]} is a combination of {others}; leave one of them out")
+
+
+def root_of(information):
+    """Return the matrix that turns an information into the identity."""
+    return np.linalg.inv(np.linalg.cholesky(information))
+
+
+def _of_a_part(plan):
+    """Return the maximum of a part of the rows, or of the strata where there are many; None if it has none."""
+    n_rows, n_blocks = len(plan.first), plan.block_of_time[-1] + 1
+    if n_rows < LARGE:
+        return None
+    if n_blocks >= ONE_IN**2:
+        chosen = np.zeros(n_blocks, dtype=bool)
+        chosen[_evenly(n_blocks, n_blocks // ONE_IN)] = True
+        rows = np.flatnonzero(chosen[plan.block])
+    else:
+        rows = _evenly(n_rows, max(n_rows // ONE_IN, PART))
+    some = part(plan, rows)
+    n_terms = plan.x.shape[1]
+    if some is None or len(some.died) < PART_EVENTS * n_terms:
+        return None
+    try:
+        zero = np.zeros(n_terms)
+        null = evaluate(some, zero)
+        return maximise(lambda beta: evaluate(some, beta), (zero, null), ("",) * n_terms,
+                        root_of(null.information), PART_ENOUGH)[0]
+    except (EstimationError, np.linalg.LinAlgError):
+        return None
+
+
+def _evenly(n, size):
+    """Return about ``size`` of n positions, evenly spread but with no period that rows might share."""
+    # Each stretch is entered at a multiple of the golden section, the most irregular of regular sequences.
+    step = np.arange(size)
+    return ((step + step * 0.6180339887498949 % 1) * (n / size)).astype(np.int64)
+
+
+def _ascend(likelihood, beta, change, fit):
+    """Take a Newton step, halved until the likelihood does not fall."""
+    slack = 1e-10 * (1 + abs(fit.value))
+    for _ in range(30):
+        with np.errstate(all="ignore"):
+            new = likelihood(beta + change)
+        if np.isfinite(new.value) and new.value >= fit.value - slack and np.isfinite(new.information).all():
+            return beta + change, new
+        change = change / 2
+    return beta, fit
+
+
+def _require_maximum(fit, root, terms):
+    """Refuse a likelihood that has flattened out: some combination of covariates separates the events.
+
+    ``root`` turns the information at zero into the identity, so that the smallest eigenvalue is what is left
+    of it.
+    """
+    left, direction = np.linalg.eigh(root @ fit.information @ root.T)
+    if left[0] >= FLAT:
+        return
+    loading = np.abs(root.T @ direction[:, 0]) / np.sqrt(np.diag(root.T @ root))
+    names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.3 * loading.max())
+    raise EstimationError(
+        f"cox: {names}: separates those with the event from those without, so the likelihood has no maximum "
+        "and the ratio would be 0 or infinite. Ask for firth=True (a penalty under which a maximum exists), "
+        "join categories, leave the covariate out, or make it a stratum")
