@@ -1,6 +1,8 @@
 # make evaluate   set up, make the example, run every notebook, write out/hjoerring/index.html
 # make test       set up with test packages, run every test
 # make lab        open the notebooks in JupyterLab
+# make docs       build the documentation with every example run, written to out/docs/index.html
+# make bench      time the survival models beside R and other packages (ARGS=--quick: under a minute)
 # make study      replications of the recovery studies, written to docs/studies/
 # make lock       pin the packages again, with hashes and without addresses
 # Windows has no make: README shows the same steps for it.
@@ -16,7 +18,7 @@ ARGS ?=
 # Containers often switch bytecode off; every kernel would then compile the whole stack again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: evaluate test lab study lock clean
+.PHONY: evaluate test lab docs bench study lock clean
 .DEFAULT_GOAL := evaluate
 
 evaluate: $(VENV)/evalkit.stamp
@@ -27,6 +29,12 @@ test: $(VENV)/test.stamp
 
 lab: $(VENV)/test.stamp
 	@$(BIN)/evalkit lab
+
+docs: $(VENV)/test.stamp
+	@$(BIN)/python docs/build.py $(ARGS)
+
+bench: $(VENV)/test.stamp
+	@$(BIN)/python benchmarks/survival.py $(ARGS)
 
 study: $(VENV)/test.stamp
 	@$(BIN)/python tests/recovery/study_estimators.py

@@ -1,0 +1,163 @@
+"""What the benchmark prints, and the dated page that the full run leaves in results/."""
+
+import datetime
+import platform
+
+import numpy as np
+
+_WIDE = 88
+
+
+def heading(*, is_full):
+    asked = "asked for" if is_full else ""
+    print(f"{'work':{_WIDE}} {'evalkit':>9} {'peer':18} {'peer, s':>10} {'ratio':>8}  {asked}", flush=True)
+
+
+def say(line, *, is_full):
+    """Print one line: work, CPU seconds of evalkit, peer, CPU seconds of the peer, ratio.
+
+    What is asked for is asked at full size; at other sizes it is not judged.
+    """
+    asked = "; ".join(_asked(line)) if is_full else ""
+    print(f"{words(line):{_WIDE}} {seconds(line.own):>9} {_name(line.peer):18} {seconds(line.other):>10} "
+          f"{ratio(line):>8}  {asked}", flush=True)
+    for said in (line.own, line.other):
+        if "error" in said and said["error"] != "not installed":
+            print(f"    {said['error']}", flush=True)
+
+
+def words(line):
+    return line.work.words.format(n=f"{line.n:,}")
+
+
+def seconds(found):
+    if "best" in found:
+        return f"{found['best']:.3f}" if found["best"] < 10 else f"{found['best']:.1f}"
+    return {"": "", "not installed": "not there"}.get(found.get("error", ""), "failed")
+
+
+def ratio(line):
+    return "" if np.isnan(line.ratio) else f"{line.ratio:.1f}" if line.ratio < 10 else f"{line.ratio:.0f}"
+
+
+def _name(peer):
+    return {"": "(no peer)", "evalkit_cox": "its own Cox fit"}.get(peer, peer)
+
+
+def _asked(line):
+    """Yield what is asked of a line in words, with whether it is met."""
+    work, is_known = line.work, "best" in line.own
+    if line.peer and line.peer in (work.against, *(work.peers if work.against == "the faster" else ())):
+        yield _judged(f"{work.at_least:g}x", line.ratio >= work.at_least, is_known and "best" in line.other)
+    if work.at_most_seconds and not line.peer:
+        own = line.own.get("best", np.nan)
+        yield _judged(f"at most {work.at_most_seconds:g} s", own <= work.at_most_seconds, is_known)
+    if work.at_most_gigabytes and line.peer == work.against:
+        own = line.own.get("megabytes", np.nan) / 1000
+        yield _judged(f"at most {work.at_most_gigabytes:g} GB", own <= work.at_most_gigabytes, is_known)
+
+
+def _judged(words, is_met, is_known):
+    return f"{words}: {('met' if is_met else 'MISSED') if is_known else 'not measured'}"
+
+
+def agreement(line):
+    """Return the worst difference of the numbers that both found, relative to the larger one."""
+    both = [np.array(found.get("answer", ()), dtype=float) for found in (line.own, line.other)]
+    size = min(map(len, both))
+    if size == 0:
+        return ""
+    own, other = (values[:size] for values in both)
+    worst = np.max(np.abs(own - other) / np.maximum(np.maximum(np.abs(own), np.abs(other)), 1e-8))
+    return f"{worst:.0e}"
+
+
+def write(lines, growth, start, folder):
+    """Write the page, and the figure beside it."""
+    import growth as growth_module
+
+    date = datetime.date.today().isoformat()
+    figure = f"{date}-survival.svg"
+    growth_module.draw(growth, folder / figure)
+    page = PAGE.format(date=date, machine=_machine(), lines="\n".join(map(_row, lines)), figure=figure,
+                       growth=_growth_rows(growth),
+                       start="\n".join(f"| {name} | {value} |" for name, value in start))
+    (folder / f"{date}-survival.md").write_text(page, encoding="utf-8")
+
+
+def _row(line):
+    cells = [words(line), seconds(line.own), _megabytes(line.own), _name(line.peer), seconds(line.other),
+             _megabytes(line.other), ratio(line), agreement(line), "; ".join(_asked(line))]
+    return f"| {' | '.join(cells)} |"
+
+
+def _megabytes(found):
+    value = found.get("megabytes", -1)
+    return f"{value:.0f}" if value >= 0 else ""
+
+
+def _growth_rows(growth):
+    sizes = sorted({n for points in growth.values() for n in points})
+    head = f"| work | {' | '.join(f'{n:,}' for n in sizes)} | power of n |\n|{'---|' * (len(sizes) + 2)}"
+    body = [f"| {name} | {' | '.join(seconds(points.get(n, {})) for n in sizes)} | {_power(points)} |"
+            for name, points in growth.items()]
+    return "\n".join([head, *body])
+
+
+def _power(points):
+    """Return the slope of log seconds on log n over the last decade but the first."""
+    known = sorted((n, found["best"]) for n, found in points.items() if "best" in found)[1:]
+    if len(known) < 2:
+        return ""
+    n, spent = np.log(np.array(known)).T
+    return f"{np.polyfit(n, spent, 1)[0]:.2f}"
+
+
+def _machine():
+    import lifelines
+    import numpy
+    import pandas
+    import scipy
+    import statsmodels
+
+    stack = [("numpy", numpy), ("scipy", scipy), ("pandas", pandas), ("lifelines", lifelines),
+             ("statsmodels", statsmodels)]
+    versions = ", ".join(f"{name} {module.__version__}" for name, module in stack)
+    return f"Python {platform.python_version()}, {versions}; {platform.system()} {platform.machine()}"
+
+
+PAGE = """# Survival models: speed beside the peers, {date}
+
+`python benchmarks/survival.py` ({machine}). CPU seconds of the work alone on one thread, best call of three
+fresh processes, libraries taking turns on the same simulated data: weeks, at most 520, so ties are heavy.
+*MB* is resident memory beyond what stood before the first call. *Differ* is the worst relative difference of
+what both found (estimates, for Cox and Fine-Gray their errors too).
+
+| work | evalkit, s | MB | peer | peer, s | MB | ratio | differ | asked for |
+|---|---:|---:|---|---:|---:|---:|---:|---|
+{lines}
+
+A peer that is not there was not installed. lifelines' Aalen-Johansen jitters ties, hence its difference.
+scikit-survival's Cox gives no errors, so it does less than the others.
+
+## Cost against n
+
+![CPU seconds of evalkit against the number of rows, both logarithmic: straight lines of slope one]({figure})
+
+CPU seconds; the last column is the fitted power of n from 100,000 rows on (1 is linear).
+
+{growth}
+
+## The first call
+
+CPU seconds in fresh processes.
+
+| what | s |
+|---|---:|
+{start}
+
+There is no compiled part. What the first call in a process costs beyond later ones is the import of
+scipy's modules; on the first use on a machine Python also compiles bytecode, which
+`make` does when it installs.
+Where bytecode cannot be written (a read-only installation) every process pays for that.
+"""
