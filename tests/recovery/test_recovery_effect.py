@@ -127,3 +127,21 @@ def test_shortcuts_miss_the_truth(worlds):
 def test_person_interval_is_shorter_than_the_truth_needs(worlds):
     both = worlds.loc["inflow: weeks_on_support_104"]
     assert both.loc[NAIVE[0], "width"] < 0.8 * both.loc[PROPER, "width"]
+
+
+@pytest.mark.parametrize("outcome", ["panel: employees", "panel: assistance"])
+def test_panel_designs_find_what_the_programme_did_to_the_public_tables(worlds, outcome):
+    """Small comparison municipalities make the intervals wide; difference in differences is unbiased there."""
+    found = worlds.loc[outcome]
+    assert len(found) == 3 and (found["coverage"] * N_WORLDS >= binom.ppf(0.002, N_WORLDS, 0.95)).all()
+    plain = found.loc["difference in differences"]
+    assert abs(plain["bias"]) < 4 * plain["bias_mc"]
+
+
+def test_a_wrong_truth_of_the_panel_would_be_seen(replications):
+    """Twice the effect in work is outside what so many worlds allow."""
+    truth = truths(setting(**SMALL))
+    truth["panel: employees"] *= 2
+    plain = summarise(replications, truth).set_index(["estimand", "method"])
+    plain = plain.loc["panel: employees", "difference in differences"]
+    assert abs(plain["bias"]) > 4 * plain["bias_mc"]

@@ -199,6 +199,9 @@ def test_truth_lies_beside_the_delivery(folder):
     assert truth["is_simulated"] is True
     realised = truth["realised"]["inflow"]["estimands"]["weeks_on_support_104"]
     assert realised["effect"] == pytest.approx(realised["with"] - realised["without"], abs=1e-4)
+    public = truth["realised"]["panel"]["employees"]
+    assert public["effect"] == pytest.approx(public["with"] - public["without"], abs=1e-5)
+    assert set(truth["expected"]["panel"]["estimands"]) == set(truth["realised"]["panel"])
     assert truth["expected"]["inflow"]["estimands"]["weeks_on_support_104"]["effect"] < -4
     assert set(truth["survey"]) == {
         "citizens.empowerment",

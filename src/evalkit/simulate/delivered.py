@@ -3,7 +3,7 @@
 import numpy as np
 
 from evalkit.errors import RunError
-from evalkit.simulate import expectation, payments, survey, worlds
+from evalkit.simulate import expectation, panel, payments, survey, worlds
 from evalkit.simulate.own import Own
 
 _NEVER = 1_000_000
@@ -17,7 +17,7 @@ def truth(register):
     dict
         ``expected``: over persons and shocks, computed once per scenario (`expectation.stored`);
         ``realised``: the same persons with and without the programme from time zero on, on the same
-        luck; ``extra_persons``: expected and realised number of persons in job, education or either
+        luck, and the public tables (``panel``) with and without it from its start on; ``extra_persons``: expected and realised number of persons in job, education or either
         beyond those without the programme; ``saved_dkk``: what the inflow's saved weeks are worth by
         year at the site's prices; ``survey``: scale means of everybody asked.
     """
@@ -52,16 +52,28 @@ def _expected(register):
 
 def _realised(register):
     with_it = worlds.delivered(register)
-    found = {}
-    for population, chosen in (
-        ("inflow", with_it.inflow(worlds.POST)),
-        ("stock", with_it.stock(worlds.CENSUS_POST)),
-    ):
-        off = np.full(register.n_persons, _NEVER)
-        off[chosen[0]] = chosen[1] + register.first_week
-        without = worlds.delivered(register, off_from=off)
-        found[population] = _pair(with_it, without, *chosen)
-    return found
+    inflow = with_it.inflow(worlds.POST)
+    off = np.full(register.n_persons, _NEVER)
+    off[inflow[0]] = inflow[1] + register.first_week
+    found = {"inflow": _pair(with_it, worlds.delivered(register, off_from=off), *inflow)}
+    never = _never_begun(register)
+    found["stock"] = _pair(with_it, never, *with_it.stock(worlds.CENSUS_POST))
+    return found | {"panel": _public(register, with_it, never)}
+
+
+def _never_begun(register):
+    """Return the world in which the programme never began."""
+    off = np.full(register.n_persons, register.site.programme_start)
+    return worlds.delivered(register, off_from=off)
+
+
+def _public(register, with_it, never):
+    """Return what the programme changed in the public tables, which may count another draw."""
+    counted = register.counted()
+    if counted is not register:
+        with_it, never = worlds.delivered(counted), _never_begun(counted)
+    return {name: {key: round(number, 2 if key == "effect_persons" else 6) for key, number in value.items()}
+            for name, value in panel.true_effect(with_it, never).items()}
 
 
 def _pair(with_it, without, person, zero):

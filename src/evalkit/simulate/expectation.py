@@ -11,7 +11,7 @@ bytes every time (one scenario when its name is added)::
 import hashlib
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,10 +19,11 @@ import numpy as np
 
 from evalkit.errors import RunError
 from evalkit.files import sha256_json, write_atomic
-from evalkit.simulate import worlds
+from evalkit.simulate import panel, worlds
+from evalkit.simulate.life import COMPARISON_SHARE, N_COMPARISONS
 from evalkit.simulate.parameters import SLOTS, parameters
 from evalkit.simulate.product_limit import restricted_mean
-from evalkit.simulate.sites import SITES, example_site
+from evalkit.simulate.sites import PUBLIC_FROM, SITES, example_site
 from evalkit.simulate.states import STATES
 
 _STORE = Path(__file__).parent / "truth"
@@ -98,7 +99,36 @@ def _site_truth(facts, params, n_municipalities, n_persons, progress):
     truth |= {"n_municipalities": n_municipalities, "hazards": _hazards(params)}
     if facts.has_comparisons:
         truth["design"] = _design([one["design"] for one in drawn])
-    return truth
+    return truth | {"panel": _panel(facts, params, max(n_municipalities // 2, 2), n_persons, progress)}
+
+
+def _panel(facts, params, n_countries, n_persons, progress):
+    """Return what the programme changes in the public tables of a municipality of so many persons.
+
+    Persons of other municipalities move in and out, so that the whole country is lived through.
+    """
+    # The public tables begin before a site's own files do.
+    facts = replace(facts, first_week=PUBLIC_FROM)
+    per_comparison = max(round(n_persons * COMPARISON_SHARE), 1)
+    off = np.full(n_persons + N_COMPARISONS * per_comparison, facts.programme_start)
+    drawn = []
+    for number in range(n_countries):
+        progress(f"panel {number + 1}/{n_countries}")
+        options = {"n_persons": n_persons, "per_comparison": per_comparison, "seed": _SEED + number}
+        with_it = worlds.country(facts, params, **options)
+        without = worlds.country(facts, params, **options, off_from=off) if params.is_effective else with_it
+        drawn.append(panel.true_effect(with_it, without))
+    return {"n_countries": n_countries, "estimands": {name: _mean([one[name] for one in drawn])
+                                                      for name in drawn[0]}}
+
+
+def _mean(drawn):
+    """Return means over worlds, and the Monte-Carlo errors of both effects."""
+    values = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
+    errors = {f"mc_error{key.removeprefix('effect')}": value.std(ddof=1) / np.sqrt(len(value))
+              for key, value in values.items() if key.startswith("effect")}
+    return {key: round(float(value.mean()), 7) for key, value in values.items()} | {
+        key: round(float(value), 7) for key, value in errors.items()}
 
 
 def _municipality(facts, params, n_persons, seed):

@@ -7,6 +7,8 @@ from evalkit.simulate.population import People
 from evalkit.simulate.process import Process
 
 N_COMPARISONS = 24
+# Persons of a comparison municipality against those of the programme's.
+COMPARISON_SHARE = 0.1
 _BURN_IN_WEEKS = 52
 
 

@@ -6,13 +6,12 @@ import numpy as np
 
 from evalkit.simulate import observe, write
 from evalkit.simulate.clock import Clock
-from evalkit.simulate.life import N_COMPARISONS, simulate
+from evalkit.simulate.life import COMPARISON_SHARE, N_COMPARISONS, simulate
 from evalkit.simulate.parameters import Parameters, parameters
 from evalkit.simulate.population import People
 from evalkit.simulate.sites import PUBLIC_FROM, ExampleSite, example_site
 
 PERSONS_PER_COMPARISON = 600
-_COMPARISON_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +92,7 @@ class Register:
         if self.site.has_comparisons:
             return self
         facts = replace(self.site, has_comparisons=True, first_week=PUBLIC_FROM)
-        others = [max(round(self.n_persons * _COMPARISON_SHARE), 1)] * N_COMPARISONS
+        others = [max(round(self.n_persons * COMPARISON_SHARE), 1)] * N_COMPARISONS
         return _live(facts, self.scenario, self.seed, is_dirty=False, detail=False,
                      n_persons=[self.n_persons, *others])
 

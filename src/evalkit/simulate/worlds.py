@@ -10,19 +10,25 @@ import numpy as np
 
 from evalkit import weeks
 from evalkit.simulate import definitions
-from evalkit.simulate.life import simulate
+from evalkit.simulate.life import N_COMPARISONS, simulate
 from evalkit.simulate.states import FIRST_SUPPORT, NUMBER, TARGET
 
 PRE, POST = (-208, -104), (26, 156)
-CENSUS_PRE, CENSUS_POST = -156, 52
+# The later census is the programme's first day: who is there is not its doing.
+CENSUS_PRE, CENSUS_POST = -156, 0
 HORIZON = 104
 AGES = (18, 64)
 _LADDER_WEEKS = (4, 26, 52)
+# Self-sufficiency is known when it has lasted: the last horizon needs these weeks more.
+_LOOK_AHEAD = definitions.SUSTAIN_WEEKS - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
-    """Latent weeks of one municipality, with what the definitions need of them."""
+    """Latent weeks of one municipality, with what the definitions need of them.
+
+    ``start`` is the row in which the programme begins, ``last`` the week after the register's last.
+    """
 
     state: np.ndarray
     on: np.ndarray
@@ -30,6 +36,7 @@ class World:
     birth_year: np.ndarray
     first_week: int
     start: int
+    last: int
 
     @property
     def month(self):
@@ -61,11 +68,14 @@ def live(facts, params, *, n_persons, seed, treated=True, off_from=None):
     return _lived(facts, params, np.full(n_persons, number), seed, off_from, number)
 
 
+def country(facts, params, *, n_persons, per_comparison, seed, off_from=None):
+    """Live through the programme's municipality among others, whose persons may move to it; a `World`."""
+    home = np.repeat(np.arange(N_COMPARISONS + 1), [n_persons, *[per_comparison] * N_COMPARISONS])
+    return _lived(facts, params, home, seed, off_from, 0)
+
+
 def delivered(register, *, off_from=None):
     """Live a register's weeks again, with the programme or without it; returns its municipality's `World`."""
-    if off_from is None and _far_enough(register.site) == register.site:
-        moves = [tuple(register.moves[name] for name in ("person", "week", "to"))]
-        return _world(register.site, register.state, register.people, moves, register.home, 0)
     return _lived(register.site, register.params, register.home, register.seed, off_from, 0)
 
 
@@ -77,14 +87,15 @@ def _lived(facts, params, home, seed, off_from, number):
 
 
 def _far_enough(facts):
-    return replace(facts, last_week=max(facts.last_week, facts.programme_start + POST[1] + HORIZON))
+    needed = facts.programme_start + POST[1] + HORIZON + _LOOK_AHEAD
+    return replace(facts, last_week=max(facts.last_week, needed))
 
 
 def _world(facts, state, people, moves, home, number):
     return World(state=state, on=definitions.on_support(state),
                  here=_here(moves, home, number, len(state), facts.first_week),
                  birth_year=weeks.year_of(people.birth_week), first_week=facts.first_week,
-                 start=facts.programme_start - facts.first_week)
+                 start=facts.programme_start - facts.first_week, last=facts.last_week)
 
 
 def outcomes(world, person, zero):
