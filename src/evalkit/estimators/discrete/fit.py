@@ -1,0 +1,114 @@
+"""From a plan to a model: coefficients on the covariates' own scale, their covariance, who is behind each term."""
+
+import numpy as np
+
+from evalkit.errors import EstimationError
+from evalkit.estimators._counting import is_robust, rarer_side, row_counts, strata_of, total
+from evalkit.estimators._limits import quantile, two_sided
+from evalkit.estimators.discrete.cells import persons_touching
+from evalkit.estimators.discrete.clock import period_of
+from evalkit.estimators.discrete.scoring import covariance_between_units, maximise
+from evalkit.result import tidy
+
+
+def fitted(at_risk, is_event, layout, link, robust):
+    """Maximise, turn back to the covariates' own scale, and return the model and its diagnostics."""
+    terms = (*at_risk.terms, *(_name(column) for column in layout.clock.columns()))
+    beta, fit, steps = maximise(layout, link, terms)
+    naive = covariance = np.linalg.inv(fit.information)
+    robust = is_robust(at_risk, robust)
+    if robust:
+        covariance = covariance_between_units(layout, link, beta, naive, at_risk, is_event)
+    back = _own_scale(layout)
+    persons, events = _behind(at_risk, layout, is_event)
+    clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
+    model = {"link": (link,), "terms": terms, "estimates": back @ beta, "covariance": back @ covariance @ back.T,
+             "covariance_naive": back @ naive @ back.T, "means": layout.mean, "covariates": at_risk.terms,
+             "n_term": np.concatenate([rarer_side(at_risk), persons]), "n_persons_term": persons,
+             "n_events_term": events, **layout.clock.as_model()}
+    diagnostics = {"log_likelihood": fit.value, "df": len(beta), "steps": steps, "robust": robust,
+                   "clusters": clusters, "link": link, "n_cells_of_time": len(layout.z),
+                   "n_patterns": len(layout.x), "n_persons": at_risk.n_persons,
+                   "n_events": float(row_counts(at_risk)[is_event].sum()),
+                   "person_weeks": float(row_counts(at_risk) @ (at_risk.exit - at_risk.entry))}
+    if robust and clusters is not None and clusters <= len(beta):
+        diagnostics["warning"] = (f"{clusters} clusters for {len(beta)} terms: errors between so few clusters "
+                                  "are too small; no joint test of all terms is possible")
+    return model, diagnostics
+
+
+def require_events(name, at_risk, is_event):
+    """Refuse a table without the event."""
+    if not is_event.any():
+        raise EstimationError(f"{name}: no event among {at_risk.n_persons} persons, so there is no hazard to "
+                              "model. Look at the event's definition and the length of follow-up")
+
+
+def table_of(model, clock, at_risk, n_events, conf_level):
+    """Return one row per term, covariates first; a level of the baseline is no effect and has no p-value."""
+    estimate, error = model["estimates"], np.sqrt(np.diag(model["covariance"]))
+    columns, p = clock.columns(), len(at_risk.terms)
+    z = np.divide(estimate, error, out=np.full(len(error), np.nan), where=error > 0)
+    z[p:][[is_level for _, _, is_level in columns]] = np.nan
+    margin = quantile(conf_level) * error
+    return tidy(term=[*at_risk.terms, *(name for name, _, _ in columns)],
+                group=[""] * p + [group for _, group, _ in columns],
+                estimate=estimate, std_error=error, conf_low=estimate - margin, conf_high=estimate + margin,
+                p_value=two_sided(z),
+                n_persons=np.concatenate([np.full(p, at_risk.n_persons), model["n_persons_term"]]),
+                n_events=np.concatenate([np.full(p, n_events), model["n_events_term"]]))
+
+
+def _name(column):
+    name, group, _ = column
+    return f"{name} of {group}" if group else name
+
+
+def _own_scale(layout):
+    """Return the matrix that turns coefficients of centred and scaled covariates into those of their own."""
+    p, size = layout.x.shape[1], layout.x.shape[1] + layout.z.shape[1]
+    back = np.eye(size)
+    back[:p, :p] = np.diag(1 / layout.scale)
+    is_level = np.array([level for _, _, level in layout.clock.columns()], dtype=float)
+    back[p:, :p] = -np.outer(is_level, layout.mean / layout.scale)
+    return back
+
+
+def _behind(at_risk, layout, is_event):
+    """Return persons at risk and events behind each term of time; a curve's term has everybody behind it."""
+    clock, columns = layout.clock, layout.clock.columns()
+    persons = np.full(len(columns), float(at_risk.n_persons))
+    indicator = np.array([level or name.endswith("]") for name, _, level in columns])
+    died = np.flatnonzero(is_event)
+    number, cell = row_counts(at_risk)[died], layout.cell_of[layout.lane[layout.group[died]], layout.spans.last[died]]
+    in_cell = total(cell[cell >= 0], number[cell >= 0], len(layout.z))
+    events = np.where(indicator, in_cell @ (layout.z != 0), number.sum())
+    levels, periods = [], []
+    if clock.duration == "levels":
+        levels = np.concatenate([np.atleast_1d(seen[kept]) for seen, kept in
+                                 zip(persons_by_level(at_risk, layout), clock.has_level, strict=True)])
+    if clock.calendar:
+        periods = _persons_by_period(at_risk, clock)
+    persons[:len(levels)] = levels if len(levels) else persons[:0]
+    start = sum(level or not name.startswith(("calendar[", "season")) for name, _, level in columns)
+    persons[start:start + len(periods)] = periods
+    return persons, events
+
+
+def persons_by_level(at_risk, layout):
+    """Count the persons at risk in each level of duration, by stratum: shape (n_groups, n_levels)."""
+    clock = layout.clock
+    first, last = (clock.level_of(layout.spans.edges[piece + 1])
+                   for piece in (layout.spans.first, layout.spans.last))
+    size, seen = clock.has_level.shape[1], np.zeros(clock.has_level.shape)
+    for label, rows in strata_of(at_risk):
+        seen[clock.groups.index(label)] = persons_touching(at_risk.select(rows), first[rows], last[rows], size)
+    return seen
+
+
+def _persons_by_period(at_risk, clock):
+    first = period_of(at_risk.calendar + at_risk.entry.astype(np.int64), clock.calendar)
+    last = period_of(at_risk.calendar + at_risk.exit.astype(np.int64) - 1, clock.calendar)
+    low = first.min()
+    seen = persons_touching(at_risk, first - low, last - low, int(last.max() - low) + 1)
+    return seen[clock.periods[1:] - low]

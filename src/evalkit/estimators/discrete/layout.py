@@ -1,0 +1,168 @@
+"""The plan of a fit: covariate patterns, cells of time with their terms, and which levels can be estimated."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evalkit.errors import EstimationError
+from evalkit.estimators._counting import total
+from evalkit.estimators.discrete.cells import (
+    Cells,
+    Spans,
+    number_rows,
+    rows_touching,
+    spans_of,
+    time_at_risk,
+)
+from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of
+
+# A baseline with more terms than this has no dense information matrix worth inverting.
+MAX_TERMS = 3000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layout:
+    """Everything a pass over the data reads.
+
+    ``x`` (n_patterns, p) holds centred and scaled covariates, ``z`` (n_cells, q) the terms of time of each
+    cell of time, ``time`` and ``events`` what was counted in it. ``group`` is each row's pattern and lane;
+    ``pattern``, ``lane`` say which; ``cell_of[lane, piece]`` numbers the cells of time.
+    """
+
+    clock: Clock
+    spans: Spans
+    cells: Cells
+    x: np.ndarray
+    z: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    group: np.ndarray
+    pattern: np.ndarray
+    lane: np.ndarray
+    cell_of: np.ndarray
+    time: np.ndarray
+    events: np.ndarray
+
+
+def lay_out(at_risk, is_event, clock, *, is_share, keep_empty):
+    """Count time and events in every cell of time and decide which terms the data can tell.
+
+    ``is_share`` says that time is counted in trials (a level in which everybody leaves has no finite
+    estimate either); ``keep_empty`` leaves levels without events in, to be refused by name.
+    """
+    stratum = np.zeros(at_risk.n_rows, dtype=np.int64) if at_risk.strata is None else at_risk.strata
+    start = at_risk.calendar if clock.reads_calendar else np.zeros(at_risk.n_rows, dtype=np.int64)
+    lane, example = number_rows([stratum, start], at_risk.n_rows)
+    spans, weight = spans_of(at_risk, _edges(clock)), at_risk.row_weights
+    tally = _tally(spans, lane, weight, is_event, len(example))
+    if not keep_empty:
+        clock = replace(clock, has_level=_told(clock, spans, stratum[example], tally, is_share))
+    cell_of, clock, z, example_of = _cells_of_time(clock, spans, stratum[example], start[example], tally)
+    time, events = (total(cell_of[cell_of >= 0], value[cell_of >= 0], len(z)) for value in tally[:2])
+    group, pattern, lane_of_group, x, mean, scale = _patterns(at_risk, lane)
+    cells = Cells(spans, weight, is_event, group, pattern, lane_of_group, cell_of)
+    layout = Layout(clock=clock, spans=spans, cells=cells, x=x, z=z, mean=mean, scale=scale, group=group,
+                    pattern=pattern, lane=lane_of_group, cell_of=cell_of, time=time, events=events)
+    _require_events(layout, example_of, is_share)
+    return layout
+
+
+def _edges(clock):
+    """Return the edges of the pieces: whole weeks where the terms change weekly."""
+    if clock.reads_calendar or clock.duration == "spline":
+        return np.arange(clock.breaks[-1] + 1)
+    return clock.breaks
+
+
+def _tally(spans, lane, weight, is_event, n_lanes):
+    """Return time, events and whether anybody was there, by lane and piece."""
+    died = np.flatnonzero(is_event)
+    events = total(lane[died] * spans.n_pieces + spans.last[died], weight[died], n_lanes * spans.n_pieces)
+    return (time_at_risk(spans, lane, weight, n_lanes), events.reshape(n_lanes, -1),
+            rows_touching(spans, lane, n_lanes) > 0)
+
+
+def _told(clock, spans, stratum, tally, is_share):
+    """Return which levels of which strata have events (and, of shares, somebody who stays)."""
+    if clock.duration != "levels":
+        return clock.has_level
+    n_levels = clock.has_level.shape[1]
+    key = stratum[:, None] * n_levels + clock.level_of(spans.edges[1:])
+    time, events = (total(key.ravel(), value.ravel(), clock.has_level.size).reshape(clock.has_level.shape)
+                    for value in tally[:2])
+    return (events > 0) & ((events < time * (1 - 1e-12)) | (not is_share))
+
+
+def _cells_of_time(clock, spans, stratum, start, tally):
+    """Number the cells of time that are used; return the completed clock and the cells' terms."""
+    at, piece = np.nonzero(tally[2])
+    week = spans.edges[piece + 1]
+    if clock.duration == "levels":
+        told = clock.has_level[stratum[at], clock.level_of(week)]
+        at, piece, week = at[told], piece[told], week[told]
+    if not len(at):
+        raise EstimationError("duration: in every week with an event everybody at risk leaves (or nobody "
+                              "does), so no hazard lies between 0 and 1. Give wider steps: {'breaks': [...]}")
+    calendar_week = start[at] + week.astype(np.int64) - 1
+    periods = np.unique(period_of(calendar_week, clock.calendar)) if clock.calendar else clock.periods
+    months = np.unique(month_of_year(calendar_week)) if clock.season == "month" else clock.months
+    clock = replace(clock, periods=periods, months=months)
+    _require_few(clock)
+    code, example = number_rows(clock.key(stratum[at], week, calendar_week), len(at))
+    cell_of = np.full(tally[2].shape, -1, dtype=np.int64)
+    cell_of[at, piece] = code
+    z = clock.design(stratum[at][example], week[example], calendar_week[example])
+    return cell_of, clock, z, calendar_week[example]
+
+
+def _require_few(clock):
+    n_terms = len(clock.columns())
+    if n_terms > MAX_TERMS:
+        raise EstimationError(f"{n_terms} terms of time ({len(clock.groups)} strata), at most {MAX_TERMS}; give wider "
+                              "steps of duration, or use cox, whose baseline hazards cost nothing")
+
+
+def _patterns(at_risk, lane):
+    """Number patterns of covariates and groups (pattern and lane); return scaled covariates of the patterns."""
+    x, weight = at_risk.covariates, at_risk.row_weights
+    mean = np.average(x, axis=0, weights=weight)
+    scale = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
+    _require_variation(at_risk.terms, mean, scale)
+    code, example = number_rows(list(x.T), at_risk.n_rows)
+    group, first = number_rows([code, lane], at_risk.n_rows)
+    # Groups of one pattern lie side by side, so that parts of the data merge into few cells.
+    order = np.argsort(code[first], kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    first = first[order]
+    return place[group], code[first], lane[first], (x[example] - mean) / scale, mean, scale
+
+
+def _require_variation(terms, mean, scale):
+    flat = scale <= 1e-13 * np.abs(mean)
+    if flat.any():
+        names = ", ".join(term for term, bad in zip(terms, flat, strict=True) if bad)
+        raise EstimationError(f"{names}: constant in all rows; leave out")
+
+
+def _require_events(layout, calendar_week, is_share):
+    """Refuse, by name, levels of time in which nobody (or everybody) has the event."""
+    clock = layout.clock
+    levels = [(name if not group else f"{name} of {group}", layout.z[:, k] != 0)
+              for k, (name, group, is_level) in enumerate(clock.columns()) if is_level]
+    if clock.calendar:
+        period = period_of(calendar_week, clock.calendar)
+        names = [term for term, _, _ in clock.columns() if term.startswith("calendar[")]
+        levels += zip(["the first calendar period", *names], [period == p for p in clock.periods], strict=True)
+    if clock.season == "month":
+        month = month_of_year(calendar_week)
+        levels += [(f"season[{m + 1:02d}]", month == m) for m in clock.months]
+    empty = [f"{name} ({layout.time[where].sum():g} weeks at risk)" for name, where in levels
+             if layout.events[where].sum() == 0]
+    full = [name for name, where in levels if is_share and layout.events[where].sum() >= layout.time[where].sum()]
+    if empty:
+        raise EstimationError(f"no event in {', '.join(empty)}, so the hazard there is 0 and has no finite "
+                              "term. Give wider steps, join periods, or end the follow-up before")
+    if full:
+        raise EstimationError(f"everybody at risk leaves in {', '.join(full)}, so the hazard there is 1 and has "
+                              "no finite term. Give wider steps")

@@ -1,0 +1,157 @@
+"""Hazard and survival, week by week, of chosen profiles."""
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import EstimationError
+from evalkit.estimators._limits import quantile, share_limits
+from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of
+from evalkit.estimators.discrete.links import LINKS
+from evalkit.result import Estimand, Provenance, Result, tidy
+
+
+def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.95):
+    """Predict the hazard and the survival in each week for profiles of covariates.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`discrete_hazard` or :func:`piecewise_exponential`.
+    profiles : DataFrame, optional
+        One row per profile, a column per covariate as the result names them (``sex[M]``); its index is the
+        group. Not needed for a model without covariates.
+    weeks : int
+        Predict weeks 1 to this one.
+    calendar : int, optional
+        Week number of time zero (`evalkit.weeks`); needed where the model has calendar or season terms.
+    conf_level : float
+
+    Returns
+    -------
+    Result
+        Kind ``model``: terms ``hazard`` (share leaving in the week; of a piecewise exponential the rate at
+        its end) and ``survival`` (share still there at its end), by ``group`` (stratum, profile).
+
+    Raises
+    ------
+    EstimationError
+        Weeks or a calendar period beyond the data; a covariate that the profiles do not name.
+
+    Notes
+    -----
+    Errors by the delta method from the covariance of the fit; limits of the hazard are those of its link,
+    limits of survival are log-log.
+
+    Examples
+    --------
+    >>> from evalkit.atrisk import AtRisk
+    >>> from evalkit.estimators.discrete.hazard import discrete_hazard
+    >>> frame = pd.DataFrame({"weeks": [1, 2, 2, 2], "left": [1, 1, 1, 0]})
+    >>> fit = discrete_hazard(AtRisk.from_frame(frame, exit="weeks", event="left"))
+    >>> predict_hazard(fit, weeks=2).table["estimate"].round(6).tolist()
+    [0.25, 0.666667, 0.75, 0.25]
+    """
+    quantile(conf_level)
+    clock = Clock.from_model(result.model)
+    _require_within(clock, weeks, calendar)
+    names, x = _profiles(result.model["covariates"], profiles)
+    parts = [_curve(result.model, clock, s, row, weeks, calendar or 0) for s in range(len(clock.groups)) for row in x]
+    labels = [", ".join(word for word in (group, name) if word) for group in clock.groups for name in names]
+    table = pd.concat([_table(term, label, part, weeks, result, conf_level) for label, part in
+                       zip(labels, parts, strict=True) for term in ("hazard", "survival")], ignore_index=True)
+    hazard_unit = "per_week" if result.model["link"][0] == "log" else "share"
+    options = {"weeks": int(weeks), "calendar": calendar, "conf_level": conf_level}
+    return Result(kind="model", table=table, provenance=Provenance(method="predict_hazard", options=options),
+                  estimand=Estimand(name="weekly_hazard", summary="weekly_hazard", horizon_weeks=float(weeks),
+                                    unit={"hazard": hazard_unit, "survival": "share"}))
+
+
+def _require_within(clock, weeks, calendar):
+    if weeks != int(weeks) or weeks < 1:
+        raise ValueError(f"weeks == {weeks!r}, must be a whole number above 0")
+    if weeks > np.ceil(clock.breaks[-1]):
+        raise EstimationError(f"weeks: {weeks} asked, but the model's data end at week {clock.breaks[-1]:g}; ask for "
+                              "fewer, or use a parametric model to go beyond")
+    if not clock.reads_calendar:
+        return
+    if calendar is None:
+        raise EstimationError("predict_hazard: the model has terms of calendar time; give calendar, the week "
+                              "number of time zero (evalkit.weeks.week_of)")
+    ahead = calendar + np.arange(int(weeks))
+    known = np.isin(period_of(ahead, clock.calendar), clock.periods) if clock.calendar else np.ones(len(ahead), bool)
+    if clock.season == "month":
+        known &= np.isin(month_of_year(ahead), clock.months)
+    if not known.all():
+        raise EstimationError(f"calendar: {int((~known).sum())} of {len(ahead)} weeks lie in periods that the data do "
+                              "not cover; choose another week of time zero or fewer weeks")
+
+
+def _profiles(covariates, profiles):
+    if profiles is None:
+        profiles = pd.DataFrame(index=[""])
+    missing = [name for name in covariates if name not in profiles.columns]
+    if missing:
+        raise EstimationError(f"profiles: no column {', '.join(missing)}; the model's covariates are "
+                              f"{', '.join(covariates)}")
+    return [str(name) for name in profiles.index], profiles[list(covariates)].to_numpy(dtype=float)
+
+
+def _curve(model, clock, stratum, x, weeks, calendar):
+    """Return predictor and cumulated hazard at the end of each week, with their errors."""
+    end = _ends(clock, weeks, model["link"][0])
+    z = clock.design(np.full(len(end), stratum), end, calendar + np.ceil(end).astype(np.int64) - 1)
+    design = np.hstack([np.broadcast_to(x, (len(end), len(x))), z])
+    part = LINKS[model["link"][0]](design @ model["estimates"])
+    told, certain = _known(clock, model["certain"], stratum, end)
+    width = np.diff(np.append(0.0, end)) * told
+    slope = np.cumsum((width * part.risk)[:, None] * design, axis=0)
+    cumulated = np.cumsum(width * part.cumulated) + np.where(np.cumsum(certain) > 0, np.inf, 0.0)
+    whole = np.flatnonzero(np.isin(end, np.arange(1, int(weeks) + 1)))
+    spread = [np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", d, model["covariance"], d), 0)) for d in (design, slope)]
+    return {"eta": np.where(told, design @ model["estimates"], np.where(certain, np.inf, -np.inf))[whole],
+            "eta_error": np.where(told, spread[0], 0.0)[whole],
+            "cumulated": cumulated[whole], "cumulated_error": spread[1][whole]}
+
+
+def _ends(clock, weeks, link):
+    ends = np.arange(1.0, int(weeks) + 1)
+    # Rates also change within weeks; a weekly hazard does not.
+    inside = clock.breaks[(clock.breaks > 0) & (clock.breaks < weeks)]
+    return np.union1d(ends, inside) if link == "log" else ends
+
+
+def _known(clock, certain, stratum, end):
+    """Return whether each piece has a term, and whether everybody leaves in it."""
+    if clock.duration != "levels":
+        return np.ones(len(end), dtype=bool), np.zeros(len(end), dtype=bool)
+    level = np.minimum(clock.level_of(end), clock.has_level.shape[1] - 1)
+    return clock.has_level[stratum, level], certain[stratum, level]
+
+
+def _table(term, group, part, weeks, result, conf_level):
+    estimate, error, low, high = (_hazard if term == "hazard" else _survival)(part, result.model["link"][0], conf_level)
+    return tidy(term=term, group=group, time_weeks=np.arange(1.0, int(weeks) + 1), estimate=estimate, std_error=error,
+                conf_low=low, conf_high=high, n_persons=result.diagnostics["n_persons"],
+                n_events=result.diagnostics["n_events"])
+
+
+def _hazard(part, link, conf_level):
+    margin = quantile(conf_level) * part["eta_error"]
+
+    def hazard(eta):
+        with np.errstate(over="ignore", invalid="ignore"):
+            cumulated = np.where(np.isfinite(eta), LINKS[link](eta).cumulated, np.where(eta > 0, np.inf, 0.0))
+        return cumulated if link == "log" else -np.expm1(-cumulated)
+
+    estimate = hazard(part["eta"])
+    with np.errstate(all="ignore"):
+        slope = np.where(np.isfinite(part["eta"]), LINKS[link](part["eta"]).risk, 0.0)
+    slope = slope if link == "log" else slope * (1 - estimate)
+    return estimate, slope * part["eta_error"], hazard(part["eta"] - margin), hazard(part["eta"] + margin)
+
+
+def _survival(part, link, conf_level):
+    share = np.exp(-part["cumulated"])
+    error = share * part["cumulated_error"]
+    low, high = share_limits(share, error, conf_level, "log-log")
+    return share, error, np.where(share == 0, 0.0, low), np.where(share == 0, 0.0, high)
