@@ -1,7 +1,8 @@
 """Estimators: data in (`AtRisk` or a `Panel`), a `Result` out.
 
 Curves: `kaplan_meier`, `nelson_aalen`, `aalen_johansen`. Weeks: `restricted_mean`, `state_occupation`.
-Comparisons: `log_rank`, `cox`, `hazard_ratios`. Models of time: `parametric`.
+Comparisons: `log_rank`, `cox`, `hazard_ratios`. Models of time: `parametric`,
+`discrete_hazard`, `piecewise_exponential`.
 One treated unit: `difference_in_differences`, `synthetic_control`, `synthetic_did`.
 Comparison persons: `propensity_weights`, `balance`.
 """
@@ -9,6 +10,7 @@ Comparison persons: `propensity_weights`, `balance`.
 from evalkit.estimators.comparison import log_rank
 from evalkit.estimators.competing import aalen_johansen
 from evalkit.estimators.cox import cox, hazard_ratios
+from evalkit.estimators.discrete import discrete_hazard, piecewise_exponential, predict_hazard
 from evalkit.estimators.multistate import occupation_influence, state_occupation
 from evalkit.estimators.nonparametric import kaplan_meier, nelson_aalen
 from evalkit.estimators.panel import difference_in_differences, synthetic_control, synthetic_did
@@ -19,8 +21,9 @@ from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
-    "Panel", "aalen_johansen", "balance", "cox", "difference_in_differences", "hazard_ratios",
-    "kaplan_meier", "log_rank", "nelson_aalen", "occupation_influence", "parametric", "placebo_inference",
-    "placebo_rank", "propensity_scores", "propensity_weights", "restricted_mean",
-    "smallest_detectable_effect", "state_occupation", "synthetic_control", "synthetic_did",
+    "Panel", "aalen_johansen", "balance", "cox", "difference_in_differences", "discrete_hazard",
+    "hazard_ratios", "kaplan_meier", "log_rank", "nelson_aalen", "occupation_influence", "parametric",
+    "piecewise_exponential", "placebo_inference", "placebo_rank", "predict_hazard", "propensity_scores",
+    "propensity_weights", "restricted_mean", "smallest_detectable_effect", "state_occupation",
+    "synthetic_control", "synthetic_did",
 ]
