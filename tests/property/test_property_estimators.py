@@ -25,10 +25,12 @@ SOME = settings(
 CALLS = {
     "aalen_johansen": {},
     "cox": {},
+    "discrete_hazard": {"duration": None},
     "kaplan_meier": {},
     "log_rank": {},
     "nelson_aalen": {},
     "parametric": {},
+    "piecewise_exponential": {"breaks": [2]},
     "restricted_mean": {"horizon_weeks": 4},
     "state_occupation": {"horizon_weeks": [3, 6], "at_weeks": 4},
 }
