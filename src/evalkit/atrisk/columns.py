@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from evalkit.atrisk.ranks import order_of, ranks
 from evalkit.errors import CohortError
 
 
@@ -33,9 +34,9 @@ def numbers(column, name, faults, positive=False, whole=False):
     if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
         faults.append(f"{name}: must be numbers, found {column.dtype}")
         return np.ones(len(column))
-    values = column.to_numpy(dtype=float, na_value=np.nan)
+    values = _floats(column)
     finite = np.isfinite(values)
-    rules = [(np.isnan(values), "are missing"), (np.isinf(values), "are infinite")]
+    rules = [] if finite.all() else [(np.isnan(values), "are missing"), (np.isinf(values), "are infinite")]
     if positive:
         rules.append((values <= 0, "are not above 0; drop rows that should not count"))
     if whole:
@@ -45,6 +46,13 @@ def numbers(column, name, faults, positive=False, whole=False):
             faults.append(f"{name}: {int(bad.sum())} of {len(values)} rows {rule}")
     # A fault is raised later; until then the numbers only have to be numbers.
     return values if finite.all() else np.where(finite, values, 1.0)
+
+
+def _floats(column):
+    """Return a column as floats of its own, so that the frame may change later."""
+    if isinstance(column.dtype, np.dtype):
+        return np.array(column.to_numpy(), dtype=float)
+    return column.to_numpy(dtype=float, na_value=np.nan, copy=True)
 
 
 def event_codes(frame, event, state, causes, faults):
@@ -82,10 +90,10 @@ def _state_codes(entered, occupied, causes, faults, event, state):
 
 
 def _label_codes(column, labels, name, faults):
-    known = column.notna().to_numpy()
-    text = column.astype(object).where(known).map(str, na_action="ignore")
-    codes = pd.Index(labels, dtype=object).get_indexer(text.to_numpy(dtype=object)).astype(np.int64) + 1
-    unknown = (codes == 0) & known
+    found, levels = pd.factorize(column)
+    known = pd.Index(labels, dtype=object).get_indexer([str(level) for level in levels]).astype(np.int64) + 1
+    codes = np.append(known, 0)[found]
+    unknown = (codes == 0) & (found >= 0)
     if unknown.any():
         faults.append(f"{name}: {int(unknown.sum())} rows have a label that causes does not name")
     return codes
@@ -114,7 +122,10 @@ def design(frame, covariates, faults):
         else:
             columns.append(numbers(column, name, faults))
             terms.append(name)
-    matrix = np.column_stack(columns) if columns else np.empty((len(frame), 0))
+    # One column after another in memory: estimators read them so, and so does the frame.
+    matrix = np.empty((len(frame), len(columns)), order="F")
+    for k, column in enumerate(columns):
+        matrix[:, k] = column
     return matrix, tuple(terms)
 
 
@@ -124,6 +135,9 @@ def one_column(frame, column, faults):
         return None
     if frame[column].isna().any():
         faults.append(f"{column}: {int(frame[column].isna().sum())} of {len(frame)} rows are missing")
+    values = frame[column].to_numpy()
+    if values.dtype.kind in "iu":
+        return ranks(values)[0]
     return pd.factorize(frame[column], sort=True)[0].astype(np.int64)
 
 
@@ -156,8 +170,11 @@ def check_persons(entries, exits, events, states, counts, codes, strata, faults)
     person = codes["person"]
     if person is None:
         return
+    several = np.flatnonzero((np.bincount(person) > 1)[person])
+    if not len(several):
+        return
     keys = [key for key in (person, codes["episode"], strata) if key is not None]
-    order = np.lexsort((entries, *keys[::-1]))
+    order = several[order_of([part[several] for part in (*keys, entries)])]
     same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
     before, after = order[:-1], order[1:]
     overlap = same & (entries[after] < exits[before])

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.atrisk import columns
+from evalkit.atrisk.ranks import joint_ranks
 from evalkit.errors import CohortError
 
 
@@ -137,8 +138,9 @@ class AtRisk:
         """Distinct persons; where no person is named, every row (times its count) is one."""
         if self.person is None:
             return int(self.n_rows if self.count is None else self.count.sum())
-        first = np.unique(self.person, return_index=True)[1]
-        return int(len(first) if self.count is None else self.count[first].sum())
+        persons = np.zeros(int(self.person.max(initial=0)) + 1, dtype=np.int64)
+        persons[self.person] = 1 if self.count is None else self.count
+        return int(persons.sum())
 
     @property
     def n_events(self):
@@ -153,7 +155,7 @@ class AtRisk:
 
     def select(self, rows):
         """Return the rows that a boolean mask or an index names; codes keep their meaning."""
-        taken = {spec.name: getattr(self, spec.name)[rows] for spec in fields(self)
+        taken = {spec.name: _taken(getattr(self, spec.name), rows) for spec in fields(self)
                  if isinstance(getattr(self, spec.name), np.ndarray)}
         return replace(self, **taken)
 
@@ -174,10 +176,12 @@ class AtRisk:
         parts = [self.entry, self.exit, self.event, *self.covariates.T]
         others = (self.cluster, self.strata, self.state, self.calendar, self.weight)
         parts += [part for part in others if part is not None]
-        order, first = _group(parts)
+        cell, n_cells = joint_ranks(parts)
         count = np.ones(self.n_rows, dtype=np.int64) if self.count is None else self.count
-        cells = replace(self, person=None, episode=None, count=count).select(order[first])
-        return replace(cells, count=np.add.reduceat(count[order], first))
+        first = np.empty(n_cells, dtype=np.int64)
+        first[cell[::-1]] = np.arange(self.n_rows)[::-1]
+        rows = replace(self, person=None, episode=None, count=count).select(first)
+        return replace(rows, count=np.bincount(cell, weights=count).astype(np.int64))
 
     def to_frame(self, *, cause=None, ids=False):
         """Return the intervals as a frame that a lifelines regression takes as it is.
@@ -236,11 +240,9 @@ class AtRisk:
         return found
 
 
-def _group(parts):
-    """Return a sorting order and the position of each group's first row in it."""
-    order = np.lexsort(parts[::-1])
-    new = np.zeros(len(order), dtype=bool)
-    new[:1] = True
-    for part in parts:
-        new[1:] |= part[order][1:] != part[order][:-1]
-    return order, np.flatnonzero(new)
+def _taken(values, rows):
+    """Return the values of some rows, a matrix of them column after column in memory."""
+    if values.ndim == 1 or isinstance(rows, slice):
+        return values[rows]
+    rows = np.asarray(rows)
+    return values.T.take(np.flatnonzero(rows) if rows.dtype == bool else rows, axis=1).T

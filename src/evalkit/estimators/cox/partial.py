@@ -183,7 +183,7 @@ def part(plan, rows):
     if not len(rows):
         return None
     ties = "breslow" if len(plan.ties.at) == len(plan.time) else "efron"
-    return placed(row=plan.row[rows], x=plan.x.T[:, rows].T, weight=plan.weight[rows], number=np.ones(len(rows)),
+    return placed(row=plan.row[rows], x=plan.x.T.take(rows, axis=1).T, weight=plan.weight[rows], number=np.ones(len(rows)),
                   first=rank[plan.first[rows]], last=rank[plan.last[rows]], dies=dies[rows],
                   time=plan.time[there], stratum=plan.stratum[there], ties=ties,
                   offset=None if plan.offset is None else plan.offset[rows])
