@@ -182,14 +182,21 @@ def rarer_side(at_risk):
 
     A covariate that takes other values than 0 and 1 has no sides and counts everybody.
     """
+    n_persons = at_risk.n_persons
+
     def persons(rows):
-        if at_risk.person is None or at_risk.count is not None:
-            return int(rows.sum() if at_risk.count is None else at_risk.count[rows].sum())
+        if at_risk.count is not None:
+            return int(at_risk.count[rows].sum())
+        if n_persons == at_risk.n_rows:
+            return int(np.count_nonzero(rows))
         seen = np.zeros(int(at_risk.person.max()) + 1, dtype=bool)
         seen[at_risk.person[rows]] = True
-        return int(seen.sum())
+        return int(np.count_nonzero(seen))
 
-    columns = at_risk.covariates.T
-    binary = [bool(((column == 0) | (column == 1)).all()) for column in columns]
-    return np.array([min(persons(column == 0), persons(column == 1)) if sided else at_risk.n_persons
-                     for column, sided in zip(columns, binary, strict=True)], dtype=float)
+    def side(column):
+        if not np.isin(column[:100], (0, 1)).all():
+            return n_persons
+        low, high = column == 0, column == 1
+        return min(persons(low), persons(high)) if (low | high).all() else n_persons
+
+    return np.array([side(column) for column in at_risk.covariates.T], dtype=float)
