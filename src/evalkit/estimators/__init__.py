@@ -17,13 +17,14 @@ from evalkit.estimators.panel import difference_in_differences, synthetic_contro
 from evalkit.estimators.panel_data import Panel
 from evalkit.estimators.panel_inference import placebo_inference, placebo_rank, smallest_detectable_effect
 from evalkit.estimators.parametric import parametric
+from evalkit.estimators.resample import bootstrap
 from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
-    "Panel", "aalen_johansen", "balance", "cox", "difference_in_differences", "discrete_hazard",
-    "hazard_ratios", "kaplan_meier", "log_rank", "nelson_aalen", "occupation_influence", "parametric",
-    "piecewise_exponential", "placebo_inference", "placebo_rank", "predict_hazard", "propensity_scores",
-    "propensity_weights", "restricted_mean", "smallest_detectable_effect", "state_occupation",
-    "synthetic_control", "synthetic_did",
+    "Panel", "aalen_johansen", "balance", "bootstrap", "cox", "difference_in_differences",
+    "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank", "nelson_aalen",
+    "occupation_influence", "parametric", "piecewise_exponential", "placebo_inference", "placebo_rank",
+    "predict_hazard", "propensity_scores", "propensity_weights", "restricted_mean",
+    "smallest_detectable_effect", "state_occupation", "synthetic_control", "synthetic_did",
 ]
