@@ -35,6 +35,8 @@ CALLS = {
     "state_occupation": {"horizon_weeks": [3, 6], "at_weeks": 4},
 }
 ARRAYS = {"occupation_influence"}
+# Takes another estimator and draws: asked in its own tests.
+DRAWN = {"bootstrap"}
 # Fitted by lifelines, at its own tolerance and pace: asked on the fixed table only.
 LOOSE = {"parametric"}
 EXACT = sorted(set(CALLS) - LOOSE)
@@ -51,7 +53,7 @@ def estimators():
 
 
 def test_every_estimator_is_asked():
-    assert set(estimators()) == set(CALLS) | ARRAYS
+    assert set(estimators()) == set(CALLS) | ARRAYS | DRAWN
 
 
 @st.composite
