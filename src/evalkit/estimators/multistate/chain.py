@@ -46,7 +46,7 @@ class Chain:
         return np.bincount(self.state, minlength=len(self.states)) > 0
 
     def occupants(self, week):
-        """Return the rows of persons in each state just after a week; a state that nobody leaves keeps them."""
+        """Return the rows of those in each state just after a week; a state that nobody leaves keeps them."""
         present = (self.rows.entry <= week) & (week < self.rows.exit)
         ended = ~self.moving[self.target] & (self.rows.exit <= week)
         return [(present & (self.state == k)) | (ended & (self.target == k)) for k in range(len(self.states))]
@@ -91,7 +91,7 @@ class Functionals:
 
 
 def functionals(chain, horizons, weeks):
-    """Weeks in each state until each horizon, then the share in each state at each week, from time zero on."""
+    """Weeks in each state until each horizon, then shares at each week, from time zero on."""
     start = start_shares(chain)
     value = _values(chain, horizons, weeks, 0)
     return Functionals(value=value, after=_shares(chain, start[None, :], 0), estimate=start @ value[0],
@@ -99,7 +99,7 @@ def functionals(chain, horizons, weeks):
 
 
 def functionals_from(chain, start, from_week, weeks):
-    """The share in each state at each week of those who are distributed as ``start`` (H, M) at an earlier week."""
+    """Shares at each week of those who are distributed as ``start`` (H, M) at an earlier week."""
     begin = np.searchsorted(chain.times, from_week, side="right")
     value = _values(chain, np.empty(0), weeks, begin)
     return Functionals(value=value, after=_shares(chain, start, begin),
@@ -110,8 +110,8 @@ def start_shares(chain):
     """Return the shares of the states at time zero."""
     start = chain.rows.entry == 0
     if not start.any():
-        raise EstimationError(f"{chain.where}nobody is under observation at time zero, so there is no state to "
-                              "begin from. Use an inflow cohort, or count time from a census date")
+        raise EstimationError(f"{chain.where}nobody is under observation at time zero, so there is no state "
+                              "to begin from. Use an inflow cohort, or count time from a census date")
     share = np.bincount(chain.state[start], weights=chain.rows.row_weights[start],
                         minlength=len(chain.states))
     return share / share.sum()

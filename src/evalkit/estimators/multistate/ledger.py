@@ -1,4 +1,4 @@
-"""Influence of independent units, from few cells: every row of one state, entered and left in the same weeks, adds the same.
+"""Influence of independent units, summed from few cells.
 
 What a row adds to a functional is a curve at the time it leaves, less the curve at the time it enters, plus
 what its movement gains. These are tables over (time, state) and over movements; which entries a unit passes
@@ -76,17 +76,16 @@ def _entries(chain, weight, number, n_moves):
     columns = np.column_stack([chain.first * size + chain.state, chain.last * size + chain.state,
                                n_cells + np.maximum(number, 0), n_cells + n_moves + chain.state])
     is_seen = chain.last > chain.first
-    data = np.column_stack([-weight * is_seen, weight * is_seen, weight * (number >= 0), start * divide(1.0, mass)])
+    data = np.column_stack([-weight * is_seen, weight * is_seen, weight * (number >= 0),
+                            start * divide(1.0, mass)])
     return columns.astype(np.int32), data
 
 
-def ledger_within(chain, units, position):
-    """Return the ledger of one stratum over its own units, and which of all units these are."""
+def local_units(units, position):
+    """Return which units have rows at some positions, and the unit of each of these rows among them."""
     if len(position) == len(units.code):
-        code, local = np.arange(len(units.copies)), units.code
-    else:
-        code, local = np.unique(units.code[position], return_inverse=True)
-    return ledger_of(chain, local, units.weight[position], len(code)), code
+        return np.arange(len(units.copies)), units.code
+    return np.unique(units.code[position], return_inverse=True)
 
 
 def _moves(chain):
@@ -102,7 +101,7 @@ def _moves(chain):
 
 
 def _table(chain, found, moves):
-    """Return what each cell adds: a time in a state, a movement, a state at the start; shape (n_cells, H * Q)."""
+    """Return what times in states, movements and states at the start add, shape (n_cells, H * Q)."""
     value, size = found.value, len(chain.states)
     share = divide(found.after[:-1], chain.at_risk[:, None, :])
     stayed = value[1:] - chain.step @ value[1:]

@@ -12,7 +12,7 @@ from evalkit.estimators.multistate.chain import (
     require_states,
     row_influence,
 )
-from evalkit.estimators.multistate.ledger import ledger_within
+from evalkit.estimators.multistate.ledger import ledger_of, local_units
 from evalkit.estimators.multistate.persons import person_counter
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -151,7 +151,8 @@ def _covariance(at_risk, parts, n_terms):
     is_shared = _are_units_shared(units, at_risk.strata)
     for g, (chain, position, found) in enumerate(parts):
         own = slice(g * n_terms, (g + 1) * n_terms)
-        ledger, code = ledger_within(chain, units, position)
+        code, local = local_units(units, position)
+        ledger = ledger_of(chain, local, units.weight[position], len(code))
         covariance[own, own] = ledger.covariance(chain, found, units.copies[code])
         if is_shared:
             sums = ledger.sums(chain, found)

@@ -12,7 +12,8 @@ def person_counter(rows):
     --------
     >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk
-    >>> frame = pd.DataFrame({"person": [7, 7, 9], "from": [0, 1, 0], "to": [1, 2, 3], "left": 0, "k": [2, 2, 1]})
+    >>> frame = pd.DataFrame({"person": [7, 7, 9], "from": [0, 1, 0], "to": [1, 2, 3], "left": 0,
+    ...                       "k": [2, 2, 1]})
     >>> rows = AtRisk.from_frame(frame, entry="from", exit="to", event="left", person="person", count="k")
     >>> person_counter(rows)(np.array([True, True, False]))
     2

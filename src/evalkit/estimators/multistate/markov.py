@@ -1,0 +1,165 @@
+"""Does it matter, for what happens next, where a person was before? The test of the Markov property."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import EstimationError
+from evalkit.estimators._limits import chi_square
+from evalkit.estimators.comparison import log_rank
+from evalkit.estimators.multistate.chain import chains_of, require_states
+from evalkit.estimators.multistate.landmark import followed_from, require_persons
+from evalkit.result import Estimand, Provenance, Result, tidy
+
+
+def markov_test(at_risk, *, from_weeks):
+    """Test whether movements after a week depend on the state at that week, given the state now.
+
+    Parameters
+    ----------
+    at_risk : AtRisk
+        With ``state`` and ``person``; no weights, no clusters. Its strata are tested one by one.
+    from_weeks : float or sequence of float
+        Weeks s at which the earlier state is looked up, each tested on its own.
+
+    Returns
+    -------
+    Result
+        Kind ``model``. For each group and week s (``time_weeks``): term ``all``, then each movement
+        ``FROM -> TO``, with the chi-square statistic as ``estimate``, ``n_persons`` at risk after s and
+        ``n_events`` movements. A movement that cannot be tested (one earlier state only, or none after s)
+        has no estimate. ``model``: terms, landmarks (states at s), times, groups, df (n_groups, n_times,
+        n_terms), z (n_groups, n_times, n_terms, n_landmarks): above 0 where those who were in that state at s
+        move more often than the others. ``diagnostics``: ``df`` of ``all``, by group and week.
+
+    Raises
+    ------
+    EstimationError
+        No states or persons, weights or clusters, or nothing that can be tested.
+
+    Notes
+    -----
+    In a Markov process the hazard of FROM -> TO after s is the same for all who are in FROM, wherever they
+    were at s. It is compared between the states at s by the log-rank test with delayed entry (Titman and
+    Putter 2022: their test at one s; ``zbar`` and ``obs_chisq_trace`` of ``mstate::MarkovTest`` for untied
+    times; with ties evalkit has the hypergeometric variance). Where these hazards differ,
+    Aalen-Johansen transition probabilities are off and landmark ones are not
+    (:func:`transition_probabilities`). Those who are not under observation at s are left out. ``all`` adds up
+    the statistics of all movements, which are uncorrelated in a Markov process. Several weeks give several
+    tests of one hypothesis: read them with that in mind.
+
+    References
+    ----------
+    .. [1] Titman and Putter (2022), Biostatistics 23, 380-396.
+
+    Examples
+    --------
+    After week 1 persons 1 and 2 have returned to ON; they leave it at week 3 and 4, persons 3 and 4 stay.
+
+    >>> from evalkit.atrisk import AtRisk
+    >>> rows = [(1, 0, 2, "OFF", "ON"), (1, 2, 3, "ON", "OFF"), (2, 0, 2, "OFF", "ON"),
+    ...         (2, 2, 4, "ON", "OFF"), (3, 0, 5, "ON", None), (4, 0, 5, "ON", None)]
+    >>> frame = pd.DataFrame(rows, columns=["person", "from", "to", "now", "then"])
+    >>> table = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
+    >>> markov_test(table, from_weeks=1).table[["term", "estimate", "n_persons", "n_events"]].round(3)
+            term  estimate  n_persons  n_events
+    0        all     2.882        4.0       4.0
+    1  OFF -> ON       NaN        2.0       2.0
+    2  ON -> OFF     2.882        4.0       2.0
+    """
+    weeks = _weeks(from_weeks)
+    require_states(at_risk, "markov_test")
+    require_persons(at_risk, "markov_test")
+    _require_independence(at_risk)
+    moves = movements_of(at_risk)
+    tests = [_at_week(chain, week, moves) for chain, _ in chains_of(at_risk) for week in weeks]
+    if not any((test.df > 0).any() for test in tests):
+        raise EstimationError("markov_test: no movement, after any of the weeks, can be compared between "
+                              "persons who were in different states. "
+                              "Choose weeks when persons are in several states")
+    return _result(at_risk, tests, moves, weeks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Test:
+    """One stratum at one week: chi-square, degrees of freedom, z by state, and counts of each movement."""
+
+    label: str
+    week: float
+    statistic: np.ndarray
+    df: np.ndarray
+    z: np.ndarray
+    n_persons: np.ndarray
+    n_events: np.ndarray
+    n_all: int
+
+
+def movements_of(at_risk):
+    """Return the movements (from, to) that occur, as codes of states from 1, in the order of the states."""
+    moved = (at_risk.event > 0) & (at_risk.event != at_risk.state)
+    return np.unique(np.column_stack([at_risk.state[moved], at_risk.event[moved]]), axis=0)
+
+
+def _weeks(from_weeks):
+    weeks = np.atleast_1d(np.asarray(from_weeks, dtype=float))
+    if not len(weeks) or not (np.isfinite(weeks).all() and (weeks >= 0).all()):
+        raise ValueError("from_weeks must be one or more numbers of at least 0")
+    return weeks
+
+
+def _require_independence(at_risk):
+    if at_risk.cluster is not None or (at_risk.weight is not None and (at_risk.weight != 1).any()):
+        raise EstimationError("markov_test: the test assumes independent, unweighted persons. Leave cluster "
+                              "and weight out, or put the earlier state into transition_cox as a covariate")
+
+
+def _at_week(chain, week, moves):
+    """Compare, movement by movement, those who were in different states at the week."""
+    followed = followed_from(chain, week)
+    landmark = followed.state[followed.path]
+    known = np.flatnonzero(followed.later & (landmark >= 0))
+    rows = replace(chain.rows.select(known), strata=landmark[known], strata_labels=chain.states, state=None)
+    rows = replace(rows, entry=np.maximum(rows.entry, week))
+    state, target = chain.state[known] + 1, chain.target[known] + 1
+    answers = [_compare(rows, state == source, target == to) for source, to in moves]
+    statistic, df, z, n_persons, n_events = (np.array(column) for column in zip(*answers, strict=True))
+    return _Test(label=chain.label, week=week, statistic=statistic, df=df, z=z, n_persons=n_persons,
+                 n_events=n_events, n_all=rows.n_persons if len(known) else 0)
+
+
+def _compare(rows, here, moved):
+    """Return chi-square, degrees of freedom, z of each earlier state, persons at risk and movements."""
+    size, chosen = len(rows.strata_labels), rows.select(here)
+    chosen = replace(chosen, event=moved[here].astype(np.int64), causes=("moved",))
+    nothing = (np.nan, 0, np.full(size, np.nan), chosen.n_persons if chosen.n_rows else 0, chosen.n_events)
+    try:
+        found = log_rank(chosen)
+    except EstimationError:
+        return nothing
+    spread = np.sqrt(np.diag(found.model["covariance"]))
+    z = np.divide(found.model["difference"], spread, out=np.full(size, np.nan), where=spread > 0)
+    return float(found.table["estimate"][0]), found.diagnostics["df"], z, *nothing[3:]
+
+
+def _result(at_risk, tests, moves, weeks):
+    states = at_risk.causes
+    terms = ("all", *(f"{states[source - 1]} -> {states[to - 1]}" for source, to in moves))
+    shape = (len(tests) // len(weeks), len(weeks), len(moves))
+    model = {"terms": terms[1:], "landmarks": states, "times": weeks,
+             "groups": tuple(test.label for test in tests[::len(weeks)]),
+             "df": np.array([test.df for test in tests]).reshape(shape),
+             "z": np.array([test.z for test in tests]).reshape(*shape, len(states))}
+    return Result(kind="model", table=pd.concat([_table(test, terms) for test in tests], ignore_index=True),
+                  model=model, diagnostics={"df": model["df"].sum(axis=2).tolist()},
+                  provenance=Provenance(method="markov_test", options={"from_weeks": weeks.tolist()}),
+                  estimand=Estimand(name="markov_test", summary="log_rank", unit="chi_square"))
+
+
+def _table(test, terms):
+    df = np.append(test.df.sum(), test.df)
+    statistic = np.append(np.nansum(test.statistic) if df[0] else np.nan, test.statistic)
+    p_value = [chi_square(value, k) if k else np.nan for value, k in zip(statistic, df, strict=True)]
+    return tidy(term=list(terms), group=test.label, time_weeks=test.week, estimate=statistic, p_value=p_value,
+                n_persons=np.append(test.n_all, test.n_persons),
+                n_events=np.append(test.n_events.sum(), test.n_events))
