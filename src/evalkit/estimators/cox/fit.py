@@ -17,6 +17,7 @@ from evalkit.estimators._counting import (
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
 from evalkit.estimators.cox.maximise import beginning, maximise, require_variation, root_of
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
+from evalkit.estimators.cox.predict import reference_hazard
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
@@ -120,7 +121,8 @@ def _fit(at_risk, events, ties, robust):
     unscale = np.outer(scale, scale)
     return {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
             "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk),
-            **_baseline(plan, fit, mean @ (beta / scale), at_risk)}, diagnostics
+            **_baseline(plan, fit, mean @ (beta / scale), at_risk),
+            **reference_hazard(plan, fit, scale, at_risk)}, diagnostics
 
 
 def _require_something(at_risk, events):

@@ -1,0 +1,205 @@
+"""Survival that Cox's model predicts for given covariates, with limits."""
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import EstimationError
+from evalkit.estimators._counting import running, total
+from evalkit.estimators._limits import CONF_TYPES, amount_limits, quantile, require_one_of, share_limits
+from evalkit.result import Estimand, Provenance, Result, tidy
+
+QUANTITIES = ("survival", "cumulative_hazard")
+
+
+def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_level=0.95, conf_type="log"):
+    """Predict the share without the event, or the cumulative hazard, of persons with given covariates.
+
+    Parameters
+    ----------
+    result : Result
+        Of :func:`cox`.
+    profiles : DataFrame
+        A row for each curve, a column for each term of the covariates (a category by its columns: ``sex[M]``
+        is 0 or 1); the index names the curves. A column ``strata`` names the stratum of each; without it
+        every profile gets a curve in every stratum.
+    weeks : float or sequence of float, optional
+        Default: every event time, and the ends of follow-up.
+    quantity : {"survival", "cumulative_hazard"}
+    conf_level : float
+    conf_type : {"log", "log-log", "plain"}
+        For a cumulative hazard ``log`` or ``plain``.
+
+    Returns
+    -------
+    Result
+        Kind ``curve``: term ``survival`` or ``cumulative_hazard``, group the profile's name (and stratum),
+        rows at time 0 and at each week. ``n_persons`` counts all at risk in the stratum just before its last
+        event up to the week, ``n_events`` all its events since the row before.
+
+    Raises
+    ------
+    EstimationError
+        A result of another model; columns that are missing, unknown or no finite numbers; a stratum that the
+        model does not have; a week beyond the follow-up of a stratum.
+
+    Notes
+    -----
+    H(t | x) = sum over s <= t of exp(x b) h(s), with the hazard h that belongs to the model's ``ties``, and
+    S = exp(-H): ``survfit(coxph(...), newdata = )`` of R survival with its defaults for ``stype`` and
+    ``ctype``. The error adds that of the coefficients (robust where the fit is) to that of the hazards, whose
+    events count as independent, as in R; :func:`standardised_survival` carries clusters and weights through
+    both. Covariates must not change along the curve.
+
+    References
+    ----------
+    .. [1] Therneau and Grambsch (2000), Modeling Survival Data, 10.2 and 10.5; Tsiatis (1981), Annals of
+       Statistics 9, 93-108.
+
+    Examples
+    --------
+    Nobody differs, so all have the hazard of two tied events among four persons: 1/4 + 1/3 (Efron).
+
+    >>> from evalkit.atrisk import AtRisk
+    >>> from evalkit.estimators import cox
+    >>> frame = pd.DataFrame({"weeks": [1, 1, 2, 2], "left": [1, 1, 0, 0], "x": [1.0, 0.0, 1.0, 0.0]})
+    >>> fit = cox(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["x"]))
+    >>> predicted = predict_survival(fit, pd.DataFrame({"x": [0.5]}), weeks=[0.5, 1, 2],
+    ...                              quantity="cumulative_hazard").table
+    >>> predicted["estimate"].round(3).tolist()
+    [0.0, 0.0, 0.583, 0.583]
+    """
+    require_one_of("quantity", quantity, QUANTITIES)
+    require_one_of("conf_type", conf_type, CONF_TYPES if quantity == "survival" else CONF_TYPES[:2])
+    quantile(conf_level)
+    model = _require_baseline(result)
+    x = _covariates(profiles, model)
+    tables = [_curve(model, x[row], code, _name(profiles.index[row], model["groups"][code]), weeks,
+                     (quantity, conf_level, conf_type))
+              for row, code in _wanted(profiles, model["groups"])]
+    options = {"quantity": quantity, "conf_level": conf_level, "conf_type": conf_type,
+               "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
+    return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
+                  estimand=Estimand(name=f"predicted_{quantity}", summary="cox",
+                                    unit="share" if quantity == "survival" else "hazard"),
+                  provenance=Provenance(method="predict_survival",
+                                        options={**options, "model": dict(result.provenance.options)}))
+
+
+def reference_hazard(plan, fit, scale, at_risk):
+    """Return what prediction needs of a fit, for a row whose covariates are the model's means.
+
+    Increments at each event time of the hazard, of its variance with the coefficients known, and of the
+    hazard times the mean covariates at risk (less the model's means); who was at risk, and until when.
+    """
+    q0, q1 = fit.moments[1:3]
+    shift = np.exp(-fit.shift[plan.block_of_time])
+    drift = (fit.s1 * q0[:, None] - fit.d1 * q1[:, None]) * shift[:, None] * scale
+    number = None if at_risk.count is None else at_risk.count[plan.row]
+    return {"reference_hazard": fit.hazard * shift, "reference_variance": q0 * shift**2,
+            "reference_drift": drift,
+            "baseline_n_events": plan.number,
+            "baseline_n_persons": running(plan.first, plan.last, number, len(plan.time)),
+            **_followed(at_risk)}
+
+
+def _followed(at_risk):
+    """Return until when each stratum is followed, and how many rows are there from the start."""
+    start, number = at_risk.entry == 0, at_risk.count
+    if at_risk.strata is None:
+        n_at_start = start.sum(keepdims=True) if number is None else number[start].sum(keepdims=True)
+        return {"follow_up_weeks": at_risk.exit.max(keepdims=True), "n_at_start": n_at_start.astype(float)}
+    end = np.zeros(len(at_risk.strata_labels))
+    np.maximum.at(end, at_risk.strata, at_risk.exit)
+    number = None if number is None else number[start]
+    return {"follow_up_weeks": end, "n_at_start": total(at_risk.strata[start], number, len(end))}
+
+
+def cumulated(model, x, code):
+    """Return the cumulative hazard of covariates ``x`` in one stratum, and its variance, at its events."""
+    at = model["baseline_group"] == code
+    hazard, drift = model["reference_hazard"][at], model["reference_drift"][at]
+    z = _at_times(model, x, at) - model["means"]
+    relative = np.exp(z @ model["estimates"])
+    change = np.cumsum(relative[:, None] * (z * hazard[:, None] - drift), axis=0)
+    variance = np.cumsum(relative**2 * model["reference_variance"][at])
+    return np.cumsum(relative * hazard), variance + ((change @ model["covariance"]) * change).sum(axis=1)
+
+
+def _at_times(model, x, at):
+    """Return the terms at each event time: of an effect that changes, x times its function of time."""
+    if "factor" not in model:
+        return np.broadcast_to(x, (int(at.sum()), len(x)))
+    return x[model["base"]] * model["factor"][at]
+
+
+def _curve(model, x, code, name, weeks, wanted):
+    quantity, conf_level, conf_type = wanted
+    at = model["baseline_group"] == code
+    times, end = model["baseline_time"][at], model["follow_up_weeks"][code]
+    weeks = _weeks(weeks, times, end, model["groups"][code])
+    last = np.searchsorted(times, weeks, side="right")
+    hazard, variance = (np.append(0.0, value)[last] for value in cumulated(model, x, code))
+    n_events = np.append(0.0, np.cumsum(model["baseline_n_events"][at]))[last]
+    estimate, error = hazard, np.sqrt(variance)
+    if quantity == "survival":
+        estimate, error = np.exp(-hazard), np.exp(-hazard) * error
+    limits = share_limits if quantity == "survival" else amount_limits
+    low, high = limits(estimate, error, conf_level, conf_type)
+    n_persons = np.append(model["n_at_start"][code], model["baseline_n_persons"][at])[last]
+    return tidy(term=quantity, group=name, time_weeks=weeks, estimate=estimate, std_error=error, conf_low=low,
+                conf_high=high, n_persons=n_persons, n_events=np.diff(n_events, prepend=0.0))
+
+
+def _weeks(weeks, times, end, group):
+    """Return time 0 and the weeks asked for, or every time at which the curve changes or ends."""
+    if weeks is None:
+        return np.union1d(np.append(0.0, times), end)
+    weeks = np.unique(np.append(0.0, np.atleast_1d(np.asarray(weeks, dtype=float))))
+    if not np.isfinite(weeks).all() or weeks[0] < 0:
+        raise ValueError(f"weeks == {weeks.tolist()}, must be finite and not below 0")
+    if weeks[-1] > end:
+        where = f"stratum {group}: " if group else ""
+        raise EstimationError(f"predict_survival: {where}nobody is followed beyond week {end:g}, asked for "
+                              f"week {weeks[-1]:g}. Ask for earlier weeks; parametric models extrapolate")
+    return weeks
+
+
+def _require_baseline(result):
+    if "reference_hazard" not in result.model:
+        method = result.provenance.method or "unknown origin"
+        raise EstimationError(f"predict_survival: a result of {method} has no baseline hazard to predict "
+                              "from; give a result of cox")
+    return result.model
+
+
+def _covariates(profiles, model):
+    """Read the profiles' covariates in the order of the model's."""
+    terms = model.get("base_terms", model["terms"])
+    missing = [term for term in terms if term not in profiles.columns]
+    unknown = [str(name) for name in profiles.columns if name not in terms and name != "strata"]
+    if missing or unknown or len(profiles) == 0:
+        raise EstimationError(f"predict_survival: profiles: {len(profiles)} rows, missing columns "
+                              f"{', '.join(missing) or 'none'}, unknown columns "
+                              f"{', '.join(unknown) or 'none'}; expected a row for each curve and "
+                              f"the columns {', '.join(terms)}")
+    x = profiles[list(terms)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    bad = [term for term, column in zip(terms, x.T, strict=True) if not np.isfinite(column).all()]
+    if bad:
+        raise EstimationError(f"predict_survival: profiles: {', '.join(bad)}: missing or infinite")
+    return x
+
+
+def _wanted(profiles, groups):
+    """Pair each profile with the strata that it gets a curve in."""
+    if "strata" not in profiles.columns:
+        return [(row, code) for row in range(len(profiles)) for code in range(len(groups))]
+    named = profiles["strata"].astype(str)
+    unknown = sorted(set(named) - set(groups))
+    if unknown:
+        raise EstimationError(f"predict_survival: profiles name {len(unknown)} strata that the model "
+                              f"does not have; it has {', '.join(groups)}")
+    return [(row, groups.index(label)) for row, label in enumerate(named)]
+
+
+def _name(profile, group):
+    return f"{profile}, {group}" if group else str(profile)
