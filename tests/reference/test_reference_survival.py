@@ -224,7 +224,7 @@ def test_cox_baseline_equals_basehaz(ties):
 )
 def test_log_rank_equals_r(case, columns, within):
     name, wanted = expected(f"log_rank_{case}")
-    answer = log_rank(at_risk_of(name, columns), within=None if within is None else frame_of(name)[within])
+    answer = log_rank(at_risk_of(name, columns), stratify=None if within is None else frame_of(name)[within])
     assert answer.table["term"].tolist() == wanted["term"].tolist()
     assert worst(answer.table["estimate"], wanted["estimate"]) < 1e-6
 

@@ -12,19 +12,21 @@ from evalkit.estimators.competing import aalen_johansen
 from evalkit.estimators.cox import cox, hazard_ratios
 from evalkit.estimators.discrete import discrete_hazard, piecewise_exponential, predict_hazard
 from evalkit.estimators.multistate import occupation_influence, state_occupation
-from evalkit.estimators.nonparametric import kaplan_meier, nelson_aalen
+from evalkit.estimators.nonparametric import kaplan_meier, nelson_aalen, survival_quantiles
 from evalkit.estimators.panel import difference_in_differences, synthetic_control, synthetic_did
 from evalkit.estimators.panel_data import Panel
 from evalkit.estimators.panel_inference import placebo_inference, placebo_rank, smallest_detectable_effect
 from evalkit.estimators.parametric import parametric
 from evalkit.estimators.resample import bootstrap
+from evalkit.estimators.residual import residual_time
 from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
     "Panel", "aalen_johansen", "balance", "bootstrap", "cox", "difference_in_differences",
-    "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank", "nelson_aalen",
-    "occupation_influence", "parametric", "piecewise_exponential", "placebo_inference", "placebo_rank",
-    "predict_hazard", "propensity_scores", "propensity_weights", "restricted_mean",
-    "smallest_detectable_effect", "state_occupation", "synthetic_control", "synthetic_did",
+    "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank", "nelson_aalen", "occupation_influence",
+    "parametric", "piecewise_exponential", "placebo_inference", "placebo_rank", "predict_hazard",
+    "propensity_scores", "propensity_weights", "residual_time", "restricted_mean",
+    "smallest_detectable_effect", "state_occupation", "survival_quantiles", "synthetic_control",
+    "synthetic_did",
 ]

@@ -121,6 +121,14 @@ def n_at_start(grid, start_weeks=0.0):
     return total(grid.stratum[start], number, len(grid.labels))
 
 
+def persons_of(grid):
+    """Count the persons of each stratum."""
+    rows = grid.rows
+    first = np.arange(rows.n_rows) if rows.person is None else \
+        np.unique(_within_strata(rows.person, rows), return_index=True)[1]
+    return total(grid.stratum[first], None if rows.count is None else rows.count[first], len(grid.labels))
+
+
 def unobserved(grid, start_weeks=0.0):
     """Return the gaps in which nobody of a stratum is at risk before its end: [group, from, to] each.
 

@@ -1,15 +1,19 @@
 """Curves without a model: survival, cumulative hazard, and the weeks by which given shares have left."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, event_codes, is_robust, require_clusters
-from evalkit.estimators._grid import grid_of_strata, n_at_start, unobserved
+from evalkit.estimators._grid import grid_of_strata, n_at_start, persons_of, unobserved
 from evalkit.estimators._influence import hazard_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, share_limits
 from evalkit.result import Estimand, Provenance, Result, tidy
+
+# How near a step of the curve must be to a level to lie on it; as in R.
+FLAT = 1.5e-8
 
 
 def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robust=None, start_weeks=0.0):
@@ -127,6 +131,97 @@ def nelson_aalen(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
                "start_weeks": start_weeks}
     estimand = Estimand(name="cumulative_hazard", summary="cumulative_hazard", unit="hazard")
     return _answer("nelson_aalen", estimand, table, grid, hazard, options)
+
+
+def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_level=0.95, conf_type="log",
+                       robust=None, start_weeks=0.0):
+    """Estimate the weeks by which given shares have had the event, by stratum.
+
+    Parameters
+    ----------
+    at_risk : AtRisk
+        Without ``state``; its strata are the groups.
+    probs : float or sequence of float
+        Shares that have had the event, between 0 and 1; 0.5 is the median.
+    cause, conf_level, conf_type, robust, start_weeks
+        As in :func:`kaplan_meier`.
+
+    Returns
+    -------
+    Result
+        Kind ``model``: a row ``quantile[p]`` for each group and share, ``estimate`` in weeks (from week 0, also
+        with ``start_weeks``), missing where the curve does not fall so far; limits likewise. ``std_error`` is
+        missing: the limits are found without one. ``diagnostics["lowest_survival"]`` says, by group, how far
+        the curve falls.
+
+    Raises
+    ------
+    EstimationError
+        As :func:`kaplan_meier`.
+
+    Notes
+    -----
+    The week at which S falls to 1 - p or below. Where S equals 1 - p (to 1.5e-8) between two weeks, the middle of
+    that step (to the end of follow-up, if it is the last). The limits are the same of the curve's
+    lower and upper limit (Brookmeyer and Crowley 1982): ``quantile(survfit(...), probs)`` of R survival. Where a
+    limit rises again (few at risk) its first crossing counts here; R sorts the limits first.
+
+    References
+    ----------
+    .. [1] Brookmeyer and Crowley (1982), Biometrics 38, 29-41.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from evalkit.atrisk import AtRisk
+    >>> frame = pd.DataFrame({"weeks": [1, 2, 2, 4], "left": [1, 1, 0, 0]})
+    >>> answer = survival_quantiles(AtRisk.from_frame(frame, exit="weeks", event="left"), probs=[0.1, 0.5])
+    >>> answer.table["estimate"].tolist()
+    [1.0, 3.0]
+    """
+    require_one_of("conf_type", conf_type, CONF_TYPES)
+    probs = _shares(probs)
+    grid, robust = _grid(at_risk, cause, robust, start_weeks)
+    refuse_early_end(grid)
+    survival, error = product_limit(grid, robust)
+    limits = share_limits(survival, error, conf_level, conf_type)
+    estimate, low, high = (_crossings(grid, curve, 1 - probs) for curve in (survival, *limits))
+    groups = np.repeat(np.array(grid.labels, dtype=object), len(probs))
+    table = tidy(term=[f"quantile[{p:g}]" for _ in grid.labels for p in probs], group=groups, estimate=estimate,
+                 conf_low=low, conf_high=high, n_persons=np.repeat(persons_of(grid), len(probs)),
+                 n_events=np.repeat(np.add.reduceat(grid.n_events[:, 0], grid.starts[:-1]), len(probs)))
+    lowest = survival[grid.starts[1:] - 1]
+    options = {"probs": probs.tolist(), "cause": cause, "conf_level": conf_level, "conf_type": conf_type,
+               "robust": robust, "start_weeks": start_weeks}
+    return Result(kind="model", table=table,
+                  model={"terms": tuple(table["term"]), "groups": tuple(groups), "estimates": estimate},
+                  estimand=Estimand(name="survival_quantiles", summary="survival_quantiles", unit="weeks"),
+                  provenance=Provenance(method="survival_quantiles", options=options),
+                  diagnostics={"lowest_survival": dict(zip(grid.labels, lowest.tolist(), strict=True)),
+                               "unobserved_weeks": unobserved(grid, start_weeks)})
+
+
+def _shares(probs):
+    shares = np.atleast_1d(np.asarray(probs, dtype=float))
+    if not (len(shares) and ((shares > 0) & (shares < 1)).all()):
+        raise ValueError(f"probs == {probs!r}, must be shares between 0 and 1")
+    return shares
+
+
+def _crossings(grid, curve, levels):
+    """Return the times at which each stratum's curve falls to each level, in one line."""
+    return np.concatenate([_crossing(grid.times[start:stop], curve[start:stop], levels)
+                           for start, stop in pairwise(grid.starts)])
+
+
+def _crossing(times, curve, levels):
+    # A curve that rises again stays as low as it has been; a missing one has not fallen.
+    lowest = -np.fmin.accumulate(np.where(np.isnan(curve), np.inf, curve))
+    reached = np.searchsorted(lowest, -(levels + FLAT), side="left")
+    below = np.searchsorted(lowest, -(levels - FLAT), side="right")
+    ended = (below == len(times)) & ~np.isnan(curve[-1])
+    after = np.where(ended, times[-1], np.append(times, np.nan)[below])
+    return (np.append(times, np.nan)[reached] + after) / 2
 
 
 def product_limit(grid, robust):
