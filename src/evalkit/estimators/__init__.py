@@ -9,7 +9,16 @@ Comparison persons: `propensity_weights`, `balance`.
 
 from evalkit.estimators.comparison import log_rank
 from evalkit.estimators.competing import aalen_johansen
-from evalkit.estimators.cox import cox, hazard_ratios
+from evalkit.estimators.cox import (
+    concordance,
+    cox,
+    hazard_ratios,
+    predict_survival,
+    proportionality_test,
+    residuals,
+    standardised_contrasts,
+    standardised_survival,
+)
 from evalkit.estimators.discrete import discrete_hazard, piecewise_exponential, predict_hazard
 from evalkit.estimators.multistate import occupation_influence, state_occupation
 from evalkit.estimators.nonparametric import kaplan_meier, nelson_aalen, survival_quantiles
@@ -23,10 +32,11 @@ from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
-    "Panel", "aalen_johansen", "balance", "bootstrap", "cox", "difference_in_differences",
-    "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank", "nelson_aalen", "occupation_influence",
-    "parametric", "piecewise_exponential", "placebo_inference", "placebo_rank", "predict_hazard",
-    "propensity_scores", "propensity_weights", "residual_time", "restricted_mean",
-    "smallest_detectable_effect", "state_occupation", "survival_quantiles", "synthetic_control",
-    "synthetic_did",
+    "Panel", "aalen_johansen", "balance", "bootstrap", "concordance", "cox", "difference_in_differences",
+    "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank", "nelson_aalen",
+    "occupation_influence", "parametric", "piecewise_exponential", "placebo_inference", "placebo_rank",
+    "predict_hazard", "predict_survival", "propensity_scores", "propensity_weights",
+    "proportionality_test", "residual_time", "residuals", "restricted_mean",
+    "smallest_detectable_effect", "standardised_contrasts", "standardised_survival", "state_occupation",
+    "survival_quantiles", "synthetic_control", "synthetic_did",
 ]
