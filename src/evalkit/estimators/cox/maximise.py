@@ -21,7 +21,7 @@ LARGE, PART, ONE_IN = 100_000, 20_000, 20
 PART_EVENTS, PART_ENOUGH = 50, 1e-2
 
 
-def maximise(likelihood, start, terms, root=None, enough=ENOUGH):
+def maximise(likelihood, start, terms, root=None, enough=ENOUGH, name="cox"):
     """Climb to the maximum of a concave log likelihood.
 
     Parameters
@@ -35,6 +35,8 @@ def maximise(likelihood, start, terms, root=None, enough=ENOUGH):
     root : ndarray, optional
         Turns the information at zero into the identity; where given, a likelihood that flattens out is
         refused.
+    name : str
+        Of the model, for errors.
 
     Returns
     -------
@@ -50,11 +52,11 @@ def maximise(likelihood, start, terms, root=None, enough=ENOUGH):
         beta, fit = _ascend(likelihood, beta, change, fit)
         # Before the next step: on a flat likelihood it would be a step into rounding errors.
         if root is not None:
-            _require_maximum(fit, root, terms)
+            _require_maximum(fit, root, terms, name)
         if is_last:
             return beta, fit, step
     last = ", ".join(f"{term} {value:.3g}" for term, value in zip(terms, fit.gradient, strict=True))
-    raise EstimationError(f"cox: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): "
+    raise EstimationError(f"{name}: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): "
                           f"{last}. Look for extreme covariate values, or leave covariates out")
 
 
@@ -70,20 +72,20 @@ def beginning(plan, null):
     return (beta, fit) if fit.value >= null.value else (np.zeros(len(beta)), null)
 
 
-def require_variation(information, n_died, terms):
+def require_variation(information, n_died, terms, name="cox"):
     """Refuse covariates that carry no information of their own, by name."""
     size = np.diag(information)
     flat = size <= REDUNDANT * n_died
     if flat.any():
         names = ", ".join(term for term, bad in zip(terms, flat, strict=True) if bad)
-        raise EstimationError(f"cox: {names}: constant among the persons at risk (within strata) at every "
+        raise EstimationError(f"{name}: {names}: constant among the persons at risk (within strata) at every "
                               "event; leave out")
     correlation = information / np.sqrt(np.outer(size, size))
     for k in range(1, len(terms)):
         weights = np.linalg.solve(correlation[:k, :k], correlation[:k, k])
         if 1 - correlation[k, :k] @ weights < REDUNDANT:
             others = ", ".join(terms[j] for j in range(k) if abs(weights[j]) > 1e-6)
-            raise EstimationError(f"cox: {terms[k]} is a combination of {others}; leave one of them out")
+            raise EstimationError(f"{name}: {terms[k]} is a combination of {others}; leave one of them out")
 
 
 def root_of(information):
@@ -134,7 +136,7 @@ def _ascend(likelihood, beta, change, fit):
     return beta, fit
 
 
-def _require_maximum(fit, root, terms):
+def _require_maximum(fit, root, terms, name):
     """Refuse a likelihood that has flattened out: some combination of covariates separates the events.
 
     ``root`` turns the information at zero into the identity, so that the smallest eigenvalue is what is left
@@ -145,7 +147,7 @@ def _require_maximum(fit, root, terms):
         return
     loading = np.abs(root.T @ direction[:, 0]) / np.sqrt(np.diag(root.T @ root))
     names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.3 * loading.max())
+    penalty = "Ask for firth=True (a penalty under which a maximum exists), join" if name == "cox" else "Join"
     raise EstimationError(
-        f"cox: {names}: separates those with the event from those without, so the likelihood has no maximum "
-        "and the ratio would be 0 or infinite. Ask for firth=True (a penalty under which a maximum exists), "
-        "join categories, leave the covariate out, or make it a stratum")
+        f"{name}: {names}: separates those with the event from those without, so the likelihood has no maximum "
+        f"and the ratio would be 0 or infinite. {penalty} categories, leave the covariate out, or make it a stratum")
