@@ -1,6 +1,7 @@
 """Estimators: data in (`AtRisk` or a `Panel`), a `Result` out.
 
 Curves: `kaplan_meier`, `nelson_aalen`, `aalen_johansen`. Weeks: `restricted_mean`, `state_occupation`.
+Movements between states: `transition_probabilities`, `markov_test`, `transition_cox`.
 Comparisons: `log_rank`, `cox`, `hazard_ratios`. Models of time: `parametric`,
 `discrete_hazard`, `piecewise_exponential`.
 One treated unit: `difference_in_differences`, `synthetic_control`, `synthetic_did`.
@@ -20,7 +21,13 @@ from evalkit.estimators.cox import (
     standardised_survival,
 )
 from evalkit.estimators.discrete import discrete_hazard, piecewise_exponential, predict_hazard
-from evalkit.estimators.multistate import occupation_influence, state_occupation
+from evalkit.estimators.multistate import (
+    markov_test,
+    occupation_influence,
+    state_occupation,
+    transition_cox,
+    transition_probabilities,
+)
 from evalkit.estimators.nonparametric import kaplan_meier, nelson_aalen, survival_quantiles
 from evalkit.estimators.panel import difference_in_differences, synthetic_control, synthetic_did
 from evalkit.estimators.panel_data import Panel
@@ -33,10 +40,10 @@ from evalkit.estimators.weighting import balance, propensity_scores, propensity_
 
 __all__ = [
     "Panel", "aalen_johansen", "balance", "bootstrap", "concordance", "cox", "difference_in_differences",
-    "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank", "nelson_aalen",
+    "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank", "markov_test", "nelson_aalen",
     "occupation_influence", "parametric", "piecewise_exponential", "placebo_inference", "placebo_rank",
     "predict_hazard", "predict_survival", "propensity_scores", "propensity_weights",
-    "proportionality_test", "residual_time", "residuals", "restricted_mean",
-    "smallest_detectable_effect", "standardised_contrasts", "standardised_survival", "state_occupation",
-    "survival_quantiles", "synthetic_control", "synthetic_did",
+    "proportionality_test", "residual_time", "residuals", "restricted_mean", "smallest_detectable_effect",
+    "standardised_contrasts", "standardised_survival", "state_occupation", "survival_quantiles",
+    "synthetic_control", "synthetic_did", "transition_cox", "transition_probabilities",
 ]
