@@ -17,12 +17,14 @@ from evalkit.estimators._counting import (
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
 from evalkit.estimators.cox.maximise import beginning, maximise, require_variation, root_of
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
+from evalkit.estimators.cox.penalty import climb, firth_likelihood, profiled, ridge_likelihood, ridge_weights
 from evalkit.estimators.cox.predict import reference_hazard
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
-def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
-    """Estimate log hazard ratios by Cox's partial likelihood.
+def cox(at_risk, *, ties="efron", cause=None, offset=None, ridge=None, ridge_scale=True, firth=False,
+        conf_level=0.95, robust=None):
+    """Estimate log hazard ratios by Cox's partial likelihood, penalised if so asked.
 
     Parameters
     ----------
@@ -32,6 +34,13 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
         Approximation where several events fall in one week.
     cause, conf_level
         As in :func:`kaplan_meier`.
+    offset : array_like, optional
+        Of each row: added to its log hazard with coefficient 1.
+    ridge : float or dict, optional
+        theta: subtracts theta / 2 beta**2, with ``ridge_scale`` times the covariate's variance. A dict names
+        the penalised terms.
+    firth : bool
+        Add half the log determinant of the information: a maximum under separation, less bias with few events.
     robust : bool, optional
         Errors by cluster (else person) from score residuals. Default: where there is a cluster, a weight
         other than 1, or a person with several events.
@@ -41,9 +50,8 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
     Result
         Kind ``model``: one row per term, ``estimate`` the log hazard ratio (:func:`hazard_ratios` turns it).
         ``model``: terms, estimates, covariance, covariance_naive, means, n_term (persons on the rarer side of
-        a 0/1 covariate) and the cumulative baseline hazard at all covariates 0 (baseline_time,
-        baseline_hazard, baseline_group, groups). ``diagnostics``: log likelihoods, likelihood-ratio, score
-        and Wald tests.
+        a 0/1 covariate), and what :func:`predict_survival` reads, the cumulated hazard at covariates 0 among
+        it. ``diagnostics``: log likelihoods, likelihood-ratio, score and Wald tests, ``df`` (effective).
 
     Raises
     ------
@@ -53,10 +61,8 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
 
     Notes
     -----
-    Equals ``coxph(Surv(entry, exit, event) ~ ... + strata(), ties = , cluster = )`` of R survival (Therneau
-    and Grambsch 2000, 3.1, 3.3, 7.1). ``count`` k is k rows; ``weight`` is R's ``weights``: tied events share
-    their mean weight under Efron. Score and likelihood-ratio tests assume independent rows, the Wald test
-    uses the errors shown. Cost is linear in the rows, clusters or not.
+    ``coxph`` of R survival and ``coxphf`` (see docs/methods/cox.md for what differs). ``count`` k is k rows;
+    ``weight`` is R's ``weights``. Under Firth limits and p-values are those of the penalised profile.
 
     Examples
     --------
@@ -71,13 +77,18 @@ def cox(at_risk, *, ties="efron", cause=None, conf_level=0.95, robust=None):
     2.5616
     """
     require_one_of("ties", ties, ("efron", "breslow"))
+    if firth and ridge is not None:
+        raise ValueError("firth and ridge are two penalties, choose one")
     quantile(conf_level)
     events = event_codes(at_risk, cause)
     _require_something(at_risk, events)
     robust = is_robust(at_risk, robust)
-    model, diagnostics = _fit(at_risk, events, ties, robust)
-    options = {"ties": ties, "cause": cause, "conf_level": conf_level, "robust": robust}
-    return Result(kind="model", table=_table(model, at_risk, events, conf_level), model=model,
+    penalty = "firth" if firth else None if ridge is None else ridge_weights(at_risk, ridge, ridge_scale)
+    model, diagnostics, limits = _fit(at_risk, events, ties, _offset(offset, at_risk), penalty,
+                                      robust, conf_level)
+    options = {"ties": ties, "cause": cause, "offset": offset is not None, "ridge": ridge,
+               "ridge_scale": ridge_scale, "firth": firth, "conf_level": conf_level, "robust": robust}
+    return Result(kind="model", table=_table(model, at_risk, events, limits), model=model,
                   diagnostics={**diagnostics, "ties": ties},
                   provenance=Provenance(method="cox", options=options),
                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))
@@ -104,25 +115,55 @@ def hazard_ratios(result):
     return replace(result, table=table, estimand=estimand)
 
 
-def _fit(at_risk, events, ties, robust):
-    """Maximise on scaled covariates; return model and diagnostics on the covariates' own scale."""
-    plan, mean, scale = design(at_risk, events, ties)
+def _fit(at_risk, events, ties, offset, penalty, robust, conf_level):
+    """Maximise on scaled covariates; return model, diagnostics and limits on the covariates' own scale."""
+    plan, mean, scale = design(at_risk, events, ties, offset)
     null = evaluate(plan, np.zeros(len(at_risk.terms)))
     require_variation(null.information, len(plan.died), at_risk.terms)
-    beta, fit, steps = maximise(lambda beta: evaluate(plan, beta), beginning(plan, null), at_risk.terms,
-                                root_of(null.information))
-    naive = covariance = np.linalg.inv(fit.information)
+    beta, top, steps, climbed = _climb(plan, null, at_risk.terms, scale, penalty)
+    fit = top if penalty is None else top.fit
+    naive = covariance = np.linalg.inv(top.information)
     if robust:
         require_clusters(at_risk)
         covariance = _between_units(at_risk, plan, fit, naive)
-    clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
-    diagnostics = {**_tests(null, fit, beta, covariance), "steps": steps, "clusters": clusters,
-                   "strata_with_events": int(plan.block_of_time[-1]) + 1}
     unscale = np.outer(scale, scale)
-    return {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
-            "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk),
-            **_baseline(plan, fit, mean @ (beta / scale), at_risk),
-            **reference_hazard(plan, fit, scale, at_risk)}, diagnostics
+    model = {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
+             "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk),
+             **_baseline(plan, fit, mean @ (beta / scale), at_risk),
+             **reference_hazard(plan, fit, scale, at_risk)}
+    diagnostics = {**_tests(null, fit, beta, covariance, float(np.trace(fit.information @ naive))),
+                   "steps": steps, "strata_with_events": int(plan.block_of_time[-1]) + 1,
+                   **_clusters(at_risk, robust)}
+    if penalty is None or robust or isinstance(penalty, np.ndarray):
+        return model, diagnostics, _wald_limits(model, conf_level)
+    low, high, p_value = profiled(climbed, beta, top, at_risk.terms, conf_level)
+    at_zero = climbed(np.zeros(len(beta)))
+    diagnostics |= _likelihood_ratio(2 * (top.value - at_zero.value), len(beta))
+    return model, diagnostics, {"conf_low": low / scale, "conf_high": high / scale, "p_value": p_value}
+
+
+def _climb(plan, null, terms, scale, penalty):
+    """Return the coefficients at the maximum, the likelihood there, steps, and the likelihood climbed."""
+    if penalty is None:
+        def likelihood(beta):
+            return evaluate(plan, beta)
+        return *maximise(likelihood, beginning(plan, null), terms, root_of(null.information)), likelihood
+    likelihood = firth_likelihood(plan) if isinstance(penalty, str) \
+        else ridge_likelihood(plan, penalty / scale**2)
+    return *climb(likelihood, np.zeros(len(terms)), terms), likelihood
+
+
+def _offset(offset, at_risk):
+    if offset is None:
+        return None
+    offset = np.asarray(offset, dtype=float)
+    if offset.shape != (at_risk.n_rows,):
+        raise ValueError(f"offset has shape {offset.shape}, must have one value for each of "
+                         f"{at_risk.n_rows} rows")
+    if not np.isfinite(offset).all():
+        raise EstimationError(f"cox: offset: {int((~np.isfinite(offset)).sum())} of {len(offset)} rows are "
+                              "missing or infinite; leave these rows out")
+    return offset
 
 
 def _require_something(at_risk, events):
@@ -138,18 +179,36 @@ def _between_units(at_risk, plan, fit, naive):
     """Add up the influence of the rows of each unit, and square."""
     units = units_of(at_risk)
     code, weight = units.code[plan.row], units.weight[plan.row]
-    sums = np.column_stack([total(code, weight * score, len(units.copies)) for score in score_columns(plan, fit)])
-    influence = sums @ naive
-    return influence.T @ (influence * units.copies[:, None])
+    sums = np.empty((len(naive), len(units.copies)))
+    for of_units, score in zip(sums, score_columns(plan, fit), strict=True):
+        of_units[:] = total(code, weight * score, len(units.copies))
+    return naive @ ((sums * units.copies) @ sums.T) @ naive
 
 
-def _tests(null, fit, beta, covariance):
-    statistics = {"likelihood_ratio": 2 * (fit.value - null.value),
-                  "score": float(null.gradient @ np.linalg.solve(null.information, null.gradient)),
-                  "wald": _wald(beta, covariance)}
-    tests = {f"{name}_chi_square": value for name, value in statistics.items()}
-    tests |= {f"{name}_p_value": chi_square(value, len(beta)) for name, value in statistics.items()}
-    return {"log_likelihood_null": null.value, "log_likelihood": fit.value, "df": len(beta), **tests}
+def _clusters(at_risk, robust):
+    """Count the clusters, and say where they are too few to carry errors for all terms."""
+    if at_risk.cluster is None:
+        return {"clusters": None}
+    clusters = int(np.count_nonzero(np.bincount(at_risk.cluster)))
+    if not robust or clusters > len(at_risk.terms):
+        return {"clusters": clusters}
+    return {"clusters": clusters,
+            "warning": f"{clusters} clusters for {len(at_risk.terms)} terms: errors between so few clusters are "
+                       "too small, and no Wald test of all terms exists"}
+
+
+def _tests(null, fit, beta, covariance, df):
+    """Return likelihoods and tests; ``df`` is less than the number of terms under a ridge."""
+    score = float(null.gradient @ np.linalg.solve(null.information, null.gradient))
+    wald = _wald(beta, covariance)
+    return {"log_likelihood_null": null.value, "log_likelihood": fit.value, "df": df,
+            **_likelihood_ratio(2 * (fit.value - null.value), df),
+            "score_chi_square": score, "score_p_value": chi_square(score, len(beta)),
+            "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta))}
+
+
+def _likelihood_ratio(statistic, df):
+    return {"likelihood_ratio_chi_square": float(statistic), "likelihood_ratio_p_value": chi_square(statistic, df)}
 
 
 def _wald(beta, covariance):
@@ -168,13 +227,17 @@ def _baseline(plan, fit, at_mean, at_risk):
             "baseline_group": plan.stratum, "groups": at_risk.strata_labels or ("",)}
 
 
-def _table(model, at_risk, events, conf_level):
+def _wald_limits(model, conf_level):
     estimate, error = model["estimates"], np.sqrt(np.diag(model["covariance"]))
     # Clusters that all agree leave a robust error of rounding only; a p-value of it would be noise.
     is_real = error > 1e-7 * np.sqrt(np.diag(model["covariance_naive"]))
     z = np.divide(estimate, error, out=np.full(len(error), np.nan), where=is_real)
     margin = quantile(conf_level) * error
+    return {"conf_low": estimate - margin, "conf_high": estimate + margin, "p_value": two_sided(z)}
+
+
+def _table(model, at_risk, events, limits):
     n_events = row_counts(at_risk)[events > 0].sum()
-    return tidy(term=list(model["terms"]), estimate=estimate, std_error=error, conf_low=estimate - margin,
-                conf_high=estimate + margin, p_value=two_sided(z), n_persons=at_risk.n_persons,
+    return tidy(term=list(model["terms"]), estimate=model["estimates"],
+                std_error=np.sqrt(np.diag(model["covariance"])), **limits, n_persons=at_risk.n_persons,
                 n_events=n_events)

@@ -21,7 +21,7 @@ LARGE, PART, ONE_IN = 100_000, 20_000, 20
 PART_EVENTS, PART_ENOUGH = 50, 1e-2
 
 
-def maximise(likelihood, start, terms, root=None, enough=ENOUGH, name="cox"):
+def maximise(likelihood, start, terms, root=None, enough=ENOUGH, steps=None, name="cox"):
     """Climb to the maximum of a concave log likelihood.
 
     Parameters
@@ -35,6 +35,8 @@ def maximise(likelihood, start, terms, root=None, enough=ENOUGH, name="cox"):
     root : ndarray, optional
         Turns the information at zero into the identity; where given, a likelihood that flattens out is
         refused.
+    enough, steps : float, int
+        Expected gain at which the last step is taken, and how many steps may be taken (`MAX_STEPS`).
     name : str
         Of the model, for errors.
 
@@ -44,7 +46,8 @@ def maximise(likelihood, start, terms, root=None, enough=ENOUGH, name="cox"):
         ``fit`` is the likelihood at ``beta``, or a step of less than `NEGLIGIBLE` before it.
     """
     beta, fit = start
-    for step in range(1, MAX_STEPS + 1):
+    steps = MAX_STEPS if steps is None else steps
+    for step in range(1, steps + 1):
         change = np.linalg.solve(fit.information, fit.gradient)
         is_last = fit.gradient @ change < enough
         if is_last and np.abs(change).max() < NEGLIGIBLE:
@@ -56,7 +59,7 @@ def maximise(likelihood, start, terms, root=None, enough=ENOUGH, name="cox"):
         if is_last:
             return beta, fit, step
     last = ", ".join(f"{term} {value:.3g}" for term, value in zip(terms, fit.gradient, strict=True))
-    raise EstimationError(f"{name}: no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): "
+    raise EstimationError(f"{name}: no convergence in {steps} steps; last gradient (of scaled covariates): "
                           f"{last}. Look for extreme covariate values, or leave covariates out")
 
 

@@ -124,15 +124,16 @@ def placed(*, row, x, weight, number, first, last, dies, time, stratum, offset, 
                   ties=breslow(deaths))
     if ties == "breslow":
         return plan
-    s0, _, d0, _ = _sums(replace(plan, x=x[:, :0]), weight)
-    return replace(plan, ties=efron(counts, deaths, d0 / s0))
+    (at_risk,), (dying,) = sums(plan, weight, (None,))
+    return replace(plan, ties=efron(counts, deaths, dying / at_risk))
 
 
 def evaluate(plan, beta):
     """Return the log partial likelihood with its derivatives (Therneau and Grambsch 2000, 3.1 and 3.3)."""
     relative, shift = _relative_hazard(plan, beta)
     weighted = relative * plan.weight if plan.is_weighted else relative
-    s0, s1, d0, d1 = _sums(plan, weighted)
+    (s0, *s1), (d0, *d1) = sums(plan, weighted, (None, *plan.x.T))
+    s1, d1 = np.array(s1).T, np.array(d1).T
     ties = plan.ties if plan.ties.hold_for(s0, d0) else plan.ties.term_by_term(plan.number)
     bottom = s0[ties.at] - ties.part * d0[ties.at]
     inverse = ties.share / bottom
@@ -235,21 +236,25 @@ def _relative_hazard(plan, beta):
     return np.exp(eta, out=eta), shift
 
 
-def _sums(plan, weighted):
-    """Sum hazards, and covariates times hazards, over those at risk and over those who die at each time.
+def sums(plan, weighted, columns):
+    """Sum columns, times the hazards of rows, over those at risk and over those who die at each time.
 
-    Summed from the last time back: who has not left is at risk, unless yet to enter.
+    Summed from the last time back: who has not left is at risk, unless yet to enter. A column None is 1.
+
+    Returns
+    -------
+    at_risk, dying : ndarray of float, shape (n_columns, n_times)
     """
-    n_times, n_terms = len(plan.time), plan.x.shape[1]
-    at_risk, dying = np.empty((n_terms + 1, n_times)), np.empty((n_terms + 1, n_times))
+    n_times = len(plan.time)
+    at_risk, dying = np.empty((len(columns), n_times)), np.empty((len(columns), n_times))
     value = np.empty_like(weighted)
-    for k in range(n_terms + 1):
-        in_cell = plan.cells.sums(weighted if k == n_terms else np.multiply(weighted, plan.x.T[k], out=value))
+    for k, column in enumerate(columns):
+        in_cell = plan.cells.sums(weighted if column is None else np.multiply(weighted, column, out=value))
         leaving = total(plan.cells.end, in_cell, 2 * n_times).reshape(2, n_times)
         entering = total(plan.cells.first, in_cell, n_times + 1)
         dying[k] = leaving[1]
         at_risk[k] = np.cumsum((leaving.sum(axis=0) - entering[1:])[::-1])[::-1]
-    return at_risk[-1], at_risk[:-1].T, dying[-1], dying[:-1].T
+    return at_risk, dying
 
 
 def _expected(plan, hazard, correction):
