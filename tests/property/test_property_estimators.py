@@ -28,17 +28,21 @@ CALLS = {
     "discrete_hazard": {"duration": None},
     "kaplan_meier": {},
     "log_rank": {},
+    "mixture_cure": {"start": "moments"},
     "nelson_aalen": {},
-    "parametric": {},
+    "parametric": {"start": "moments"},
     "piecewise_exponential": {"breaks": [2]},
     "restricted_mean": {"horizon_weeks": 4},
+    "royston_parmar": {"df": 2, "start": "moments"},
     "state_occupation": {"horizon_weeks": [3, 6], "at_weeks": 4},
 }
 ARRAYS = {"occupation_influence"}
 # Takes another estimator and draws: asked in its own tests.
 DRAWN = {"bootstrap"}
-# Fitted by lifelines, at its own tolerance and pace: asked on the fixed table only.
-LOOSE = {"parametric"}
+# Have one baseline: groups are covariates.
+UNSTRATIFIED = {"mixture_cure", "parametric", "royston_parmar"}
+# A cured share needs a plateau, which drawn rows seldom have: asked on the fixed table only.
+LOOSE = {"mixture_cure"}
 EXACT = sorted(set(CALLS) - LOOSE)
 
 
@@ -112,7 +116,7 @@ def a_rich_frame():
 
 def table_of(name, frame, **more):
     columns = {**COLUMNS_OF, "strata": "group", **more}
-    if name == "parametric":
+    if name in UNSTRATIFIED:
         del columns["strata"]
     if name == "state_occupation":
         columns["state"] = "state"
@@ -176,6 +180,7 @@ def test_order_and_splits_and_weights_of_one_change_nothing(name, data):
 
 
 @pytest.mark.parametrize("name", sorted(set(EXACT) - {"state_occupation"}))
+@pytest.mark.filterwarnings("ignore:.*3 clusters for")
 @SOME
 @given(frame=rows())
 def test_cells_equal_rows(name, frame):

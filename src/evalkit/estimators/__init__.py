@@ -32,18 +32,28 @@ from evalkit.estimators.nonparametric import kaplan_meier, nelson_aalen, surviva
 from evalkit.estimators.panel import difference_in_differences, synthetic_control, synthetic_did
 from evalkit.estimators.panel_data import Panel
 from evalkit.estimators.panel_inference import placebo_inference, placebo_rank, smallest_detectable_effect
-from evalkit.estimators.parametric import parametric
-from evalkit.estimators.resample import bootstrap
+from evalkit.estimators.parametric import (
+    cured_share,
+    mixture_cure,
+    parametric,
+    parametric_mean,
+    parametric_quantiles,
+    predict_parametric,
+    royston_parmar,
+)
 from evalkit.estimators.residual import residual_time
+from evalkit.estimators.resample import bootstrap
 from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
-    "Panel", "aalen_johansen", "balance", "bootstrap", "concordance", "cox", "difference_in_differences",
-    "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank", "markov_test", "nelson_aalen",
-    "occupation_influence", "parametric", "piecewise_exponential", "placebo_inference", "placebo_rank",
-    "predict_hazard", "predict_survival", "propensity_scores", "propensity_weights",
-    "proportionality_test", "residual_time", "residuals", "restricted_mean", "smallest_detectable_effect",
-    "standardised_contrasts", "standardised_survival", "state_occupation", "survival_quantiles",
-    "synthetic_control", "synthetic_did", "transition_cox", "transition_probabilities",
+    "Panel", "aalen_johansen", "balance", "bootstrap", "concordance", "cox", "cured_share",
+    "difference_in_differences", "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank",
+    "markov_test", "mixture_cure", "nelson_aalen", "occupation_influence", "parametric",
+    "parametric_mean", "parametric_quantiles", "piecewise_exponential", "placebo_inference",
+    "placebo_rank", "predict_hazard", "predict_parametric", "predict_survival", "propensity_scores",
+    "propensity_weights", "proportionality_test", "residual_time", "residuals", "restricted_mean",
+    "royston_parmar", "smallest_detectable_effect", "standardised_contrasts", "standardised_survival",
+    "state_occupation", "survival_quantiles", "synthetic_control", "synthetic_did", "transition_cox",
+    "transition_probabilities",
 ]

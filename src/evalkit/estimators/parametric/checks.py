@@ -88,11 +88,12 @@ def _require_variation(at_risk, method):
 
 def _refuse(loading, names, model):
     chosen = [name for name, size in zip(names, loading, strict=True) if size > 0.3 * loading.max()]
-    slopes = [name for name in chosen if not name.endswith(model.intercept)]
-    if not slopes:
+    slopes = [name for name in chosen if not name.endswith(model.intercept)] or chosen
+    if chosen[0].startswith("incidence:"):
         raise EstimationError(
-            f"{model.method}: {chosen[0]}: the likelihood rises for ever along it. A cured share that runs "
-            "to 0 or 1 says that these data show no plateau: use parametric(), or follow persons longer")
+            f"{model.method}: {', '.join(slopes)}: the cured share runs to 0 or 1 along it, as these data "
+            "show no plateau (or all leave, or nobody). Leave it out of incidence, use parametric(), or "
+            "follow persons longer")
     raise EstimationError(
         f"{model.method}: {', '.join(slopes)}: separates those with the event from those without, so the "
         "likelihood has no maximum and the ratio would be 0 or infinite. Join categories, leave the "

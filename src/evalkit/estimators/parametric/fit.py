@@ -19,15 +19,18 @@ class Model:
     """What is fitted: the family, and for each predictor which covariates and what it is called.
 
     ``form`` says how parameters are reported: ``time`` (log time ratios and log(scale)) or ``hazard``.
+    ``name`` with ``knots`` (log weeks) is enough to make the family again for prediction.
     """
 
     method: str
+    name: str
     family: object
     form: str
     columns: tuple
-    prefixes: tuple
-    intercept: str
     shapes: tuple
+    prefixes: tuple = ("",)
+    intercept: str = "(Intercept)"
+    knots: tuple = ()
 
     def names(self, covariates):
         """Name the parameters of each predictor: its intercept and its covariates."""
@@ -79,7 +82,7 @@ def result_of(at_risk, died, model, fit, *, conf_level, robust, start, options):
         estimand=Estimand(name=name, summary=name, unit="log_ratio"),
         table=_table(content, at_risk, row_counts(at_risk)[died].sum(), conf_level),
         model=content,
-        provenance=Provenance(method=model.method.split(" ")[0],
+        provenance=Provenance(method=model.method.partition(" ")[0],
                               options={**options, "conf_level": conf_level, "robust": robust}),
         diagnostics={"log_likelihood": fit.value, "aic": 2 * n_terms - 2 * fit.value, "df": n_terms,
                      "steps": fit.steps, "start": start, "clusters": clusters,
@@ -97,7 +100,8 @@ def _content(at_risk, model, fit, robust):
     n_term += [persons] * len(model.shapes)
     return {"terms": model.terms(at_risk.terms), "estimates": estimates, "covariance": covariance,
             "covariance_naive": naive, "n_term": np.array(n_term, dtype=float), "covariates": at_risk.terms,
-            "columns": model.columns, "last_weeks": np.array([at_risk.exit.max()])}
+            "columns": model.columns, "name": model.name, "knots": np.array(model.knots),
+            "last_weeks": at_risk.exit.max()}
 
 
 def _between_units(at_risk, model, fit, naive):

@@ -8,6 +8,8 @@ from evalkit.estimators.parametric.families import ERRORS, Local
 
 # Step in Q of the five points through which a quartic runs; it carries derivatives in Q to about 1e-11.
 STEP = 2e-3
+# A tail below this is read from its asymptotic form.
+TINY = 1e-290
 _NODES = np.arange(-2, 3)
 
 
@@ -72,12 +74,28 @@ def log_survival(z, q):
     if q == 0:
         value, hazard, growth, _ = ERRORS["normal"](z)
         return value, -np.exp(hazard), -np.exp(hazard) * growth
-    size = q**-2
-    tail = (gammaincc if q > 0 else gammainc)(size, size * np.exp(q * z))
-    value = np.log(tail)
+    size, x = q**-2, q**-2 * np.exp(q * z)
+    tail = (gammaincc if q > 0 else gammainc)(size, x)
     density, slope, _ = log_density(z, q)
+    value = np.where(tail > TINY, np.log(np.maximum(tail, TINY)), density - np.log(_far(x, size) * abs(q)))
     hazard = np.exp(density - value)
     return value, -hazard, -hazard * (slope + hazard)
+
+
+def _far(x, size):
+    """Return density over tail of a gamma distribution in log x, where the tail is smaller than any number.
+
+    The upper tail (x beyond the shape) by Legendre's continued fraction, the lower by its power series
+    (Abramowitz and Stegun 6.5.31, 6.5.29).
+    """
+    upper = x > size
+    fraction = above = np.where(upper, x, 2 * size + 1)
+    for n in range(80, -1, -1):
+        fraction = above + 2 * n + 1 - size - (n + 1) * (n + 1 - size) / fraction
+    below, series = np.where(upper, 0.0, x), 1.0
+    for n in range(80, 0, -1):
+        series = 1 + below / (size + n) * series
+    return np.where(upper, fraction, size / series)
 
 
 def _constant(q):

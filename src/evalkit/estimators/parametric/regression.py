@@ -91,8 +91,8 @@ def model_of(distribution, columns):
         family, form, shapes = GeneralisedGamma(), "time", ("log(scale)", "Q")
     else:
         family, form, shapes = Transformation(error=ERRORS[distribution]), "time", ("log(scale)",)
-    return Model(method=f"parametric ({distribution})", family=family, form=form, columns=(columns,),
-                 prefixes=("",), intercept="(Intercept)", shapes=shapes)
+    return Model(method=f"parametric ({distribution})", name=distribution, family=family, form=form,
+                 columns=(columns,), shapes=shapes)
 
 
 def _events(at_risk, cause, distribution):
