@@ -12,6 +12,9 @@ import numpy as np
 
 from evalkit.estimators._counting import divide, units_of
 
+# Rows are put into cells where a table of all cells has at most this many places a row.
+CELLS = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Path:
@@ -32,14 +35,14 @@ def hazard_variance(grid):
     return _Changes(grid).variance(Path(risk=grid.hazard * share, jump=share), _nothing(grid), 0.0)
 
 
-def incidence_variance(grid, before, incidence):
-    """Return Var F_k(t) of each cumulative incidence, shape (n_times, n_causes).
+def incidence_variance(grid, survival, before, incidence):
+    """Return Var S(t), then Var F_k(t) of each cumulative incidence, shape (n_times, 1 + n_causes).
 
     ``before`` is the event-free share just before each time.
     """
     changes, leaving = _Changes(grid), _leaving(grid)
     share = divide(before, grid.at_risk)
-    columns = []
+    columns = [changes.variance(_nothing(grid), leaving, survival)]
     for k in range(incidence.shape[1]):
         level = incidence[:, k]
         risk = share * divide(grid.events[:, k], grid.at_risk) + level * leaving.risk
@@ -62,20 +65,34 @@ def _leaving(grid):
 class _Changes:
     """Where the sums of each unit change, sorted by unit and time, once for all functionals of a grid.
 
-    A unit is followed in each stratum by itself. Where every unit has one row nothing has to be sorted.
+    A unit is followed in each stratum by itself. Where every unit has one row nothing has to be sorted, and
+    rows with the same times and cause are one cell.
     """
 
     def __init__(self, grid):
         units, self.grid = units_of(grid.rows), grid
-        row = np.flatnonzero(grid.last > grid.first)
+        at_risk = grid.last > grid.first
+        row = slice(None) if at_risk.all() else np.flatnonzero(at_risk)
         self.weight = units.weight[row]
         self.first, self.last, self.cause = grid.first[row], grid.last[row], grid.cause[row]
-        code = grid.stratum[row] * len(units.copies) + units.code[row]
-        self.time = np.concatenate([self.first, self.last - 1])
-        self.copies = np.tile(units.copies[units.code[row]], 2)
-        self.order = None
-        if np.bincount(units.code[row], minlength=1).max() > 1:
-            self._sort(np.tile(code, 2))
+        self.copies, self.order = units.copies[units.code[row]], None
+        has_one_row = np.bincount(units.code[row], minlength=1).max() <= 1
+        if has_one_row:
+            self._gather(len(grid.times), int(self.cause.max(initial=0)) + 1)
+        self.time, self.copies = np.concatenate([self.first, self.last - 1]), np.tile(self.copies, 2)
+        if not has_one_row:
+            self._sort(np.tile(grid.stratum[row] * len(units.copies) + units.code[row], 2))
+
+    def _gather(self, n_times, n_causes):
+        """Put units with the same times and cause into one cell, where a table of all cells is small."""
+        if n_times**2 * n_causes > CELLS * len(self.first):
+            return
+        key = (self.first * n_times + self.last - 1) * n_causes + self.cause
+        mass = np.bincount(key, weights=self.copies * self.weight**2)
+        cell = np.flatnonzero(mass)
+        self.copies, self.weight = mass[cell], np.ones(len(cell))
+        self.first, self.last = cell // n_causes // n_times, cell // n_causes % n_times + 1
+        self.cause = cell % n_causes
 
     def _sort(self, unit):
         self.order = np.lexsort((self.time, unit))

@@ -1,5 +1,9 @@
 """Competing exits: who leaves by which door, when, and what it depends on."""
 
+from evalkit.estimators.competing.cause_specific import cause_specific
+from evalkit.estimators.competing.fine_gray import fine_gray
+from evalkit.estimators.competing.gray import gray_test
 from evalkit.estimators.competing.incidence import aalen_johansen
+from evalkit.estimators.competing.predict import predict_incidence
 
-__all__ = ["aalen_johansen"]
+__all__ = ["aalen_johansen", "cause_specific", "fine_gray", "gray_test", "predict_incidence"]

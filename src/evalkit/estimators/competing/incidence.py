@@ -12,7 +12,7 @@ from evalkit.estimators._counting import (
     units_of,
 )
 from evalkit.estimators._grid import grid_of, n_at_start
-from evalkit.estimators._influence import incidence_variance, survival_variance
+from evalkit.estimators._influence import incidence_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators.multistate.chain import chain_of, functionals, require_states, row_influence
 from evalkit.estimators.nonparametric import refuse_early_end
@@ -90,8 +90,7 @@ def _cause_curves(label, rows, conf_level, conf_type):
     step = divide(grid.events, grid.at_risk[:, None])
     incidence = np.cumsum(before[:, None] * step, axis=0)
     share = np.column_stack([survival, incidence])
-    variance = np.column_stack([survival_variance(grid, survival),
-                                incidence_variance(grid, before, incidence)])
+    variance = incidence_variance(grid, survival, before, incidence)
     n_events = np.column_stack([grid.n_events.sum(axis=1), grid.n_events])
     for k, term in enumerate(["survival", *rows.causes]):
         yield _curve(term, label, grid.times, (1.0 if k == 0 else 0.0, share[:, k]), np.sqrt(variance[:, k]),

@@ -1,0 +1,105 @@
+"""Regression of each cause's own hazard, and the incidence that all of them together imply."""
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import EstimationError
+from evalkit.estimators._counting import event_codes, is_robust
+from evalkit.estimators._limits import quantile, require_one_of
+from evalkit.estimators.competing._influence import between_units, fit_of
+from evalkit.estimators.competing._subdistribution import design, evaluate
+from evalkit.estimators.cox import cox
+from evalkit.result import Estimand, Provenance, Result
+
+# What each cause has of its own in the model, one cause after another, and what is the same in all.
+PER_CAUSE = ("estimates", "baseline_time", "baseline_hazard", "baseline_group", "reference_hazard",
+             "reference_variance", "reference_drift", "baseline_n_events", "baseline_n_persons")
+SHARED = ("terms", "means", "n_term", "groups", "follow_up_weeks", "n_at_start")
+
+
+def cause_specific(at_risk, *, ties="efron", conf_level=0.95, robust=None):
+    """Estimate log hazard ratios of every cause of exit, each with the other causes as censorings.
+
+    Parameters
+    ----------
+    at_risk : AtRisk
+        Its covariates are the model of every cause; each stratum has its own baseline hazards.
+    ties, conf_level, robust
+        As in :func:`cox`.
+
+    Returns
+    -------
+    Result
+        Kind ``model``: a row for each cause (``group``) and term. ``model`` holds what
+        :func:`predict_incidence` needs; its ``estimates`` and ``covariance`` run cause by cause, between causes
+        too where errors are robust (else causes are independent).
+
+    Raises
+    ------
+    EstimationError
+        As in :func:`cox`, with the cause; a cause without any event.
+
+    Notes
+    -----
+    ``cox`` once per cause: ``coxph(Surv(entry, exit, factor(cause)) ~ ., id = )`` of R survival, whose errors are
+    the robust ones. A hazard ratio of a cause says who leaves sooner among those still there; how many leave by
+    it in the end depends on the other causes as well: :func:`predict_incidence`, or :func:`fine_gray`.
+
+    Examples
+    --------
+    >>> from evalkit.atrisk import AtRisk
+    >>> frame = pd.DataFrame({"weeks": [1, 2, 3, 4, 5, 6], "left": ["JOB", "STUDY"] * 3, "sex": list("MFFMMF")})
+    >>> fit = cause_specific(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["sex"]))
+    >>> fit.table[["term", "group", "n_events"]].values.tolist()
+    [['sex[M]', 'JOB', 3.0], ['sex[M]', 'STUDY', 3.0]]
+    """
+    require_one_of("ties", ties, ("efron", "breslow"))
+    quantile(conf_level)
+    event_codes(at_risk, None)
+    robust = is_robust(at_risk, robust)
+    fits = {cause: _cox(at_risk, cause, ties, conf_level, robust) for cause in at_risk.causes}
+    table = pd.concat([fit.table.assign(group=cause) for cause, fit in fits.items()], ignore_index=True)
+    diagnostics = {f"{name}[{cause}]": value for cause, fit in fits.items() for name, value in fit.diagnostics.items()
+                   if not isinstance(value, str)}
+    options = {"ties": ties, "conf_level": conf_level, "robust": robust}
+    return Result(kind="model", table=table, model=_model(at_risk, fits, ties, robust), diagnostics=diagnostics,
+                  estimand=Estimand(name="cause_specific_hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"),
+                  provenance=Provenance(method="cause_specific", options=options))
+
+
+def _cox(at_risk, cause, ties, conf_level, robust):
+    if not event_codes(at_risk, cause).any():
+        raise EstimationError(f"cause_specific: no exit to {cause} among {at_risk.n_persons} persons; "
+                              "leave the cause out of AtRisk.from_frame(causes=...), or join it with another")
+    try:
+        return cox(at_risk, ties=ties, cause=cause, conf_level=conf_level, robust=robust)
+    except EstimationError as error:
+        raise EstimationError(f"cause {cause}: {error}") from error
+
+
+def _model(at_risk, fits, ties, robust):
+    """Put the causes' models one after another."""
+    models = [fit.model for fit in fits.values()]
+    arrays = {name: np.concatenate([model[name] for model in models]) for name in PER_CAUSE}
+    same = {name: models[0][name] for name in SHARED}
+    cause = np.repeat(np.arange(len(models)), [len(model["baseline_time"]) for model in models])
+    return {"causes": at_risk.causes, "has_survival": True, "baseline_cause": cause, **same, **arrays,
+            "covariance": _between_causes(at_risk, models, ties) if robust else _blocks(models)}
+
+
+def _between_causes(at_risk, models, ties):
+    """Return the robust covariance of all causes' coefficients: the influence of each unit on all of them."""
+    influences = []
+    for code, model in enumerate(models, start=1):
+        plan, _, scale = design(at_risk, code, ties, is_subdistribution=False)
+        at = evaluate(plan, model["estimates"] * scale)
+        influences.append(fit_of(at_risk, plan, at).coefficients / scale)
+    return between_units(at_risk, np.hstack(influences))
+
+
+def _blocks(models):
+    width = len(models[0]["terms"])
+    covariance = np.zeros((len(models) * width,) * 2)
+    for k, model in enumerate(models):
+        covariance[k * width:(k + 1) * width, k * width:(k + 1) * width] = model["covariance"]
+    return covariance
