@@ -13,6 +13,7 @@ import survival_data
 from evalkit.atrisk import AtRisk
 from evalkit.estimators import discrete_hazard, piecewise_exponential
 from evalkit.estimators.discrete.splines import restricted_cubic
+from evalkit.estimators.resample import limits
 
 EXPECTED = json.loads((Path(__file__).parent / "expected" / "discrete.json").read_text(encoding="utf-8"))
 
@@ -119,3 +120,10 @@ def test_the_spline_basis_equals_hmisc():
     expected = EXPECTED["cases"]["basis"]
     value = restricted_cubic(expected["x"], expected["knots"])
     np.testing.assert_allclose(value.ravel(order="F"), expected["value"], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("conf_type", ["percentile", "basic", "normal"])
+def test_limits_equal_boot_ci_on_the_same_replications(conf_type):
+    expected = EXPECTED["cases"]["boot_ci"]
+    _, low, high = limits(expected["t0"], np.array(expected["t"]), 0.9, conf_type)
+    np.testing.assert_allclose([low, high], expected[conf_type], rtol=1e-10)

@@ -20,12 +20,13 @@ def fitted(at_risk, is_event, layout, link, robust):
     if robust:
         covariance = covariance_between_units(layout, link, beta, naive, at_risk, is_event)
     back = _own_scale(layout)
-    persons, events = _behind(at_risk, layout, is_event)
+    in_level = persons_by_level(at_risk, layout)
+    persons, events = _behind(at_risk, layout, is_event, in_level)
     clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
     model = {"link": (link,), "terms": terms, "estimates": back @ beta, "covariance": back @ covariance @ back.T,
              "covariance_naive": back @ naive @ back.T, "means": layout.mean, "covariates": at_risk.terms,
              "n_term": np.concatenate([rarer_side(at_risk), persons]), "n_persons_term": persons,
-             "n_events_term": events, **layout.clock.as_model()}
+             "n_events_term": events, "n_persons_level": in_level, **layout.clock.as_model()}
     diagnostics = {"log_likelihood": fit.value, "df": len(beta), "steps": steps, "robust": robust,
                    "clusters": clusters, "link": link, "n_cells_of_time": len(layout.z),
                    "n_patterns": len(layout.x), "n_persons": at_risk.n_persons,
@@ -74,7 +75,7 @@ def _own_scale(layout):
     return back
 
 
-def _behind(at_risk, layout, is_event):
+def _behind(at_risk, layout, is_event, in_level):
     """Return persons at risk and events behind each term of time; a curve's term has everybody behind it."""
     clock, columns = layout.clock, layout.clock.columns()
     persons = np.full(len(columns), float(at_risk.n_persons))
@@ -86,7 +87,7 @@ def _behind(at_risk, layout, is_event):
     levels, periods = [], []
     if clock.duration == "levels":
         levels = np.concatenate([np.atleast_1d(seen[kept]) for seen, kept in
-                                 zip(persons_by_level(at_risk, layout), clock.has_level, strict=True)])
+                                 zip(in_level, clock.has_level, strict=True)])
     if clock.calendar:
         periods = _persons_by_period(at_risk, clock)
     persons[:len(levels)] = levels if len(levels) else persons[:0]

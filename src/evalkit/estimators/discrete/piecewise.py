@@ -7,7 +7,7 @@ from evalkit.estimators._counting import event_codes, row_counts
 from evalkit.estimators._limits import quantile
 from evalkit.estimators.discrete.cells import time_at_risk
 from evalkit.estimators.discrete.clock import clock_of
-from evalkit.estimators.discrete.fit import fitted, persons_by_level, require_events, table_of
+from evalkit.estimators.discrete.fit import fitted, require_events, table_of
 from evalkit.estimators.discrete.layout import lay_out
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -85,7 +85,7 @@ def _rates(at_risk, is_event, layout, model, conf_level):
     rate[kept], error[kept] = np.exp(log_rate), np.exp(log_rate) * log_error
     margin = quantile(conf_level) * log_error
     low[kept], high[kept] = np.exp(log_rate - margin), np.exp(log_rate + margin)
-    persons = persons_by_level(at_risk, layout)
+    persons = model["n_persons_level"]
     nobody = persons == 0
     rate[nobody] = low[nobody] = high[nobody] = np.nan
     n_events = np.zeros(shape)

@@ -102,7 +102,7 @@ def _curve(model, clock, stratum, x, weeks, calendar):
     z = clock.design(np.full(len(end), stratum), end, calendar + np.ceil(end).astype(np.int64) - 1)
     design = np.hstack([np.broadcast_to(x, (len(end), len(x))), z])
     part = LINKS[model["link"][0]](design @ model["estimates"])
-    told, certain = _known(clock, model["certain"], stratum, end)
+    told, certain = _known(clock, model, stratum, end)
     width = np.diff(np.append(0.0, end)) * told
     slope = np.cumsum((width * part.risk)[:, None] * design, axis=0)
     cumulated = np.cumsum(width * part.cumulated) + np.where(np.cumsum(certain) > 0, np.inf, 0.0)
@@ -120,12 +120,18 @@ def _ends(clock, weeks, link):
     return np.union1d(ends, inside) if link == "log" else ends
 
 
-def _known(clock, certain, stratum, end):
-    """Return whether each piece has a term, and whether everybody leaves in it."""
+def _known(clock, model, stratum, end):
+    """Return whether each piece has a term, and whether everybody leaves in it; refuse what nobody was seen in."""
     if clock.duration != "levels":
         return np.ones(len(end), dtype=bool), np.zeros(len(end), dtype=bool)
     level = np.minimum(clock.level_of(end), clock.has_level.shape[1] - 1)
-    return clock.has_level[stratum, level], certain[stratum, level]
+    unseen = (model["n_persons_level"][stratum, level] == 0).sum()
+    if unseen:
+        where = f" of stratum {clock.groups[stratum]}" if clock.groups[stratum] else ""
+        raise EstimationError(f"weeks: nobody{where} is at risk in {unseen} of the weeks up to {end[-1]:g} (late entry "
+                              "or short follow-up), so the hazard there is not known. Ask for fewer weeks, count "
+                              "time from when persons enter, or use duration={'knots': 3}")
+    return clock.has_level[stratum, level], model["certain"][stratum, level]
 
 
 def _table(term, group, part, weeks, result, conf_level):
@@ -137,17 +143,13 @@ def _table(term, group, part, weeks, result, conf_level):
 
 def _hazard(part, link, conf_level):
     margin = quantile(conf_level) * part["eta_error"]
-
-    def hazard(eta):
-        with np.errstate(over="ignore", invalid="ignore"):
-            cumulated = np.where(np.isfinite(eta), LINKS[link](eta).cumulated, np.where(eta > 0, np.inf, 0.0))
-        return cumulated if link == "log" else -np.expm1(-cumulated)
-
-    estimate = hazard(part["eta"])
     with np.errstate(all="ignore"):
-        slope = np.where(np.isfinite(part["eta"]), LINKS[link](part["eta"]).risk, 0.0)
-    slope = slope if link == "log" else slope * (1 - estimate)
-    return estimate, slope * part["eta_error"], hazard(part["eta"] - margin), hazard(part["eta"] + margin)
+        middle, low, high = (LINKS[link](part["eta"] + by) for by in (0, -margin, margin))
+    slope = np.where(np.isfinite(part["eta"]), middle.risk, 0.0)
+    if link == "log":
+        return middle.cumulated, slope * part["eta_error"], low.cumulated, high.cumulated
+    estimate, low, high = (-np.expm1(-at.cumulated) for at in (middle, low, high))
+    return estimate, slope * (1 - estimate) * part["eta_error"], low, high
 
 
 def _survival(part, link, conf_level):

@@ -154,7 +154,10 @@ def _require_rest(layout, change, terms):
     moves = np.concatenate([np.abs(change[:p]) * np.ptp(layout.x, axis=0),
                             np.abs(change[p:]) * np.ptp(np.vstack([layout.z, 0 * layout.z[:1]]), axis=0)])
     if moves.max(initial=0) > RUNAWAY:
-        raise EstimationError(_separation([terms[k] for k in np.flatnonzero(moves > 0.3 * moves.max())]))
+        running = np.flatnonzero(moves > 0.3 * moves.max())
+        # The baseline only makes up for a covariate that runs away.
+        own = running[running < p]
+        raise EstimationError(_separation([terms[k] for k in (own if len(own) else running)]))
 
 
 def _separation(names):
