@@ -41,7 +41,7 @@ def _quiet():
     os.environ.setdefault("MPLBACKEND", "Agg")
     import pandas as pd
 
-    with warnings.catch_warnings(), pd.option_context("display.width", 110, "display.max_columns", 20):
+    with warnings.catch_warnings(), pd.option_context("display.width", 100, "display.max_columns", 20):
         warnings.simplefilter("error")
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category)
@@ -103,5 +103,5 @@ def _drawn(payload, prefix):
     numbers = table(payload, strings, "en", caption=title, about=strings.say("table_of", "en", title=title))
     words = strings.say("table_behind", "en")
     frame = f'<div class="draw" role="group" tabindex="0" aria-label="Figure: {escape(title)}">'
-    return (f"<figure>{frame}{drawing}</div></figure>\n"
+    return (f"<figure>{frame}{drawing}</div><figcaption>{escape(title)}</figcaption></figure>\n"
             f"<details><summary>{words}</summary>\n{numbers}</details>\n")
