@@ -41,19 +41,20 @@ from evalkit.estimators.parametric import (
     predict_parametric,
     royston_parmar,
 )
-from evalkit.estimators.residual import residual_time
+from evalkit.estimators.pseudo import pseudo_observations, pseudo_regression
 from evalkit.estimators.resample import bootstrap
+from evalkit.estimators.residual import residual_time
 from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
     "Panel", "aalen_johansen", "balance", "bootstrap", "concordance", "cox", "cured_share",
     "difference_in_differences", "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank",
-    "markov_test", "mixture_cure", "nelson_aalen", "occupation_influence", "parametric",
-    "parametric_mean", "parametric_quantiles", "piecewise_exponential", "placebo_inference",
-    "placebo_rank", "predict_hazard", "predict_parametric", "predict_survival", "propensity_scores",
-    "propensity_weights", "proportionality_test", "residual_time", "residuals", "restricted_mean",
-    "royston_parmar", "smallest_detectable_effect", "standardised_contrasts", "standardised_survival",
-    "state_occupation", "survival_quantiles", "synthetic_control", "synthetic_did", "transition_cox",
-    "transition_probabilities",
+    "markov_test", "mixture_cure", "nelson_aalen", "occupation_influence", "parametric", "parametric_mean",
+    "parametric_quantiles", "piecewise_exponential", "placebo_inference", "placebo_rank", "predict_hazard",
+    "predict_parametric", "predict_survival", "propensity_scores", "propensity_weights",
+    "proportionality_test", "pseudo_observations", "pseudo_regression", "residual_time", "residuals",
+    "restricted_mean", "royston_parmar", "smallest_detectable_effect", "standardised_contrasts",
+    "standardised_survival", "state_occupation", "survival_quantiles", "synthetic_control", "synthetic_did",
+    "transition_cox", "transition_probabilities",
 ]
