@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+_LONG = 40
 
 
 class BlockError(Exception):
@@ -102,6 +103,8 @@ def _drawn(payload, prefix):
     drawing = chart(payload, strings, "en", prefix=prefix)
     numbers = table(payload, strings, "en", caption=title, about=strings.say("table_of", "en", title=title))
     words = strings.say("table_behind", "en")
+    # On paper a long table stays folded away.
+    long = ' class="long"' if numbers.count("<tr>") > _LONG else ""
     frame = f'<div class="draw" role="group" tabindex="0" aria-label="Figure: {escape(title)}">'
     return (f"<figure>{frame}{drawing}</div><figcaption>{escape(title)}</figcaption></figure>\n"
-            f"<details><summary>{words}</summary>\n{numbers}</details>\n")
+            f"<details{long}><summary>{words}</summary>\n{numbers}</details>\n")
