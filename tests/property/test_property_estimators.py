@@ -24,8 +24,11 @@ SOME = settings(
 # How each estimator is called here. An estimator that is missing makes the first test fail.
 CALLS = {
     "aalen_johansen": {},
+    "cause_specific": {},
     "cox": {},
     "discrete_hazard": {"duration": None},
+    "fine_gray": {"cause": "JOB"},
+    "gray_test": {"cause": "JOB"},
     "kaplan_meier": {},
     "log_rank": {},
     "mixture_cure": {"start": "moments"},
@@ -35,6 +38,7 @@ CALLS = {
     "restricted_mean": {"horizon_weeks": 4},
     "royston_parmar": {"df": 2, "start": "moments"},
     "state_occupation": {"horizon_weeks": [3, 6], "at_weeks": 4},
+    "time_lost": {"horizon_weeks": 4},
 }
 ARRAYS = {"occupation_influence"}
 # Takes another estimator and draws: asked in its own tests.
@@ -44,6 +48,10 @@ UNSTRATIFIED = {"mixture_cure", "parametric", "royston_parmar"}
 # A cured share needs a plateau, which drawn rows seldom have: asked on the fixed table only.
 LOOSE = {"mixture_cure"}
 EXACT = sorted(set(CALLS) - LOOSE)
+# Compare groups of independent persons: no limits, no clusters.
+TESTS = {"gray_test", "log_rank"}
+# Follow everybody from time zero.
+FROM_START = {"gray_test"}
 
 
 def estimators():
@@ -143,7 +151,13 @@ def same(first, second, rtol=1e-6):
 
 
 def inputs(name):
+    if name in FROM_START:
+        return rows().map(from_start)
     return histories() if name == "state_occupation" else rows()
+
+
+def from_start(frame):
+    return frame.assign(entry=0, exit=frame["exit"] - frame["entry"])
 
 
 def doubled(frame):
@@ -185,7 +199,7 @@ def test_order_and_splits_and_weights_of_one_change_nothing(name, data):
 @given(frame=rows())
 def test_cells_equal_rows(name, frame):
     frame = frame.assign(cluster=frame["person"] % 3)
-    at_risk = table_of(name, frame, **({} if name == "log_rank" else {"cluster": "cluster"}))
+    at_risk = table_of(name, frame, **({} if name in TESTS else {"cluster": "cluster"}))
     same(answer(name, at_risk), answer(name, at_risk.compress()))
 
 
@@ -194,7 +208,7 @@ def test_cells_equal_rows(name, frame):
 @given(data=st.data())
 def test_intervals_hold_the_estimate_and_widen(name, data):
     at_risk = table_of(name, data.draw(inputs(name)))
-    if name == "log_rank":
+    if name in TESTS:
         return
     narrow, wide = (answer(name, at_risk, conf_level=level) for level in (0.5, 0.99))
     if narrow is None:
@@ -213,7 +227,8 @@ def test_intervals_hold_the_estimate_and_widen(name, data):
 
 @pytest.mark.parametrize("name", sorted(set(CALLS) - {"state_occupation"}))
 def test_every_estimator_answers_on_a_rich_table(name):
-    assert len(answer(name, table_of(name, a_rich_frame())))
+    frame = a_rich_frame()
+    assert len(answer(name, table_of(name, from_start(frame) if name in FROM_START else frame)))
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -9,7 +9,14 @@ Comparison persons: `propensity_weights`, `balance`.
 """
 
 from evalkit.estimators.comparison import log_rank
-from evalkit.estimators.competing import aalen_johansen
+from evalkit.estimators.competing import (
+    aalen_johansen,
+    cause_specific,
+    fine_gray,
+    gray_test,
+    predict_incidence,
+    time_lost,
+)
 from evalkit.estimators.cox import (
     concordance,
     cox,
@@ -41,20 +48,21 @@ from evalkit.estimators.parametric import (
     predict_parametric,
     royston_parmar,
 )
+from evalkit.estimators.residual import residual_time
 from evalkit.estimators.pseudo import pseudo_observations, pseudo_regression
 from evalkit.estimators.resample import bootstrap
-from evalkit.estimators.residual import residual_time
 from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
 __all__ = [
-    "Panel", "aalen_johansen", "balance", "bootstrap", "concordance", "cox", "cured_share",
-    "difference_in_differences", "discrete_hazard", "hazard_ratios", "kaplan_meier", "log_rank",
-    "markov_test", "mixture_cure", "nelson_aalen", "occupation_influence", "parametric", "parametric_mean",
-    "parametric_quantiles", "piecewise_exponential", "placebo_inference", "placebo_rank", "predict_hazard",
+    "Panel", "aalen_johansen", "balance", "bootstrap", "cause_specific", "concordance", "cox",
+    "cured_share", "difference_in_differences", "discrete_hazard", "fine_gray", "gray_test",
+    "hazard_ratios", "kaplan_meier", "log_rank", "markov_test", "mixture_cure", "nelson_aalen",
+    "occupation_influence", "parametric", "parametric_mean", "parametric_quantiles",
+    "piecewise_exponential", "placebo_inference", "placebo_rank", "predict_hazard", "predict_incidence",
     "predict_parametric", "predict_survival", "propensity_scores", "propensity_weights",
     "proportionality_test", "pseudo_observations", "pseudo_regression", "residual_time", "residuals",
     "restricted_mean", "royston_parmar", "smallest_detectable_effect", "standardised_contrasts",
-    "standardised_survival", "state_occupation", "survival_quantiles", "synthetic_control", "synthetic_did",
-    "transition_cox", "transition_probabilities",
+    "standardised_survival", "state_occupation", "survival_quantiles", "synthetic_control",
+    "synthetic_did", "time_lost", "transition_cox", "transition_probabilities",
 ]
