@@ -25,7 +25,7 @@ from evalkit.result import Estimand, Provenance, Result, tidy
 SAME = 1e-10
 
 
-def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None):
+def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, offset=None):
     """Test whether log hazard ratios change with time.
 
     Parameters
@@ -34,7 +34,7 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None):
     transform : {"km", "rank", "identity", "log"}
         The time against which they may change: share with the event (pooled Kaplan-Meier, just before), rank
         of the row's end, weeks, or log weeks.
-    ties, cause
+    ties, cause, offset
         As in :func:`cox`.
 
     Returns
@@ -73,7 +73,7 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None):
     [2.0, 2.0]
     """
     require_one_of("transform", transform, tuple(_TRANSFORMS))
-    fitted = fit_with_sums(at_risk, ties=ties, cause=cause)
+    fitted = fit_with_sums(at_risk, ties=ties, cause=cause, offset=offset)
     trend = _standardised(_TRANSFORMS[transform](at_risk, fitted), fitted.plan)
     score, information = _of_the_trend(fitted, trend)
     rows = [*_rows_of(fitted.result.model["terms"]), ("global", list(range(len(score))))]
@@ -82,7 +82,7 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None):
     table = tidy(term=[name for name, _ in rows], estimate=statistic,
                  p_value=[chi_square(*pair) for pair in zip(statistic, df, strict=True)],
                  n_persons=at_risk.n_persons, n_events=row_counts(at_risk)[fitted.events > 0].sum())
-    options = {"transform": transform, "ties": ties, "cause": cause}
+    options = {"transform": transform, "ties": ties, "cause": cause, "offset": offset is not None}
     return Result(kind="model", table=table, diagnostics={"df": df},
                   estimand=Estimand(name="proportional_hazards", summary="score_test", unit="chi_square"),
                   provenance=Provenance(method="proportionality_test", options=options))

@@ -19,11 +19,12 @@ from evalkit.estimators.cox.maximise import beginning, maximise, require_variati
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.estimators.cox.penalty import climb, firth_likelihood, profiled, ridge_likelihood, ridge_weights
 from evalkit.estimators.cox.predict import reference_hazard
+from evalkit.estimators.cox.varying import describe, vary
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
-def cox(at_risk, *, ties="efron", cause=None, offset=None, ridge=None, ridge_scale=True, firth=False,
-        conf_level=0.95, robust=None):
+def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=None, ridge_scale=True,
+        firth=False, conf_level=0.95, robust=None):
     """Estimate log hazard ratios by Cox's partial likelihood, penalised if so asked.
 
     Parameters
@@ -36,6 +37,10 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, ridge=None, ridge_sca
         As in :func:`kaplan_meier`.
     offset : array_like, optional
         Of each row: added to its log hazard with coefficient 1.
+    varying : dict, optional
+        Effects that change with time, by covariate. Weeks, ``{"course": (26, 52)}``: an effect in each of
+        (0, 26], (26, 52] and after, terms ``course(0-26]`` and so on. A function of an array of weeks,
+        ``{"age": np.log}``: the term ``age:log``, age times the function, beside ``age``.
     ridge : float or dict, optional
         theta: subtracts theta / 2 beta**2, with ``ridge_scale`` times the covariate's variance. A dict names
         the penalised terms.
@@ -80,14 +85,16 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, ridge=None, ridge_sca
     if firth and ridge is not None:
         raise ValueError("firth and ridge are two penalties, choose one")
     quantile(conf_level)
+    robust, offset = is_robust(at_risk, robust), _offset(offset, at_risk)
+    at_risk, offset, varied = vary(at_risk, offset, varying)
+    if firth and varied.by_function.any():
+        raise EstimationError("cox: firth with an effect that is a function of time is not derived; use steps")
     events = event_codes(at_risk, cause)
     _require_something(at_risk, events)
-    robust = is_robust(at_risk, robust)
     penalty = "firth" if firth else None if ridge is None else ridge_weights(at_risk, ridge, ridge_scale)
-    model, diagnostics, limits = _fit(at_risk, events, ties, _offset(offset, at_risk), penalty,
-                                      robust, conf_level)
-    options = {"ties": ties, "cause": cause, "offset": offset is not None, "ridge": ridge,
-               "ridge_scale": ridge_scale, "firth": firth, "conf_level": conf_level, "robust": robust}
+    model, diagnostics, limits = _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level)
+    options = {"ties": ties, "cause": cause, "offset": offset is not None, "varying": describe(varying),
+               "ridge": ridge, "ridge_scale": ridge_scale, "firth": firth, "conf_level": conf_level, "robust": robust}
     return Result(kind="model", table=_table(model, at_risk, events, limits), model=model,
                   diagnostics={**diagnostics, "ties": ties},
                   provenance=Provenance(method="cox", options=options),
@@ -115,9 +122,10 @@ def hazard_ratios(result):
     return replace(result, table=table, estimand=estimand)
 
 
-def _fit(at_risk, events, ties, offset, penalty, robust, conf_level):
+def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
     """Maximise on scaled covariates; return model, diagnostics and limits on the covariates' own scale."""
     plan, mean, scale = design(at_risk, events, ties, offset)
+    plan = varied.place(plan)
     null = evaluate(plan, np.zeros(len(at_risk.terms)))
     require_variation(null.information, len(plan.died), at_risk.terms)
     beta, top, steps, climbed = _climb(plan, null, at_risk.terms, scale, penalty)
@@ -129,8 +137,8 @@ def _fit(at_risk, events, ties, offset, penalty, robust, conf_level):
     unscale = np.outer(scale, scale)
     model = {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
              "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk),
-             **_baseline(plan, fit, mean @ (beta / scale), at_risk),
-             **reference_hazard(plan, fit, scale, at_risk)}
+             **_baseline(plan, fit, varied.at_reference(plan, mean) @ (beta / scale), at_risk),
+             **reference_hazard(plan, fit, scale, at_risk), **varied.model(plan)}
     diagnostics = {**_tests(null, fit, beta, covariance, float(np.trace(fit.information @ naive))),
                    "steps": steps, "strata_with_events": int(plan.block_of_time[-1]) + 1,
                    **_clusters(at_risk, robust)}

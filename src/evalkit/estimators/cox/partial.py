@@ -9,6 +9,7 @@ time are sums over cells.
 """
 
 from dataclasses import dataclass, replace
+from functools import singledispatch
 
 import numpy as np
 
@@ -128,17 +129,14 @@ def placed(*, row, x, weight, number, first, last, dies, time, stratum, offset, 
     return replace(plan, ties=efron(counts, deaths, dying / at_risk))
 
 
+@singledispatch
 def evaluate(plan, beta):
     """Return the log partial likelihood with its derivatives (Therneau and Grambsch 2000, 3.1 and 3.3)."""
-    relative, shift = _relative_hazard(plan, beta)
+    relative, shift = relative_hazard(plan, beta)
     weighted = relative * plan.weight if plan.is_weighted else relative
     (s0, *s1), (d0, *d1) = sums(plan, weighted, (None, *plan.x.T))
     s1, d1 = np.array(s1).T, np.array(d1).T
-    ties = plan.ties if plan.ties.hold_for(s0, d0) else plan.ties.term_by_term(plan.number)
-    bottom = s0[ties.at] - ties.part * d0[ties.at]
-    inverse = ties.share / bottom
-    hazard, correction = ties.add(inverse), ties.add(ties.part * inverse)
-    q0, q1, q2 = (ties.add(ties.part**power * inverse / bottom) for power in range(3))
+    ties, bottom, (hazard, correction, q0, q1, q2) = tied_sums(plan, s0, d0)
     expected = _expected(plan, hazard, correction)
     value = plan.observed @ beta + plan.observed_offset - ties.share @ (
         np.log(bottom) + shift[plan.block_of_time[ties.at]])
@@ -148,6 +146,15 @@ def evaluate(plan, beta):
         s1.T @ (q0[:, None] * s1) - cross - cross.T + d1.T @ (q2[:, None] * d1))
     return Pass(value=float(value), gradient=gradient, information=information, relative=relative, s0=s0,
                 s1=s1, d0=d0, d1=d1, hazard=hazard, moments=(correction, q0, q1, q2, expected), shift=shift)
+
+
+def tied_sums(plan, s0, d0):
+    """Return the terms of tied deaths with their denominators, and what they add up to at each time."""
+    ties = plan.ties if plan.ties.hold_for(s0, d0) else plan.ties.term_by_term(plan.number)
+    bottom = s0[ties.at] - ties.part * d0[ties.at]
+    inverse = ties.share / bottom
+    squares = (ties.add(ties.part**power * inverse / bottom) for power in range(3))
+    return ties, bottom, (ties.add(inverse), ties.add(ties.part * inverse), *squares)
 
 
 def score_residuals(plan, fit):
@@ -161,6 +168,7 @@ def score_residuals(plan, fit):
     return residual
 
 
+@singledispatch
 def score_columns(plan, fit):
     """Yield the score residuals of one covariate after another."""
     correction, q0, q1, q2, expected = fit.moments
@@ -174,6 +182,7 @@ def score_columns(plan, fit):
         yield residual
 
 
+@singledispatch
 def part(plan, rows):
     """Return the design of some rows only, as if the others had never been; None where none of them dies."""
     dies = np.zeros(len(plan.first), dtype=bool)
@@ -217,7 +226,7 @@ def _scaled(covariates, kept, mean, weight):
     return x, scale
 
 
-def _relative_hazard(plan, beta):
+def relative_hazard(plan, beta):
     """Return exp of the linear predictor relative to the largest of each stratum, and that largest.
 
     One running sum passes through all strata; without this a stratum of large values would leave rounding

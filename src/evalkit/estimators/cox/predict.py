@@ -118,7 +118,7 @@ def cumulated(model, x, code):
     """Return the cumulative hazard of covariates ``x`` in one stratum, and its variance, at its events."""
     at = model["baseline_group"] == code
     hazard, drift = model["reference_hazard"][at], model["reference_drift"][at]
-    z = _at_times(model, x, at) - model["means"]
+    z = _at_times(model, x, at)
     relative = np.exp(z @ model["estimates"])
     change = np.cumsum(relative[:, None] * (z * hazard[:, None] - drift), axis=0)
     variance = np.cumsum(relative**2 * model["reference_variance"][at])
@@ -126,10 +126,13 @@ def cumulated(model, x, code):
 
 
 def _at_times(model, x, at):
-    """Return the terms at each event time: of an effect that changes, x times its function of time."""
+    """Return the terms at each event time, less those of the reference row.
+
+    The term of an effect that changes is x times its function of time.
+    """
     if "factor" not in model:
-        return np.broadcast_to(x, (int(at.sum()), len(x)))
-    return x[model["base"]] * model["factor"][at]
+        return np.broadcast_to(x - model["means"], (int(at.sum()), len(x)))
+    return x[model["base"]] * model["factor"][at] - model["means"] * model["reference_factor"][at]
 
 
 def _curve(model, x, code, name, weeks, wanted):

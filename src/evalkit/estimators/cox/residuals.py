@@ -24,7 +24,7 @@ class Fitted:
     events: np.ndarray
 
 
-def residuals(at_risk, *, kind="martingale", ties="efron", cause=None):
+def residuals(at_risk, *, kind="martingale", ties="efron", cause=None, offset=None):
     """Return residuals of :func:`cox` for every row.
 
     Parameters
@@ -35,7 +35,7 @@ def residuals(at_risk, *, kind="martingale", ties="efron", cause=None):
         one unit of the row's weight adds to the score. ``schoenfeld``: covariates of the one with the event
         less their mean in the risk set; ``scaled_schoenfeld``: the same as an estimate of the log hazard
         ratio at that time. ``dfbeta``: what the row (with its weight) adds to the estimates.
-    ties, cause
+    ties, cause, offset
         As in :func:`cox`.
 
     Returns
@@ -69,15 +69,16 @@ def residuals(at_risk, *, kind="martingale", ties="efron", cause=None):
     [0.64, 0.64, -0.64, -0.64]
     """
     require_one_of("kind", kind, KINDS)
-    fitted = fit_with_sums(at_risk, ties=ties, cause=cause)
+    fitted = fit_with_sums(at_risk, ties=ties, cause=cause, offset=offset)
     return _RESIDUALS[kind](at_risk, fitted)
 
 
-def fit_with_sums(at_risk, **options):
+def fit_with_sums(at_risk, *, ties, cause, offset=None):
     """Fit the model and return it with the sums over risk sets at its estimates."""
-    result = cox(at_risk, **options)
-    events = event_codes(at_risk, options.get("cause"))
-    plan, _, scale = design(at_risk, events, options.get("ties", "efron"))
+    result = cox(at_risk, ties=ties, cause=cause, offset=offset)
+    events = event_codes(at_risk, cause)
+    offset = None if offset is None else np.asarray(offset, dtype=float)
+    plan, _, scale = design(at_risk, events, ties, offset)
     return Fitted(result=result, plan=plan, at=evaluate(plan, result.model["estimates"] * scale), scale=scale,
                   events=events)
 
