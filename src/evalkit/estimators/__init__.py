@@ -48,9 +48,9 @@ from evalkit.estimators.parametric import (
     predict_parametric,
     royston_parmar,
 )
-from evalkit.estimators.residual import residual_time
 from evalkit.estimators.pseudo import pseudo_observations, pseudo_regression
 from evalkit.estimators.resample import bootstrap
+from evalkit.estimators.residual import residual_time
 from evalkit.estimators.restricted import restricted_mean
 from evalkit.estimators.weighting import balance, propensity_scores, propensity_weights
 
@@ -63,6 +63,6 @@ __all__ = [
     "predict_parametric", "predict_survival", "propensity_scores", "propensity_weights",
     "proportionality_test", "pseudo_observations", "pseudo_regression", "residual_time", "residuals",
     "restricted_mean", "royston_parmar", "smallest_detectable_effect", "standardised_contrasts",
-    "standardised_survival", "state_occupation", "survival_quantiles", "synthetic_control",
-    "synthetic_did", "time_lost", "transition_cox", "transition_probabilities",
+    "standardised_survival", "state_occupation", "survival_quantiles", "synthetic_control", "synthetic_did",
+    "time_lost", "transition_cox", "transition_probabilities",
 ]
