@@ -11,17 +11,30 @@ from evalkit.estimators import discrete_hazard, piecewise_exponential, predict_h
 
 def frame(n=200):
     rng = np.random.default_rng(1)
-    return pd.DataFrame({"weeks": rng.integers(1, 12, n).astype(float), "left": rng.integers(0, 2, n), "entry": 0.0,
-                         "x": rng.normal(size=n), "arm": rng.integers(0, 2, n), "start": 1500, "town": np.arange(n) % 3})
+    return pd.DataFrame(
+        {
+            "weeks": rng.integers(1, 12, n).astype(float),
+            "left": rng.integers(0, 2, n),
+            "entry": 0.0,
+            "x": rng.normal(size=n),
+            "arm": rng.integers(0, 2, n),
+            "start": 1500,
+            "town": np.arange(n) % 3,
+        }
+    )
 
 
 def at_risk(data=None, **columns):
-    return AtRisk.from_frame(frame() if data is None else data, exit="weeks", event="left", entry="entry", **columns)
+    return AtRisk.from_frame(
+        frame() if data is None else data, exit="weeks", event="left", entry="entry", **columns
+    )
 
 
 def both(rows, message, **options):
-    for fit in (lambda: discrete_hazard(rows, **{"duration": {"breaks": [4]}, **options}),
-                lambda: piecewise_exponential(rows, breaks=[4])):
+    for fit in (
+        lambda: discrete_hazard(rows, **{"duration": {"breaks": [4]}, **options}),
+        lambda: piecewise_exponential(rows, breaks=[4]),
+    ):
         with pytest.raises(EstimationError, match=message):
             fit()
 
@@ -31,7 +44,10 @@ def test_no_events():
 
 
 def test_a_constant_covariate_is_named():
-    both(at_risk(frame().assign(same=0.1, other=2.0), covariates=["x", "same", "other"]), "^same, other: constant")
+    both(
+        at_risk(frame().assign(same=0.1, other=2.0), covariates=["x", "same", "other"]),
+        "^same, other: constant",
+    )
 
 
 def test_a_combination_of_covariates_is_named():
@@ -60,14 +76,18 @@ def test_monotone_likelihood_of_a_combination_is_named():
 def test_times_between_weeks_are_refused_with_two_ways_out_and_rates_take_them():
     rows = at_risk(frame().assign(weeks=lambda d: d["weeks"] - 0.5 * (d["arm"] == 1)))
     n = int((frame()["arm"] == 1).sum())
-    with pytest.raises(EstimationError, match=f"{n} of 200 rows begin or end between whole weeks.*piecewise_exponential"):
+    with pytest.raises(
+        EstimationError, match=f"{n} of 200 rows begin or end between whole weeks.*piecewise_exponential"
+    ):
         discrete_hazard(rows)
     assert piecewise_exponential(rows, breaks=[4.25]).table["estimate"].gt(0).all()
 
 
 def test_levels_without_events_are_named():
     data = frame().assign(left=lambda d: d["left"] * (d["weeks"] > 4))
-    with pytest.raises(EstimationError, match=r"no event in duration\[1-4\] \(\d+ weeks at risk\).*wider steps"):
+    with pytest.raises(
+        EstimationError, match=r"no event in duration\[1-4\] \(\d+ weeks at risk\).*wider steps"
+    ):
         discrete_hazard(at_risk(data), duration={"breaks": [4]})
     everybody = pd.DataFrame({"weeks": [1.0, 1, 2, 3, 3], "left": [1, 0, 1, 1, 1], "entry": 0})
     with pytest.raises(EstimationError, match=r"everybody at risk leaves in duration\[3\].*wider steps"):
@@ -91,21 +111,32 @@ def test_calendar_terms_need_the_week_of_time_zero():
 
 def test_all_events_in_one_week_are_answered_or_refused():
     data = frame().assign(weeks=lambda d: np.where(d["left"] == 1, 5.0, 9.0))
-    assert predict_hazard(discrete_hazard(at_risk(data)), weeks=9).row(term="hazard", time_weeks=5.0)["estimate"] == \
-        pytest.approx(data["left"].mean())
+    assert predict_hazard(discrete_hazard(at_risk(data)), weeks=9).row(term="hazard", time_weeks=5.0)[
+        "estimate"
+    ] == pytest.approx(data["left"].mean())
     with pytest.raises(EstimationError, match="fall on 1 different weeks; give fewer knots"):
         discrete_hazard(at_risk(data), duration={"knots": 4})
     with pytest.raises(EstimationError, match="everybody at risk leaves.*wider steps"):
         discrete_hazard(at_risk(data.assign(weeks=3.0, left=1)))
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"link": "probit"}, "link"), ({"duration": {"knots": 2}}, "knots == 2"), ({"duration": {"knots": [1, 2]}}, "at least 3"),
-    ({"duration": {"knots": [1, 3, 2]}}, "rising"), ({"duration": {"breaks": [4, 4]}}, "rising"),
-    ({"duration": {"steps": [4]}}, "duration"), ({"duration": "month"}, "duration"), ({"calendar": "month"}, "calendar"),
-    ({"season": "week"}, "season"), ({"season": {"harmonics": 9}}, "season"), ({"conf_level": 95}, "conf_level"),
-    ({"duration": {"breaks": [np.inf]}}, "finite"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"link": "probit"}, "link"),
+        ({"duration": {"knots": 2}}, "knots == 2"),
+        ({"duration": {"knots": [1, 2]}}, "at least 3"),
+        ({"duration": {"knots": [1, 3, 2]}}, "rising"),
+        ({"duration": {"breaks": [4, 4]}}, "rising"),
+        ({"duration": {"steps": [4]}}, "duration"),
+        ({"duration": "month"}, "duration"),
+        ({"calendar": "month"}, "calendar"),
+        ({"season": "week"}, "season"),
+        ({"season": {"harmonics": 9}}, "season"),
+        ({"conf_level": 95}, "conf_level"),
+        ({"duration": {"breaks": [np.inf]}}, "finite"),
+    ],
+)
 def test_options_outside_their_values(options, message):
     with pytest.raises(ValueError, match=message):
         discrete_hazard(at_risk(calendar="start"), **options)
@@ -127,12 +158,18 @@ def test_one_cluster_and_fewer_clusters_than_terms():
 
 
 def test_a_stratum_without_events_says_nothing_by_week_and_is_named_by_steps():
-    data = frame().assign(place=lambda d: d["town"].map({0: "A", 1: "B", 2: "C"}), left=lambda d: d["left"] * (d["town"] > 0))
+    data = frame().assign(
+        place=lambda d: d["town"].map({0: "A", 1: "B", 2: "C"}), left=lambda d: d["left"] * (d["town"] > 0)
+    )
     rows = at_risk(data, strata="place", covariates=["x"])
     fit, without = (discrete_hazard(part) for part in (rows, rows.select(data["town"].to_numpy() > 0)))
     assert fit.row(term="x")["estimate"] == pytest.approx(without.row(term="x")["estimate"], rel=1e-5)
-    assert (predict_hazard(fit, pd.DataFrame({"x": [0]}), weeks=5).table.query("group == 'A, 0' and term == 'survival'")
-            ["estimate"] == 1).all()
+    assert (
+        predict_hazard(fit, pd.DataFrame({"x": [0]}), weeks=5).table.query(
+            "group == 'A, 0' and term == 'survival'"
+        )["estimate"]
+        == 1
+    ).all()
     with pytest.raises(EstimationError, match=r"no event in duration\[1-4\] of A"):
         discrete_hazard(rows, duration={"breaks": [4]})
     rates = piecewise_exponential(rows, breaks=[4])
@@ -142,8 +179,15 @@ def test_a_stratum_without_events_says_nothing_by_week_and_is_named_by_steps():
 def test_ten_thousand_strata_by_week_are_too_many_terms_and_one_constant_each_is_refused_in_words():
     n = 20_000
     rng = np.random.default_rng(1)
-    data = pd.DataFrame({"weeks": rng.integers(1, 9, n), "left": rng.integers(0, 2, n), "entry": 0, "x": rng.normal(size=n),
-                         "town": np.arange(n) % 10_000})
+    data = pd.DataFrame(
+        {
+            "weeks": rng.integers(1, 9, n),
+            "left": rng.integers(0, 2, n),
+            "entry": 0,
+            "x": rng.normal(size=n),
+            "town": np.arange(n) % 10_000,
+        }
+    )
     with pytest.raises(EstimationError, match=r"\d+ terms of time \(10000 strata\), at most 3000.*cox"):
         discrete_hazard(at_risk(data, strata="town", covariates=["x"]))
 
@@ -164,8 +208,11 @@ def test_predictions_stay_inside_the_data():
         predict_hazard(fit, weeks=4)
     with pytest.raises(ValueError, match="weeks"):
         predict_hazard(fit, profile, weeks=2.5)
-    seasonal = discrete_hazard(at_risk(frame().assign(start=1500 + frame()["town"] * 4), calendar="start"),
-                               duration=None, season="month")
+    seasonal = discrete_hazard(
+        at_risk(frame().assign(start=1500 + frame()["town"] * 4), calendar="start"),
+        duration=None,
+        season="month",
+    )
     with pytest.raises(EstimationError, match="give calendar, the week number of time zero"):
         predict_hazard(seasonal, weeks=4)
     with pytest.raises(EstimationError, match=r"\d+ of 4 weeks lie in periods that the data do not cover"):
@@ -175,10 +222,15 @@ def test_predictions_stay_inside_the_data():
 def test_an_empty_early_risk_set_is_said_and_does_not_keep_everybody():
     late = at_risk(frame().assign(entry=3, weeks=lambda d: d["weeks"] + 3))
     for fit in (discrete_hazard(late), piecewise_exponential(late, breaks=[3])):
-        with pytest.raises(EstimationError, match=r"nobody is at risk in \d of the weeks up to 9 \(late entry"):
+        with pytest.raises(
+            EstimationError, match=r"nobody is at risk in \d of the weeks up to 9 \(late entry"
+        ):
             predict_hazard(fit, weeks=9)
     with pytest.raises(EstimationError, match=r"no event in duration\[1-3\] \(0 weeks at risk\)"):
         discrete_hazard(late, duration={"breaks": [3]})
-    places = frame().assign(place=lambda d: np.where(d["arm"] == 1, "A", "B"), weeks=lambda d: d["weeks"].clip(upper=6 + 9 * d["arm"]))
+    places = frame().assign(
+        place=lambda d: np.where(d["arm"] == 1, "A", "B"),
+        weeks=lambda d: d["weeks"].clip(upper=6 + 9 * d["arm"]),
+    )
     with pytest.raises(EstimationError, match="nobody of stratum B is at risk in 2 of the weeks up to 8"):
         predict_hazard(discrete_hazard(at_risk(places, strata="place")), weeks=8)

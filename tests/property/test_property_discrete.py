@@ -1,4 +1,4 @@
-"""What holds of hazards on cells for all inputs: they are those of naive person-weeks, however the rows are cut."""
+"""What holds of hazards on cells for all inputs: they are those of naive person-weeks, however cut."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,9 @@ from evalkit.errors import EstimationError
 from evalkit.estimators import discrete_hazard, piecewise_exponential, predict_hazard
 from evalkit.estimators.discrete import cells
 
-SOME = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 RICH = {"duration": {"breaks": [2]}, "season": {"harmonics": 1}}
 
 
@@ -24,13 +26,29 @@ def frames(draw):
         return np.array(draw(st.lists(st.integers(low, high), min_size=n, max_size=n)))
 
     entry = column(0, 3) * (column(0, 2) == 0)
-    return pd.DataFrame({"person": np.arange(n), "entry": entry, "exit": entry + column(1, 8), "event": column(0, 1),
-                         "x": column(-2, 2) / 2, "start": 1500 + column(0, 40), "place": column(0, 1)})
+    return pd.DataFrame(
+        {
+            "person": np.arange(n),
+            "entry": entry,
+            "exit": entry + column(1, 8),
+            "event": column(0, 1),
+            "x": column(-2, 2) / 2,
+            "start": 1500 + column(0, 40),
+            "place": column(0, 1),
+        }
+    )
 
 
 def table(frame, **more):
-    columns = {"entry": "entry", "exit": "exit", "event": "event", "person": "person", "covariates": ["x"],
-               "calendar": "start", **more}
+    columns = {
+        "entry": "entry",
+        "exit": "exit",
+        "event": "event",
+        "person": "person",
+        "covariates": ["x"],
+        "calendar": "start",
+        **more,
+    }
     return AtRisk.from_frame(frame, **columns)
 
 
@@ -83,10 +101,15 @@ def test_rates_are_events_over_time_and_scale_with_its_unit(frame, factor):
     piece = frame["exit"] > top / 2
     early = (frame["exit"].clip(upper=top / 2) - frame["entry"].clip(upper=top / 2)).sum()
     late = (frame["exit"] - frame["entry"]).sum() - early
-    np.testing.assert_allclose(fit.table["estimate"] * [early, late],
-                               [frame.loc[~piece, "event"].sum(), frame.loc[piece, "event"].sum()], atol=1e-9)
-    scaled = piecewise_exponential(table(frame.assign(entry=frame["entry"] * factor, exit=frame["exit"] * factor),
-                                         covariates=[]), breaks=[top / 2 * factor])
+    np.testing.assert_allclose(
+        fit.table["estimate"] * [early, late],
+        [frame.loc[~piece, "event"].sum(), frame.loc[piece, "event"].sum()],
+        atol=1e-9,
+    )
+    scaled = piecewise_exponential(
+        table(frame.assign(entry=frame["entry"] * factor, exit=frame["exit"] * factor), covariates=[]),
+        breaks=[top / 2 * factor],
+    )
     for name in ("estimate", "std_error", "conf_low", "conf_high"):
         np.testing.assert_allclose(scaled.table[name] * factor, fit.table[name], rtol=1e-6, atol=1e-12)
 
@@ -98,15 +121,27 @@ def test_order_splits_counts_and_cells_change_nothing(data):
     plain = answer(table(frame), **RICH)
     assume(plain is not None)
     cut = frame["exit"] - frame["entry"] >= 2
-    parts = pd.concat([frame.assign(entry=np.where(cut, frame["entry"] + 1, frame["entry"])),
-                       frame[cut].assign(exit=lambda part: part["entry"] + 1, event=0)])
-    others = [table(frame.sample(frac=1, random_state=data.draw(st.integers(0, 99)))), table(parts),
-              table(frame).compress(), table(frame.assign(k=1), count="k")]
+    parts = pd.concat(
+        [
+            frame.assign(entry=np.where(cut, frame["entry"] + 1, frame["entry"])),
+            frame[cut].assign(exit=lambda part: part["entry"] + 1, event=0),
+        ]
+    )
+    others = [
+        table(frame.sample(frac=1, random_state=data.draw(st.integers(0, 99)))),
+        table(parts),
+        table(frame).compress(),
+        table(frame.assign(k=1), count="k"),
+    ]
     for other in others:
         pd.testing.assert_frame_equal(answer(other, **RICH).table, plain.table, rtol=1e-6, atol=1e-8)
     twice = pd.concat([frame, frame.assign(person=frame["person"] + 100)])
-    pd.testing.assert_frame_equal(answer(table(frame.assign(k=2), count="k"), **RICH).table,
-                                  answer(table(twice), **RICH).table, rtol=1e-6, atol=1e-8)
+    pd.testing.assert_frame_equal(
+        answer(table(frame.assign(k=2), count="k"), **RICH).table,
+        answer(table(twice), **RICH).table,
+        rtol=1e-6,
+        atol=1e-8,
+    )
 
 
 @SOME
@@ -116,11 +151,15 @@ def test_robust_errors_take_counts_and_splits(frame):
     options = {"duration": {"breaks": [2]}}
     plain = answer(table(frame, cluster="town"), **options)
     assume(plain is not None)
-    pd.testing.assert_frame_equal(answer(table(frame, cluster="town").compress(), **options).table, plain.table, rtol=1e-6, atol=1e-8)
+    pd.testing.assert_frame_equal(
+        answer(table(frame, cluster="town").compress(), **options).table, plain.table, rtol=1e-6, atol=1e-8
+    )
     twice = pd.concat([frame, frame.assign(person=frame["person"] + 100)])
     for cluster in ("town", None):
-        first, second = (answer(table(part, cluster=cluster, **more), robust=True, **options).table
-                         for part, more in ((frame.assign(k=2), {"count": "k"}), (twice, {})))
+        first, second = (
+            answer(table(part, cluster=cluster, **more), robust=True, **options).table
+            for part, more in ((frame.assign(k=2), {"count": "k"}), (twice, {}))
+        )
         pd.testing.assert_frame_equal(first, second, rtol=1e-6, atol=1e-8)
 
 

@@ -1,4 +1,4 @@
-"""Known weekly hazards are found again, within four Monte-Carlo errors, with late entry, seasons and other causes."""
+"""Known weekly hazards are found again, within four errors, with late entry, seasons and other causes."""
 
 from functools import partial
 
@@ -33,8 +33,13 @@ def baseline(week):
 def simulated(link, seed):
     """Draw every person's weeks one by one: the season lifts the first half of the year."""
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"treated": rng.integers(0, 2, N), "age": rng.normal(size=N).round(1),
-                          "start": 1400 + rng.integers(0, 104, N)})
+    frame = pd.DataFrame(
+        {
+            "treated": rng.integers(0, 2, N),
+            "age": rng.normal(size=N).round(1),
+            "start": 1400 + rng.integers(0, 104, N),
+        }
+    )
     entry = rng.integers(1, 26, N) * (rng.uniform(size=N) < 0.4)
     until = np.full(N, LAST)
     cause = np.zeros(N, dtype=int)
@@ -48,8 +53,15 @@ def simulated(link, seed):
         until[leaves | other], cause[leaves], cause[other] = week, 1, 2
         here &= ~(leaves | other)
     frame = frame.assign(entry=entry, exit=until, cause=cause)
-    return AtRisk.from_frame(frame[frame["exit"] > frame["entry"]], entry="entry", exit="exit", event="cause",
-                             calendar="start", covariates=list(EFFECT), causes=["JOB", "OTHER"])
+    return AtRisk.from_frame(
+        frame[frame["exit"] > frame["entry"]],
+        entry="entry",
+        exit="exit",
+        event="cause",
+        calendar="start",
+        covariates=list(EFFECT),
+        causes=["JOB", "OTHER"],
+    )
 
 
 @pytest.mark.parametrize("link", ["cloglog", "logit"])
@@ -90,7 +102,9 @@ def test_rates_are_found_within_their_intervals():
     time = np.append(0, breaks)[piece] + (need - reached[piece]) / rates[piece]
     entry, end = rng.uniform(0, 20, N), rng.uniform(20, 80, N)
     frame = pd.DataFrame({"entry": entry, "exit": np.minimum(time, end), "event": time <= end, "x": x})
-    rows = AtRisk.from_frame(frame[frame["exit"] > frame["entry"]], entry="entry", exit="exit", event="event", covariates=["x"])
+    rows = AtRisk.from_frame(
+        frame[frame["exit"] > frame["entry"]], entry="entry", exit="exit", event="event", covariates=["x"]
+    )
     table = piecewise_exponential(rows, breaks=breaks).table
     assert (np.abs(table["estimate"] - [0.5, *rates]) < 4 * table["std_error"]).all()
 
@@ -100,8 +114,13 @@ def test_bootstrap_limits_cover_as_often_as_they_say():
     for seed in range(n_studies):
         rng = np.random.default_rng(seed)
         frame = pd.DataFrame({"weeks": np.minimum(np.ceil(rng.exponential(10, 150)), 30), "left": 1})
-        answer = bootstrap(AtRisk.from_frame(frame, exit="weeks", event="left"), partial(restricted_mean, horizon_weeks=20),
-                           n_replications=99, seed=seed, conf_level=0.9)
+        answer = bootstrap(
+            AtRisk.from_frame(frame, exit="weeks", event="left"),
+            partial(restricted_mean, horizon_weeks=20),
+            n_replications=99,
+            seed=seed,
+            conf_level=0.9,
+        )
         share = 1 - np.exp(-0.1)
         truth = (1 - (1 - share) ** 20) / share
         hits += answer.table["conf_low"][0] <= truth <= answer.table["conf_high"][0]

@@ -1,4 +1,4 @@
-"""Weekly and piecewise constant hazards against R's glm on laid-out person-weeks: 1e-6 estimates, 1e-5 errors.
+"""Hazards on cells against R's glm on laid-out person-weeks: 1e-6 for estimates, 1e-5 for errors.
 
 The expected file names the call, the versions and the inputs' hashes (tests/reference/r/discrete.R).
 """
@@ -20,7 +20,13 @@ EXPECTED = json.loads((Path(__file__).parent / "expected" / "discrete.json").rea
 LUNG = {"exit": "week", "event": "status", "covariates": ["age", "sex", "ecog"]}
 DAYS = {**LUNG, "exit": "time"}
 VETERAN = {"exit": "week", "event": "status", "covariates": ["karno", "age"]}
-WEEKLY = {"entry": "entry", "exit": "exit", "event": "event", "calendar": "start", "covariates": ["x", "treated"]}
+WEEKLY = {
+    "entry": "entry",
+    "exit": "exit",
+    "event": "event",
+    "calendar": "start",
+    "covariates": ["x", "treated"],
+}
 ROTTERDAM = {"exit": "month", "event": "death", "covariates": ["age", "nodes", "er", "chemo"]}
 CLUSTERED, ROBUST = {"weight": "pw", "cluster": "cluster"}, {"weight": "pw", "person": "id"}
 SPLINE, STEPS = {"knots": [2, 10, 25, 60]}, {"breaks": [13, 26]}
@@ -42,7 +48,9 @@ EITHER = {
     "weekly_clustered": ("weekly", {**WEEKLY, **CLUSTERED}, {"duration": SPLINE}),
     "weekly_robust": ("weekly", {**WEEKLY, **ROBUST}, {"duration": STEPS}),
 }
-HAZARDS = {f"{name}_{link}": (*rest, link) for name, rest in EITHER.items() for link in ("cloglog", "logit")} | {
+HAZARDS = {
+    f"{name}_{link}": (*rest, link) for name, rest in EITHER.items() for link in ("cloglog", "logit")
+} | {
     "veteran_knots": ("veteran", VETERAN, {"duration": {"knots": [1, 5, 15, 40]}}, "cloglog"),
     "veteran_placed": ("veteran", VETERAN, {"duration": {"knots": 5}}, "logit"),
     "weekly_count": ("weekly", {**WEEKLY, "count": "k"}, {"duration": SPLINE}, "cloglog"),
@@ -105,7 +113,9 @@ def test_rates_equal_poisson_regression_on_split_rows(name):
     agree(fit.model, expected, terms)
     np.testing.assert_allclose(fit.diagnostics["log_likelihood"], expected["log_likelihood"], rtol=1e-10)
     rates = fit.table[fit.table["term"] == "rate"]
-    log_rate = [value for term, value in zip(expected["term"], expected["estimate"], strict=True) if "rate" in term]
+    log_rate = [
+        value for term, value in zip(expected["term"], expected["estimate"], strict=True) if "rate" in term
+    ]
     np.testing.assert_allclose(rates["estimate"], np.exp(log_rate), rtol=1e-6)
 
 
@@ -113,7 +123,9 @@ def test_rates_equal_pyears():
     expected = EXPECTED["cases"]["lung_pyears"]
     fit = piecewise_exponential(at_risk("lung", {**DAYS, "covariates": []}), breaks=EXPECTED["breaks"])
     assert fit.table["n_events"].tolist() == expected["events"]
-    np.testing.assert_allclose(fit.table["estimate"], np.divide(expected["events"], expected["weeks"]), rtol=1e-12)
+    np.testing.assert_allclose(
+        fit.table["estimate"], np.divide(expected["events"], expected["weeks"]), rtol=1e-12
+    )
 
 
 def test_the_spline_basis_equals_hmisc():

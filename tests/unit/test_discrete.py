@@ -14,11 +14,21 @@ from evalkit.estimators.discrete.splines import restricted_cubic
 def frame(n=300, seed=3):
     rng = np.random.default_rng(seed)
     entry = rng.integers(0, 5, n) * (rng.uniform(size=n) < 0.4)
-    return pd.DataFrame({"person": np.arange(n), "entry": entry, "exit": entry + rng.integers(1, 12, n),
-                         "event": rng.uniform(size=n) < 0.6, "x": rng.normal(size=n).round(2),
-                         "arm": rng.integers(0, 2, n), "start": 1400 + rng.integers(0, 60, n),
-                         "place": rng.choice(["A", "B"], n), "k": rng.integers(1, 4, n),
-                         "w": rng.uniform(0.5, 2, n), "town": rng.integers(0, 20, n)})
+    return pd.DataFrame(
+        {
+            "person": np.arange(n),
+            "entry": entry,
+            "exit": entry + rng.integers(1, 12, n),
+            "event": rng.uniform(size=n) < 0.6,
+            "x": rng.normal(size=n).round(2),
+            "arm": rng.integers(0, 2, n),
+            "start": 1400 + rng.integers(0, 60, n),
+            "place": rng.choice(["A", "B"], n),
+            "k": rng.integers(1, 4, n),
+            "w": rng.uniform(0.5, 2, n),
+            "town": rng.integers(0, 20, n),
+        }
+    )
 
 
 def table(data, **columns):
@@ -26,8 +36,12 @@ def table(data, **columns):
 
 
 def test_an_end_on_an_edge_ends_the_piece_and_an_entry_on_it_begins_the_next():
-    at_risk = AtRisk.from_frame(pd.DataFrame({"entry": [0, 4.0], "exit": [4.0, 6.0], "event": [1, 1]}),
-                                entry="entry", exit="exit", event="event")
+    at_risk = AtRisk.from_frame(
+        pd.DataFrame({"entry": [0, 4.0], "exit": [4.0, 6.0], "event": [1, 1]}),
+        entry="entry",
+        exit="exit",
+        event="event",
+    )
     spans = cells.spans_of(at_risk, np.array([0.0, 4.0, 10.0]))
     assert spans.first.tolist() == [0, 1] and spans.last.tolist() == [0, 1]
     weeks_at_risk = cells.time_at_risk(spans, np.zeros(2, dtype=int), np.ones(2), 1)
@@ -40,8 +54,14 @@ def test_an_end_on_an_edge_ends_the_piece_and_an_entry_on_it_begins_the_next():
 
 def test_a_person_with_several_rows_in_a_piece_counts_once():
     data = pd.DataFrame({"id": [1, 1, 2, 1], "k": [2, 2, 1, 2]})
-    at_risk = AtRisk.from_frame(data.assign(entry=[0, 2, 0, 4], exit=[2, 4, 1, 9], event=0), entry="entry", exit="exit",
-                                event="event", person="id", count="k")
+    at_risk = AtRisk.from_frame(
+        data.assign(entry=[0, 2, 0, 4], exit=[2, 4, 1, 9], event=0),
+        entry="entry",
+        exit="exit",
+        event="event",
+        person="id",
+        count="k",
+    )
     first, last = np.array([0, 0, 0, 1]), np.array([0, 1, 0, 3])
     assert cells.persons_touching(at_risk, first, last, 5).tolist() == [3, 2, 2, 2, 0]
 
@@ -55,10 +75,15 @@ def test_numbers_follow_the_first_appearance_and_never_run_over():
     assert all(rows[example[c]] == rows[i] for i, c in enumerate(code))
 
 
-@pytest.mark.parametrize("options", [
-    {"duration": "week"}, {"duration": {"breaks": [3, 7]}}, {"duration": {"knots": [1, 4, 9]}},
-    {"duration": {"breaks": [3]}, "calendar": "quarter", "season": {"harmonics": 1}},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"duration": "week"},
+        {"duration": {"breaks": [3, 7]}},
+        {"duration": {"knots": [1, 4, 9]}},
+        {"duration": {"breaks": [3]}, "calendar": "quarter", "season": {"harmonics": 1}},
+    ],
+)
 @pytest.mark.parametrize("more", [{}, {"weight": "w", "cluster": "town"}, {"count": "k", "strata": "place"}])
 def test_parts_counted_anew_at_every_pass_equal_cells_kept(monkeypatch, options, more):
     at_risk = table(frame(), covariates=["x", "arm"], calendar="start", **more)
@@ -71,8 +96,12 @@ def test_parts_counted_anew_at_every_pass_equal_cells_kept(monkeypatch, options,
 
 
 def test_terms_say_which_weeks_periods_and_months():
-    fit = discrete_hazard(table(frame(3000), covariates=["arm"], calendar="start"), duration={"breaks": [1, 5]},
-                          calendar="year", season="month")
+    fit = discrete_hazard(
+        table(frame(3000), covariates=["arm"], calendar="start"),
+        duration={"breaks": [1, 5]},
+        calendar="year",
+        season="month",
+    )
     names = fit.table["term"].tolist()
     assert names[:4] == ["arm", "duration[1]", "duration[2-5]", "duration[6-]"]
     years = sorted({int(y) for y in weeks.year_of(1400 + np.arange(59 + 16))})
@@ -81,13 +110,22 @@ def test_terms_say_which_weeks_periods_and_months():
     assert fit.table.set_index("term").loc["duration[1]":"duration[6-]", "p_value"].isna().all()
     assert fit.table.set_index("term").loc[["arm", "season[05]"], "p_value"].notna().all()
     waves = discrete_hazard(table(frame(), calendar="start"), duration=None, season={"harmonics": 2}).table
-    assert waves["term"].tolist() == ["(Intercept)", "season_sin_1", "season_cos_1", "season_sin_2", "season_cos_2"]
+    assert waves["term"].tolist() == [
+        "(Intercept)",
+        "season_sin_1",
+        "season_cos_1",
+        "season_sin_2",
+        "season_cos_2",
+    ]
 
 
 def test_who_is_behind_a_level_is_counted():
     data = frame()
-    fit = discrete_hazard(table(data, calendar="start", person="person", covariates=["arm"]),
-                          duration={"breaks": [4]}, calendar="year")
+    fit = discrete_hazard(
+        table(data, calendar="start", person="person", covariates=["arm"]),
+        duration={"breaks": [4]},
+        calendar="year",
+    )
     rows = fit.table.set_index("term")
     late = data["exit"] > 4
     assert rows.loc["duration[5-]", "n_persons"] == late.sum()
@@ -143,8 +181,11 @@ def test_weeks_in_which_nobody_or_everybody_leaves_have_hazard_0_and_1():
 
 
 def test_a_profile_is_predicted_by_its_covariates_stratum_and_calendar():
-    fit = discrete_hazard(table(frame(), covariates=["x"], strata="place", calendar="start"), duration={"breaks": [4]},
-                          calendar="year")
+    fit = discrete_hazard(
+        table(frame(), covariates=["x"], strata="place", calendar="start"),
+        duration={"breaks": [4]},
+        calendar="year",
+    )
     profiles = pd.DataFrame({"x": [0.0, 1.0]}, index=["zero", "one"])
     answer = predict_hazard(fit, profiles, weeks=6, calendar=1400)
     model = dict(zip(fit.model["terms"], fit.model["estimates"], strict=True))
@@ -163,7 +204,8 @@ def test_rates_predict_survival_between_breaks():
     assert rates == pytest.approx([2 / (1 + 2.5 * 3), 1 / (0.5 + 3.5)])
     answer = predict_hazard(fit, weeks=4)
     assert answer.row(term="survival", time_weeks=4.0)["estimate"] == pytest.approx(
-        np.exp(-2.5 * rates[0] - 1.5 * rates[1]))
+        np.exp(-2.5 * rates[0] - 1.5 * rates[1])
+    )
     assert answer.row(term="hazard", time_weeks=3.0)["estimate"] == pytest.approx(rates[1])
 
 
@@ -178,7 +220,9 @@ def test_an_interval_without_events_has_rate_0_and_an_exact_upper_limit():
 
 def test_an_interval_in_which_a_stratum_is_not_seen_has_no_rate():
     data = pd.DataFrame({"weeks": [1.0, 2.0, 5.0], "left": [1, 1, 1], "place": ["A", "A", "B"]})
-    fit = piecewise_exponential(AtRisk.from_frame(data, exit="weeks", event="left", strata="place"), breaks=[2])
+    fit = piecewise_exponential(
+        AtRisk.from_frame(data, exit="weeks", event="left", strata="place"), breaks=[2]
+    )
     missing = fit.row(term="rate", group="A", time_weeks=5.0)
     assert np.isnan(missing["estimate"]) and missing["n_persons"] == 0
 
@@ -195,8 +239,9 @@ def test_scales_and_origins_of_covariates_do_not_matter():
     data = frame()
     plain = discrete_hazard(table(data, covariates=["x"]), duration={"breaks": [4]})
     for factor, shift in ((1e9, 0), (1e-12, 0), (1, 1e6)):
-        scaled = discrete_hazard(table(data.assign(x=data["x"] * factor + shift), covariates=["x"]),
-                                 duration={"breaks": [4]})
+        scaled = discrete_hazard(
+            table(data.assign(x=data["x"] * factor + shift), covariates=["x"]), duration={"breaks": [4]}
+        )
         first, second = plain.row(term="x"), scaled.row(term="x")
         assert second["estimate"] * factor == pytest.approx(first["estimate"], rel=1e-6)
         assert second["std_error"] * factor == pytest.approx(first["std_error"], rel=1e-6)

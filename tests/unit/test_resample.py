@@ -26,8 +26,16 @@ MEAN = partial(restricted_mean, horizon_weeks=20)
 def frame(n=200, seed=5):
     rng = np.random.default_rng(seed)
     town = rng.integers(0, 25, n)
-    return pd.DataFrame({"person": np.arange(n), "weeks": rng.integers(1, 25, n) + town // 5, "left": rng.uniform(size=n) < 0.8,
-                         "arm": rng.integers(0, 2, n), "x": rng.normal(size=n).round(1), "town": town})
+    return pd.DataFrame(
+        {
+            "person": np.arange(n),
+            "weeks": rng.integers(1, 25, n) + town // 5,
+            "left": rng.uniform(size=n) < 0.8,
+            "arm": rng.integers(0, 2, n),
+            "x": rng.normal(size=n).round(1),
+            "town": town,
+        }
+    )
 
 
 def at_risk(data=None, **columns):
@@ -36,8 +44,11 @@ def at_risk(data=None, **columns):
 
 def number_of(rows):
     """A statistic that answers how many there are."""
-    return Result(kind="model", estimand=MEAN(at_risk()).estimand,
-                  table=tidy(term=["persons", "events"], estimate=[rows.n_persons, rows.n_events]))
+    return Result(
+        kind="model",
+        estimand=MEAN(at_risk()).estimand,
+        table=tidy(term=["persons", "events"], estimate=[rows.n_persons, rows.n_events]),
+    )
 
 
 def test_the_same_for_any_number_of_workers_processes_or_threads(monkeypatch):
@@ -86,7 +97,10 @@ def test_counts_and_copies_draw_the_same():
     counted, copied = draws_of(rows, "person", False, False), draws_of(rows, "person", False, True)
     for seed in range(5):
         first, second = (draw.draw(np.random.default_rng(seed)) for draw in (counted, copied))
-        assert second.count is None and first.n_persons == second.n_persons == len(np.unique(second.person)) == 200
+        assert (
+            second.count is None
+            and first.n_persons == second.n_persons == len(np.unique(second.person)) == 200
+        )
         assert cox(first).table["estimate"][0] == pytest.approx(cox(second).table["estimate"][0], rel=1e-9)
 
 
@@ -102,8 +116,16 @@ def test_a_person_is_drawn_with_all_rows():
 def test_a_cluster_is_drawn_with_all_its_persons():
     rows, sizes = at_risk(cluster="town", person="person"), frame().groupby("town").size()
     counted = draws_of(rows, "cluster", False, False).draw(np.random.default_rng(2))
-    drawn = pd.DataFrame({"town": counted.cluster, "k": counted.count}).groupby("town")["k"].agg(["size", "nunique", "first"])
-    assert (drawn["nunique"] == 1).all() and (drawn["size"] == sizes[drawn.index]).all() and drawn["first"].sum() == 25
+    drawn = (
+        pd.DataFrame({"town": counted.cluster, "k": counted.count})
+        .groupby("town")["k"]
+        .agg(["size", "nunique", "first"])
+    )
+    assert (
+        (drawn["nunique"] == 1).all()
+        and (drawn["size"] == sizes[drawn.index]).all()
+        and drawn["first"].sum() == 25
+    )
     copied = draws_of(rows, "cluster", False, True).draw(np.random.default_rng(2))
     again = pd.Series(copied.cluster).groupby(copied.cluster).size()
     assert len(again) == 25 and sorted(again) == sorted(np.repeat(drawn["size"], drawn["first"]))
@@ -130,8 +152,10 @@ def test_curves_are_read_at_the_times_of_the_data():
     rows = at_risk(strata="arm")
     answer = bootstrap(rows, kaplan_meier, n_replications=60, seed=1)
     plain = kaplan_meier(rows)
-    pd.testing.assert_frame_equal(answer.table[["term", "group", "time_weeks", "estimate"]],
-                                  plain.table[["term", "group", "time_weeks", "estimate"]])
+    pd.testing.assert_frame_equal(
+        answer.table[["term", "group", "time_weeks", "estimate"]],
+        plain.table[["term", "group", "time_weeks", "estimate"]],
+    )
     values = answer.model["replications"]
     start = (plain.table["time_weeks"] == 0).to_numpy()
     assert (values[:, start] == 1).all()
@@ -151,8 +175,14 @@ def test_a_curve_that_has_fallen_to_zero_stays_there():
 
 def test_states_with_returns_are_drawn_by_person():
     rng = np.random.default_rng(1)
-    data = pd.DataFrame([(p, w, w + 2, "ON" if (p + w) % 4 else "OFF", rng.choice(["ON", "OFF"]) if w == 2 else None)
-                         for p in range(60) for w in (0, 2)], columns=["p", "a", "b", "now", "then"])
+    data = pd.DataFrame(
+        [
+            (p, w, w + 2, "ON" if (p + w) % 4 else "OFF", rng.choice(["ON", "OFF"]) if w == 2 else None)
+            for p in range(60)
+            for w in (0, 2)
+        ],
+        columns=["p", "a", "b", "now", "then"],
+    )
     data["then"] = data.groupby("p")["now"].shift(-1)
     data["then"] = data["then"].where(data["then"] != data["now"])
     rows = AtRisk.from_frame(data, entry="a", exit="b", state="now", event="then", person="p")
@@ -173,7 +203,9 @@ def test_failed_replications_are_counted_and_said():
     n_failed = answer.diagnostics["n_failed"]
     assert 0 < n_failed < 100 and answer.diagnostics["failures"] == {"no answer on sevens": n_failed}
     assert len(answer.model["replications"]) == 200 - n_failed
-    with pytest.raises(EstimationError, match=rf"{n_failed} of 200 replications failed, at most 5% may.*no answer on sevens"):
+    with pytest.raises(
+        EstimationError, match=rf"{n_failed} of 200 replications failed, at most 5% may.*no answer on sevens"
+    ):
         bootstrap(at_risk(data), failing_sometimes, n_replications=200, seed=1)
 
 
@@ -192,16 +224,25 @@ def test_a_mistake_in_the_statistic_is_no_failed_replication(n_workers):
 
 def test_a_stratum_that_is_lost_is_a_failed_replication():
     data = frame().assign(arm=lambda d: (d["person"] < 2).astype(int))
-    answer = bootstrap(at_risk(data.assign(weeks=25), strata="arm"), MEAN, n_replications=100, seed=1, max_failed_share=0.5)
+    answer = bootstrap(
+        at_risk(data.assign(weeks=25), strata="arm"), MEAN, n_replications=100, seed=1, max_failed_share=0.5
+    )
     assert answer.diagnostics["n_failed"] > 0
     assert "are not in the resample's" in next(iter(answer.diagnostics["failures"]))
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"n_replications": 38}, "at least 39"), ({"conf_type": "bca"}, "conf_type"), ({"unit": "row"}, "unit"),
-    ({"seed": None}, "seed"), ({"n_workers": 0}, "n_workers"), ({"conf_level": 1}, "conf_level"),
-    ({"max_failed_share": 1}, "max_failed_share"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_replications": 38}, "at least 39"),
+        ({"conf_type": "bca"}, "conf_type"),
+        ({"unit": "row"}, "unit"),
+        ({"seed": None}, "seed"),
+        ({"n_workers": 0}, "n_workers"),
+        ({"conf_level": 1}, "conf_level"),
+        ({"max_failed_share": 1}, "max_failed_share"),
+    ],
+)
 def test_options_outside_their_values_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         bootstrap(at_risk(), MEAN, **{"n_replications": 99, "seed": 1, **options})

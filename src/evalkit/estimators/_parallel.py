@@ -1,7 +1,7 @@
 """Work shared between workers that inherit the data: nothing of a person is ever written to a pipe.
 
-A forked worker sees the parent's memory as it is, so only what it answers (numbers, or a sentence of what went
-wrong) travels. Where there is no fork (Windows) or it is unsafe (macOS), threads do the work.
+A forked worker sees the parent's memory as it is, so only what it answers (numbers, or a sentence of what
+went wrong) travels. Where there is no fork (Windows) or it is unsafe (macOS), threads do the work.
 """
 
 import multiprocessing

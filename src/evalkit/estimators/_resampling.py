@@ -79,7 +79,8 @@ class Target:
         values[[k for k in found if k >= 0]] = estimate[[k >= 0 for k in found]]
         lacking = len(self.keys) - len({k for k in found if k >= 0})
         if lacking:
-            raise EstimationError(f"{lacking} of {len(self.keys)} rows of the answer are not in the resample's")
+            raise EstimationError(f"{lacking} of {len(self.keys)} rows of the answer are not in the "
+                                  "resample's")
         return values
 
     def _read_curves(self, table):
@@ -102,7 +103,8 @@ class Target:
 
 def _keys(table):
     time = table["time_weeks"].to_numpy()
-    return list(zip(table["term"], table["group"], np.where(np.isnan(time), -1.0, time).tolist(), strict=True))
+    time = np.where(np.isnan(time), -1.0, time).tolist()
+    return list(zip(table["term"], table["group"], time, strict=True))
 
 
 def _drawn(stands_for, rng):
@@ -123,9 +125,9 @@ def _copied(rows, times, is_cluster):
     taken = rows.select(kept)
     if not is_cluster:
         taken = replace(taken, count=None)
-    new = {name: getattr(taken, name) * (int(copy.max(initial=0)) + 1) + copy
-           for name in (("person", "cluster") if is_cluster else ("person",)) if getattr(taken, name) is not None}
-    return replace(taken, **new)
+    codes = {name: getattr(taken, name) for name in (("person", "cluster") if is_cluster else ("person",))}
+    width = int(copy.max(initial=0)) + 1
+    return replace(taken, **{name: code * width + copy for name, code in codes.items() if code is not None})
 
 
 def _cells(at_risk):
@@ -147,17 +149,17 @@ def _persons(rows):
 
 def _clusters(rows):
     if rows.cluster is None:
-        raise EstimationError("unit: clusters are asked for and the at-risk table has none; name their column in "
-                              "AtRisk.from_frame(cluster=...)")
+        raise EstimationError("unit: clusters are asked for and the at-risk table has none; name their "
+                              "column in AtRisk.from_frame(cluster=...)")
     found, code = np.unique(rows.cluster, return_inverse=True)
     if len(found) < 2:
-        raise EstimationError("unit: 1 cluster; drawing clusters anew needs at least 2. Draw persons, or choose "
-                              "a finer cluster")
+        raise EstimationError("unit: 1 cluster; drawing clusters anew needs at least 2. Draw persons, or "
+                              "choose a finer cluster")
     if rows.person is not None:
         several = _spread(rows.person, code)
         if several:
-            raise EstimationError(f"unit: {several} persons have rows in several clusters, so a cluster cannot be "
-                                  "drawn with all its persons; give each person one cluster")
+            raise EstimationError(f"unit: {several} persons have rows in several clusters, so a cluster "
+                                  "cannot be drawn with all its persons; give each person one cluster")
     return code, np.ones(len(found), dtype=np.int64)
 
 
@@ -166,8 +168,8 @@ def _sets(rows, code, n_units, within_strata):
         return (np.arange(n_units),)
     several = _spread(code, rows.strata)
     if several:
-        raise EstimationError(f"within_strata: {several} of {n_units} units have rows in several strata; draw "
-                              "without regard to strata")
+        raise EstimationError(f"within_strata: {several} of {n_units} units have rows in several strata; "
+                              "draw without regard to strata")
     stratum = np.zeros(n_units, dtype=np.int64)
     stratum[code] = rows.strata
     return tuple(np.flatnonzero(stratum == s) for s in np.unique(stratum))

@@ -73,7 +73,8 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
 
     References
     ----------
-    .. [1] Davison, A. C. and Hinkley, D. V. (1997). Bootstrap Methods and their Application, 2.4, 3.8, 5.2-5.3.
+    .. [1] Davison, A. C. and Hinkley, D. V. (1997). Bootstrap Methods and their Application, 2.4, 3.8,
+       5.2-5.3.
 
     Examples
     --------
@@ -81,7 +82,8 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
     >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk
     >>> from evalkit.estimators import restricted_mean
-    >>> rows = AtRisk.from_frame(pd.DataFrame({"weeks": [1, 2, 3, 6] * 9, "left": 1}), exit="weeks", event="left")
+    >>> frame = pd.DataFrame({"weeks": [1, 2, 3, 6] * 9, "left": 1})
+    >>> rows = AtRisk.from_frame(frame, exit="weeks", event="left")
     >>> drawn = bootstrap(rows, partial(restricted_mean, horizon_weeks=6), n_replications=99, seed=1)
     >>> float(drawn.table["estimate"][0]), round(float(drawn.table["std_error"][0]), 1)
     (3.0, 0.3)
@@ -105,14 +107,15 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
     found = {"n_replications": n_replications, "n_failed": n_replications - len(values), "failures": failures,
              "rows_without_limits": n_without, "unit": unit, "n_units": draws.n_units, "workers": how}
     if unit == "cluster" and draws.n_units < FEW_CLUSTERS:
-        found["warning"] = (f"{draws.n_units} clusters: with fewer than {FEW_CLUSTERS} the bootstrap's errors "
-                            "are too small; compare with wild or placebo inference")
-    options = {"statistic": original.provenance.method, "statistic_options": dict(original.provenance.options),
-               "n_replications": n_replications, "unit": unit, "conf_level": conf_level, "conf_type": conf_type,
-               "within_strata": within_strata, "as_copies": as_copies}
+        found["warning"] = (f"{draws.n_units} clusters: with fewer than {FEW_CLUSTERS} the bootstrap's "
+                            "errors are too small; compare with placebo inference")
+    options = {"statistic": original.provenance.method, "n_replications": n_replications, "unit": unit,
+               "statistic_options": dict(original.provenance.options), "conf_level": conf_level,
+               "conf_type": conf_type, "within_strata": within_strata, "as_copies": as_copies}
     kept = {name: original.model[name] for name in ("terms", "n_term") if name in original.model}
-    return replace(original.with_diagnostics(**found).with_provenance(method="bootstrap", options=options, seed=seed),
-                   table=table, model={**kept, "replications": values})
+    told = original.with_diagnostics(**found)
+    return replace(told.with_provenance(method="bootstrap", options=options, seed=seed), table=table,
+                   model={**kept, "replications": values})
 
 
 def limits(estimate, replications, conf_level, conf_type):
@@ -164,16 +167,17 @@ def _sort_out(answers, n_replications, max_failed_share):
     n_failed = n_replications - len(done)
     if n_failed > max_failed_share * n_replications or len(done) < 2:
         raise EstimationError(
-            f"bootstrap: {n_failed} of {n_replications} replications failed, at most {max_failed_share:.0%} may; most "
-            f"often: {next(iter(failures))!r}. Choose an earlier horizon or fewer terms, draw within strata, or "
-            "accept more with max_failed_share")
+            f"bootstrap: {n_failed} of {n_replications} replications failed, at most {max_failed_share:.0%} "
+            f"may; most often: {next(iter(failures))!r}. Choose an earlier horizon or fewer terms, draw "
+            "within strata, or accept more with max_failed_share")
     return np.array(done, dtype=float), failures
 
 
 def _table(table, values, conf_level, conf_type, max_failed_share):
     """Return the table with the bootstrap's errors and limits, and how many rows have none."""
     known = np.isfinite(values)
-    enough = (known.sum(axis=0) >= max((1 - max_failed_share) * len(values), 2)) & table["estimate"].notna().to_numpy()
+    enough = known.sum(axis=0) >= max((1 - max_failed_share) * len(values), 2)
+    enough &= table["estimate"].notna().to_numpy()
     spread = np.full((len(table), 3), np.nan)
     for row in np.flatnonzero(enough):
         spread[row] = limits(table["estimate"].iloc[row], values[known[:, row], row], conf_level, conf_type)

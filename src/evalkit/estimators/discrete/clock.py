@@ -10,6 +10,7 @@ from evalkit.estimators._limits import require_one_of
 from evalkit.estimators.discrete.splines import PLACES, place_knots, restricted_cubic
 
 CALENDARS, SEASONS = ("year", "quarter"), ("month",)
+_ARRAYS = ("breaks", "knots", "has_level", "periods", "months")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,7 +50,8 @@ class Clock:
         if self.calendar:
             keys.append(period_of(calendar_week, self.calendar))
         if self.season:
-            keys.append(month_of_year(calendar_week) if self.season == "month" else week_of_year(calendar_week))
+            part_of_year = month_of_year if self.season == "month" else week_of_year
+            keys.append(part_of_year(calendar_week))
         return keys
 
     def columns(self):
@@ -75,18 +77,21 @@ class Clock:
             parts.append(month_of_year(calendar_week)[:, None] == self.months[1:])
         if self.harmonics:
             angle = 2 * np.pi * (week_of_year(calendar_week) - 0.5) / 52.1775
-            parts += [wave(k * angle)[:, None] for k in range(1, self.harmonics + 1) for wave in (np.sin, np.cos)]
+            parts += [wave(k * angle)[:, None]
+                      for k in range(1, self.harmonics + 1) for wave in (np.sin, np.cos)]
         return np.hstack(parts).astype(float)
 
     def _baseline(self, kept):
         if self.duration == "levels":
             return [(f"duration[{self._piece(j)}]", True) for j in np.flatnonzero(kept)]
-        curved = ["duration" + "'" * j for j in range(len(self.knots) - 1)] if self.duration == "spline" else []
-        return [("(Intercept)", True), *((name, False) for name in curved)]
+        n_curved = len(self.knots) - 1 if self.duration == "spline" else 0
+        return [("(Intercept)", True), *(("duration" + "'" * j, False) for j in range(n_curved))]
 
     def _piece(self, j):
         low, high = self.breaks[j] + 1, self.breaks[j + 1]
-        return f"{low:g}" if low == high else f"{low:g}-" if j == len(self.breaks) - 2 else f"{low:g}-{high:g}"
+        if low == high:
+            return f"{low:g}"
+        return f"{low:g}-" if j == len(self.breaks) - 2 else f"{low:g}-{high:g}"
 
     def _baseline_values(self, stratum, week):
         if self.duration == "levels":
@@ -97,14 +102,13 @@ class Clock:
     def as_model(self):
         """Return the clock as plain arrays and tuples."""
         return {"clock": (self.duration, self.calendar, self.season), "groups": self.groups,
-                **{name: getattr(self, name) for name in ("breaks", "knots", "has_level", "periods", "months")},
-                "harmonics": np.array([self.harmonics])}
+                "harmonics": np.array([self.harmonics]), **{name: getattr(self, name) for name in _ARRAYS}}
 
     @classmethod
     def from_model(cls, model):
         """Return the clock that :meth:`as_model` wrote down."""
         duration, calendar, season = model["clock"]
-        arrays = {name: model[name] for name in ("breaks", "knots", "has_level", "periods", "months")}
+        arrays = {name: model[name] for name in _ARRAYS}
         return cls(duration=duration, calendar=calendar, season=season, groups=model["groups"],
                    harmonics=int(model["harmonics"][0]), **arrays)
 
@@ -117,8 +121,8 @@ def clock_of(at_risk, events, duration, calendar, season):
     season, harmonics = _season(season)
     none = np.zeros(0, dtype=np.int64)
     groups = at_risk.strata_labels or ("",)
-    return Clock(duration=kind, breaks=breaks, knots=knots, calendar=calendar or "", season=season, groups=groups,
-                 harmonics=harmonics, periods=none, months=none,
+    return Clock(duration=kind, breaks=breaks, knots=knots, calendar=calendar or "", season=season,
+                 groups=groups, harmonics=harmonics, periods=none, months=none,
                  has_level=np.ones((len(groups), len(breaks) - 1), dtype=bool))
 
 
@@ -152,7 +156,8 @@ def _duration(at_risk, events, duration):
     if isinstance(duration, str) and duration == "week":
         return "levels", np.arange(top + 1), nowhere
     if not isinstance(duration, dict) or len(duration) != 1 or not set(duration) <= {"breaks", "knots"}:
-        raise ValueError(f"duration == {duration!r}, must be 'week', None, {{'breaks': [4, 13, 26]}} or {{'knots': 4}}")
+        raise ValueError(f"duration == {duration!r}, must be 'week', None, {{'breaks': [4, 13, 26]}} or "
+                         "{'knots': 4}")
     if "breaks" in duration:
         return "levels", edges_of(duration["breaks"], top), nowhere
     return "spline", np.array([0.0, top]), _knots(at_risk, events, duration["knots"])
@@ -164,15 +169,16 @@ def edges_of(breaks, top):
     if not np.isfinite(breaks).all() or (np.diff(np.append(0, breaks)) <= 0).any():
         raise ValueError("breaks must be finite, above 0 and rising")
     if len(breaks) and breaks[-1] >= top:
-        raise EstimationError(f"breaks: nobody is at risk after week {breaks[-1]:g} (the last row ends at {top:g}); "
-                              "leave out the breaks from there on")
+        raise EstimationError(f"breaks: nobody is at risk after week {breaks[-1]:g} (the last row ends at "
+                              f"{top:g}); leave out the breaks from there on")
     return np.concatenate([[0.0], breaks, [top]])
 
 
 def _knots(at_risk, events, knots):
     if np.ndim(knots) == 0:
         if knots not in PLACES:
-            raise ValueError(f"knots == {knots!r}, must be {min(PLACES)} to {max(PLACES)}, or the weeks themselves")
+            raise ValueError(f"knots == {knots!r}, must be {min(PLACES)} to {max(PLACES)}, or the weeks "
+                             "themselves")
         died = events > 0
         return place_knots(at_risk.exit[died], at_risk.row_weights[died], int(knots))
     knots = np.asarray(knots, dtype=float)

@@ -1,4 +1,4 @@
-"""From a plan to a model: coefficients on the covariates' own scale, their covariance, who is behind each term."""
+"""From a plan to a model: coefficients on the covariates' own scale, errors, who is behind each term."""
 
 import numpy as np
 
@@ -23,8 +23,9 @@ def fitted(at_risk, is_event, layout, link, robust):
     in_level = persons_by_level(at_risk, layout)
     persons, events = _behind(at_risk, layout, is_event, in_level)
     clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
-    model = {"link": (link,), "terms": terms, "estimates": back @ beta, "covariance": back @ covariance @ back.T,
-             "covariance_naive": back @ naive @ back.T, "means": layout.mean, "covariates": at_risk.terms,
+    model = {"link": (link,), "terms": terms, "estimates": back @ beta,
+             "covariance": back @ covariance @ back.T, "covariance_naive": back @ naive @ back.T,
+             "means": layout.mean, "covariates": at_risk.terms,
              "n_term": np.concatenate([rarer_side(at_risk), persons]), "n_persons_term": persons,
              "n_events_term": events, "n_persons_level": in_level, **layout.clock.as_model()}
     diagnostics = {"log_likelihood": fit.value, "df": len(beta), "steps": steps, "robust": robust,
@@ -33,8 +34,8 @@ def fitted(at_risk, is_event, layout, link, robust):
                    "n_events": float(row_counts(at_risk)[is_event].sum()),
                    "person_weeks": float(row_counts(at_risk) @ (at_risk.exit - at_risk.entry))}
     if robust and clusters is not None and clusters <= len(beta):
-        diagnostics["warning"] = (f"{clusters} clusters for {len(beta)} terms: errors between so few clusters "
-                                  "are too small; no joint test of all terms is possible")
+        diagnostics["warning"] = (f"{clusters} clusters for {len(beta)} terms: errors between so few "
+                                  "clusters are too small; no joint test of all terms is possible")
     return model, diagnostics
 
 
@@ -81,7 +82,8 @@ def _behind(at_risk, layout, is_event, in_level):
     persons = np.full(len(columns), float(at_risk.n_persons))
     indicator = np.array([level or name.endswith("]") for name, _, level in columns])
     died = np.flatnonzero(is_event)
-    number, cell = row_counts(at_risk)[died], layout.cell_of[layout.lane[layout.group[died]], layout.spans.last[died]]
+    number = row_counts(at_risk)[died]
+    cell = layout.cell_of[layout.lane[layout.group[died]], layout.spans.last[died]]
     in_cell = total(cell[cell >= 0], number[cell >= 0], len(layout.z))
     events = np.where(indicator, in_cell @ (layout.z != 0), number.sum())
     levels, periods = [], []
@@ -103,7 +105,8 @@ def persons_by_level(at_risk, layout):
                    for piece in (layout.spans.first, layout.spans.last))
     size, seen = clock.has_level.shape[1], np.zeros(clock.has_level.shape)
     for label, rows in strata_of(at_risk):
-        seen[clock.groups.index(label)] = persons_touching(at_risk.select(rows), first[rows], last[rows], size)
+        persons = persons_touching(at_risk.select(rows), first[rows], last[rows], size)
+        seen[clock.groups.index(label)] = persons
     return seen
 
 

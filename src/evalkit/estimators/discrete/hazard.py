@@ -17,8 +17,8 @@ def discrete_hazard(at_risk, *, link="cloglog", duration="week", calendar=None, 
                     conf_level=0.95, robust=None):
     """Model the weekly hazard by covariates, duration, calendar time and season.
 
-    Week t is the interval (t - 1, t] since time zero, calendar week ``calendar`` + t - 1; the hazard h_t is the
-    share that has the event at its end among those at risk in it.
+    Week t is the interval (t - 1, t] since time zero, calendar week ``calendar`` + t - 1; the hazard h_t is
+    the share that has the event at its end among those at risk in it.
 
     Parameters
     ----------
@@ -99,12 +99,12 @@ def _require_weeks(at_risk, reads_calendar):
     between = (at_risk.entry % 1 != 0) | (at_risk.exit % 1 != 0)
     if between.any():
         raise EstimationError(
-            f"discrete_hazard: {int(between.sum())} of {at_risk.n_rows} rows begin or end between whole weeks, so "
-            "they have no week at risk. Use piecewise_exponential, which takes any times, or round the exits "
-            "up and the entries down to weeks")
+            f"discrete_hazard: {int(between.sum())} of {at_risk.n_rows} rows begin or end between whole "
+            "weeks, so they have no week at risk. Use piecewise_exponential, which takes any times, or round "
+            "the exits up and the entries down to weeks")
     if reads_calendar and at_risk.calendar is None:
-        raise EstimationError("discrete_hazard: calendar and season need the week of time zero; name its column "
-                              "in AtRisk.from_frame(calendar=...)")
+        raise EstimationError("discrete_hazard: calendar and season need the week of time zero; name its "
+                              "column in AtRisk.from_frame(calendar=...)")
 
 
 def _certain(at_risk, is_event, layout):

@@ -1,4 +1,4 @@
-"""The plan of a fit: covariate patterns, cells of time with their terms, and which levels can be estimated."""
+"""The plan of a fit: covariate patterns, cells of time with their terms, which levels can be estimated."""
 
 from dataclasses import dataclass, replace
 
@@ -118,12 +118,12 @@ def _cells_of_time(clock, spans, stratum, start, tally):
 def _require_few(clock):
     n_terms = len(clock.columns())
     if n_terms > MAX_TERMS:
-        raise EstimationError(f"{n_terms} terms of time ({len(clock.groups)} strata), at most {MAX_TERMS}; give wider "
-                              "steps of duration, or use cox, whose baseline hazards cost nothing")
+        raise EstimationError(f"{n_terms} terms of time ({len(clock.groups)} strata), at most {MAX_TERMS}; "
+                              "give wider steps of duration, or use cox, whose baseline hazards cost nothing")
 
 
 def _patterns(at_risk, lane):
-    """Number patterns of covariates and groups (pattern and lane); return scaled covariates of the patterns."""
+    """Number the patterns of covariates and the groups (pattern and lane); scale the patterns' covariates."""
     x, weight = at_risk.covariates, at_risk.row_weights
     mean = np.average(x, axis=0, weights=weight)
     scale = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
@@ -153,16 +153,17 @@ def _require_events(layout, calendar_week, is_share):
     if clock.calendar:
         period = period_of(calendar_week, clock.calendar)
         names = [term for term, _, _ in clock.columns() if term.startswith("calendar[")]
-        levels += zip(["the first calendar period", *names], [period == p for p in clock.periods], strict=True)
+        names = ["the first calendar period", *names]
+        levels += [(name, period == p) for name, p in zip(names, clock.periods, strict=True)]
     if clock.season == "month":
         month = month_of_year(calendar_week)
         levels += [(f"season[{m + 1:02d}]", month == m) for m in clock.months]
-    empty = [f"{name} ({layout.time[where].sum():g} weeks at risk)" for name, where in levels
-             if layout.events[where].sum() == 0]
-    full = [name for name, where in levels if is_share and layout.events[where].sum() >= layout.time[where].sum()]
+    sums = [(name, layout.time[where].sum(), layout.events[where].sum()) for name, where in levels]
+    empty = [f"{name} ({time:g} weeks at risk)" for name, time, events in sums if events == 0]
+    full = [name for name, time, events in sums if is_share and events >= time > 0]
     if empty:
         raise EstimationError(f"no event in {', '.join(empty)}, so the hazard there is 0 and has no finite "
                               "term. Give wider steps, join periods, or end the follow-up before")
     if full:
-        raise EstimationError(f"everybody at risk leaves in {', '.join(full)}, so the hazard there is 1 and has "
-                              "no finite term. Give wider steps")
+        raise EstimationError(f"everybody at risk leaves in {', '.join(full)}, so the hazard there is 1 and "
+                              "has no finite term. Give wider steps")

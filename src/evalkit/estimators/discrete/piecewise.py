@@ -69,8 +69,9 @@ def piecewise_exponential(at_risk, *, breaks, cause=None, conf_level=0.95, robus
     options = {"breaks": np.atleast_1d(breaks).tolist(), "cause": cause, "conf_level": conf_level,
                "robust": diagnostics["robust"]}
     unit = {"rate": "per_week", **dict.fromkeys(at_risk.terms, "log_ratio")}
-    return Result(kind="model", table=table, model={**model, "certain": np.zeros_like(layout.clock.has_level)},
-                  diagnostics=diagnostics, provenance=Provenance(method="piecewise_exponential", options=options),
+    model |= {"certain": np.zeros_like(layout.clock.has_level)}
+    return Result(kind="model", table=table, model=model, diagnostics=diagnostics,
+                  provenance=Provenance(method="piecewise_exponential", options=options),
                   estimand=Estimand(name="rate", summary="rate", unit=unit))
 
 
@@ -80,8 +81,9 @@ def _rates(at_risk, is_event, layout, model, conf_level):
     shape, kept = clock.has_level.shape, clock.has_level
     stratum = np.zeros(at_risk.n_rows, dtype=np.int64) if at_risk.strata is None else at_risk.strata
     rate, error = np.zeros(shape), np.full(shape, np.nan)
-    low, high = np.zeros(shape), _upper_without_events(at_risk, layout, stratum, model["estimates"][:p], conf_level)
-    log_rate, log_error = model["estimates"][p:], np.sqrt(np.diag(model["covariance"]))[p:]
+    effect, log_rate = np.split(model["estimates"], [p])
+    low, high = np.zeros(shape), _upper_without_events(at_risk, layout, stratum, effect, conf_level)
+    log_error = np.sqrt(np.diag(model["covariance"]))[p:]
     rate[kept], error[kept] = np.exp(log_rate), np.exp(log_rate) * log_error
     margin = quantile(conf_level) * log_error
     low[kept], high[kept] = np.exp(log_rate - margin), np.exp(log_rate + margin)
@@ -91,9 +93,9 @@ def _rates(at_risk, is_event, layout, model, conf_level):
     n_events = np.zeros(shape)
     np.add.at(n_events, (stratum[is_event], layout.spans.last[is_event]), row_counts(at_risk)[is_event])
     return tidy(term="rate", group=np.repeat(np.array(clock.groups, dtype=object), shape[1]),
-                time_weeks=np.tile(clock.breaks[1:], shape[0]), estimate=rate.ravel(), std_error=error.ravel(),
-                conf_low=low.ravel(), conf_high=high.ravel(), n_events=n_events.ravel(),
-                n_persons=persons.ravel())
+                time_weeks=np.tile(clock.breaks[1:], shape[0]), estimate=rate.ravel(),
+                std_error=error.ravel(), conf_low=low.ravel(), conf_high=high.ravel(),
+                n_persons=persons.ravel(), n_events=n_events.ravel())
 
 
 def _upper_without_events(at_risk, layout, stratum, effect, conf_level):

@@ -55,7 +55,8 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
     clock = Clock.from_model(result.model)
     _require_within(clock, weeks, calendar)
     names, x = _profiles(result.model["covariates"], profiles)
-    parts = [_curve(result.model, clock, s, row, weeks, calendar or 0) for s in range(len(clock.groups)) for row in x]
+    parts = [_curve(result.model, clock, stratum, row, weeks, calendar or 0)
+             for stratum in range(len(clock.groups)) for row in x]
     labels = [", ".join(word for word in (group, name) if word) for group in clock.groups for name in names]
     table = pd.concat([_table(term, label, part, weeks, result, conf_level) for label, part in
                        zip(labels, parts, strict=True) for term in ("hazard", "survival")], ignore_index=True)
@@ -70,20 +71,22 @@ def _require_within(clock, weeks, calendar):
     if weeks != int(weeks) or weeks < 1:
         raise ValueError(f"weeks == {weeks!r}, must be a whole number above 0")
     if weeks > np.ceil(clock.breaks[-1]):
-        raise EstimationError(f"weeks: {weeks} asked, but the model's data end at week {clock.breaks[-1]:g}; ask for "
-                              "fewer, or use a parametric model to go beyond")
+        raise EstimationError(f"weeks: {weeks} asked, but the model's data end at week {clock.breaks[-1]:g}; "
+                              "ask for fewer, or use a parametric model to go beyond")
     if not clock.reads_calendar:
         return
     if calendar is None:
         raise EstimationError("predict_hazard: the model has terms of calendar time; give calendar, the week "
                               "number of time zero (evalkit.weeks.week_of)")
     ahead = calendar + np.arange(int(weeks))
-    known = np.isin(period_of(ahead, clock.calendar), clock.periods) if clock.calendar else np.ones(len(ahead), bool)
+    known = np.ones(len(ahead), dtype=bool)
+    if clock.calendar:
+        known &= np.isin(period_of(ahead, clock.calendar), clock.periods)
     if clock.season == "month":
         known &= np.isin(month_of_year(ahead), clock.months)
     if not known.all():
-        raise EstimationError(f"calendar: {int((~known).sum())} of {len(ahead)} weeks lie in periods that the data do "
-                              "not cover; choose another week of time zero or fewer weeks")
+        raise EstimationError(f"calendar: {int((~known).sum())} of {len(ahead)} weeks lie in periods that "
+                              "the data do not cover; choose another week of time zero or fewer weeks")
 
 
 def _profiles(covariates, profiles):
@@ -107,7 +110,8 @@ def _curve(model, clock, stratum, x, weeks, calendar):
     slope = np.cumsum((width * part.risk)[:, None] * design, axis=0)
     cumulated = np.cumsum(width * part.cumulated) + np.where(np.cumsum(certain) > 0, np.inf, 0.0)
     whole = np.flatnonzero(np.isin(end, np.arange(1, int(weeks) + 1)))
-    spread = [np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", d, model["covariance"], d), 0)) for d in (design, slope)]
+    spread = [np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", d, model["covariance"], d), 0))
+              for d in (design, slope)]
     return {"eta": np.where(told, design @ model["estimates"], np.where(certain, np.inf, -np.inf))[whole],
             "eta_error": np.where(told, spread[0], 0.0)[whole],
             "cumulated": cumulated[whole], "cumulated_error": spread[1][whole]}
@@ -121,23 +125,24 @@ def _ends(clock, weeks, link):
 
 
 def _known(clock, model, stratum, end):
-    """Return whether each piece has a term, and whether everybody leaves in it; refuse what nobody was seen in."""
+    """Return where there is a term and where everybody leaves; refuse where nobody was seen."""
     if clock.duration != "levels":
         return np.ones(len(end), dtype=bool), np.zeros(len(end), dtype=bool)
     level = np.minimum(clock.level_of(end), clock.has_level.shape[1] - 1)
     unseen = (model["n_persons_level"][stratum, level] == 0).sum()
     if unseen:
         where = f" of stratum {clock.groups[stratum]}" if clock.groups[stratum] else ""
-        raise EstimationError(f"weeks: nobody{where} is at risk in {unseen} of the weeks up to {end[-1]:g} (late entry "
-                              "or short follow-up), so the hazard there is not known. Ask for fewer weeks, count "
-                              "time from when persons enter, or use duration={'knots': 3}")
+        raise EstimationError(f"weeks: nobody{where} is at risk in {unseen} of the weeks up to {end[-1]:g} "
+                              "(late entry or short follow-up), so the hazard there is not known. Ask for "
+                              "fewer weeks, count time from when persons enter, or use duration={'knots': 3}")
     return clock.has_level[stratum, level], model["certain"][stratum, level]
 
 
 def _table(term, group, part, weeks, result, conf_level):
-    estimate, error, low, high = (_hazard if term == "hazard" else _survival)(part, result.model["link"][0], conf_level)
-    return tidy(term=term, group=group, time_weeks=np.arange(1.0, int(weeks) + 1), estimate=estimate, std_error=error,
-                conf_low=low, conf_high=high, n_persons=result.diagnostics["n_persons"],
+    quantity = _hazard if term == "hazard" else _survival
+    estimate, error, low, high = quantity(part, result.model["link"][0], conf_level)
+    return tidy(term=term, group=group, time_weeks=np.arange(1.0, int(weeks) + 1), estimate=estimate,
+                std_error=error, conf_low=low, conf_high=high, n_persons=result.diagnostics["n_persons"],
                 n_events=result.diagnostics["n_events"])
 
 

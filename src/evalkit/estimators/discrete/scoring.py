@@ -35,7 +35,7 @@ def evaluate(layout, link, beta):
     """
     p, n_times = layout.x.shape[1], len(layout.z)
     by_x, by_z = layout.x @ beta[:p], layout.z @ beta[p:]
-    value, sums = 0.0, [np.zeros(len(layout.x)), np.zeros(n_times), np.zeros(len(layout.x)), np.zeros(n_times)]
+    value, sums = 0.0, [np.zeros(size) for size in (len(layout.x), n_times) * 2]
     mixed = np.zeros((p, n_times))
     for block in layout.cells:
         part = LINKS[link](by_x[block.pattern] + by_z[block.cell])
@@ -149,7 +149,7 @@ def _ascend(layout, link, beta, change, fit):
 
 
 def _require_rest(layout, change, terms):
-    """Refuse a fit that gains nothing more while its predictor still moves: covariates separate the events."""
+    """Refuse a fit that gains nothing more while its predictor still moves: a term separates the events."""
     p = layout.x.shape[1]
     moves = np.concatenate([np.abs(change[:p]) * np.ptp(layout.x, axis=0),
                             np.abs(change[p:]) * np.ptp(np.vstack([layout.z, 0 * layout.z[:1]]), axis=0)])
@@ -161,8 +161,9 @@ def _require_rest(layout, change, terms):
 
 
 def _separation(names):
-    return (f"{', '.join(names[:6])}: separates weeks with the event from weeks without, so the likelihood has "
-            "no maximum. Join categories or leave the covariate out; cox(..., firth=True) gives a finite ratio")
+    return (f"{', '.join(names[:6])}: separates weeks with the event from weeks without, so the likelihood "
+            "has no maximum. Join categories or leave the covariate out; cox(..., firth=True) gives a finite "
+            "ratio")
 
 
 def _parts(units, n_pieces, size):

@@ -57,7 +57,7 @@ def place_knots(times, weight, number):
     at = np.searchsorted(share, np.array(PLACES[number]) - 1e-12)
     knots = times[order][at].astype(float)
     if (np.diff(knots) <= 0).any():
-        raise EstimationError(f"duration: {number} knots at the usual shares of {len(times)} rows with an event "
-                              f"fall on {len(np.unique(knots))} different weeks; give fewer knots, or the "
-                              "weeks themselves: {'knots': [2, 13, 52]}")
+        raise EstimationError(f"duration: {number} knots at the usual shares of {len(times)} rows with an "
+                              f"event fall on {len(np.unique(knots))} different weeks; give fewer knots, or "
+                              "the weeks themselves: {'knots': [2, 13, 52]}")
     return knots
