@@ -52,7 +52,7 @@ def transplants():
     frame = pd.DataFrame(rows, columns=[*COLUMNS, "agecl", "proph", "match", "year"])
     return frame.assign(old=(frame["agecl"] == ">40").astype(int), proph=(frame["proph"] == "yes").astype(int),
                         mismatch=(frame["match"] == "gender mismatch").astype(int))[
-        [*COLUMNS, "old", "proph", "mismatch"]].astype({"id": int, "start": int, "stop": int})
+        [*COLUMNS, "old", "proph", "mismatch"]]
 
 
 def movements():

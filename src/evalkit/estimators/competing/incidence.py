@@ -3,23 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from evalkit.estimators._counting import (
-    divide,
-    require_clusters,
-    row_counts,
-    strata_of,
-    total,
-    units_of,
-)
+from evalkit.estimators._counting import divide, require_clusters, strata_of
 from evalkit.estimators._grid import grid_of, n_at_start
 from evalkit.estimators._influence import incidence_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators.multistate.chain import chain_of, functionals, require_states, row_influence
+from evalkit.estimators.multistate.chain import chain_of, require_states
+from evalkit.estimators.multistate.curves import share_curves
 from evalkit.estimators.nonparametric import refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
-
-# Weeks whose influence is held in memory at once.
-BLOCK = 16
 
 
 def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
@@ -98,41 +89,11 @@ def _cause_curves(label, rows, conf_level, conf_type):
 
 
 def _state_curves(label, rows, conf_level, conf_type):
-    chain = chain_of(label, rows)
-    times = np.union1d(chain.times, rows.exit.max())
-    share, variance = _state_shares(chain, np.append(0.0, times))
-    present = np.array([_present(chain, time) for time in times])
-    arrived = np.array([_arrived(chain, time) for time in times])
-    first = rows.entry == 0
-    start = total(chain.state[first], row_counts(rows)[first], len(chain.states))
-    for k, term in enumerate(chain.states):
-        yield _curve(term, label, times, (share[0, k], share[1:, k]), np.sqrt(variance[1:, k]),
-                     (start[k], present[:, k]), arrived[:, k], conf_level, conf_type, np.sqrt(variance[0, k]))
-
-
-def _state_shares(chain, weeks):
-    """Return shares and variances at each week, a block of weeks at a time."""
-    units, size = units_of(chain.rows), len(chain.states)
-    share, variance = np.empty((len(weeks), size)), np.empty((len(weeks), size))
-    for start in range(0, len(weeks), BLOCK):
-        block = weeks[start:start + BLOCK]
-        found = functionals(chain, np.empty(0), block)
-        influence = row_influence(chain, found) * units.weight[:, None]
-        sums = np.column_stack([np.bincount(units.code, weights=column) for column in influence.T])
-        share[start:start + BLOCK] = found.estimate.reshape(-1, size)
-        variance[start:start + BLOCK] = (units.copies @ sums**2).reshape(-1, size)
-    return share, variance
-
-
-def _present(chain, time):
-    rows = chain.rows
-    at_risk = (rows.entry < time) & (time <= rows.exit)
-    return total(chain.state[at_risk], row_counts(rows)[at_risk], len(chain.states))
-
-
-def _arrived(chain, time):
-    moved = (chain.rows.exit == time) & (chain.target != chain.state)
-    return total(chain.target[moved], row_counts(chain.rows)[moved], len(chain.states))
+    found = share_curves(chain_of(label, rows))
+    for k, term in enumerate(rows.causes):
+        share, error, present = found.share[:, k], found.error[:, k], found.present[:, k]
+        yield _curve(term, label, found.times, (share[0], share[1:]), error[1:], (present[0], present[1:]),
+                     found.arrived[:, k], conf_level, conf_type, error[0])
 
 
 def _curve(term, label, times, share, error, at_risk, n_events, conf_level, conf_type, start_error=0.0):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import row_counts
+from evalkit.estimators._counting import row_counts, total
 from evalkit.estimators.multistate.persons import person_codes
 
 
@@ -54,18 +54,42 @@ def moved_between(chain, followed, seen, weeks):
     shape = (len(weeks), len(seen), size)
     if followed.path is None:
         at = followed.present
-        start = np.bincount(chain.state[at], weights=number[at], minlength=size)[seen]
+        start = total(chain.state[at], number[at], size)[seen]
         return np.broadcast_to(start[:, None], shape), np.full(shape, np.nan)
+    if chain.rows.episode is not None:
+        return _distinct(chain, followed, seen, weeks)
     copies = _by_path(followed, number)
-    person = None if chain.rows.episode is None else _by_path(followed, person_codes(chain.rows))
+    start = total(followed.state[followed.state >= 0], copies[followed.state >= 0], size)[seen]
+    return np.broadcast_to(start[:, None], shape), _running(chain, followed, number, weeks)[:, seen]
+
+
+def _running(chain, followed, number, weeks):
+    """Sum, at every week, those in each state by their state at the first week: linear in rows and weeks."""
+    size, landmark = len(chain.states), followed.state[followed.path]
+    known, ended = landmark >= 0, ~chain.moving[chain.target]
+    change = np.zeros((len(weeks) + 1) * size * size)
+    order = np.sort(weeks)
+    first, last = (np.searchsorted(order, moment) for moment in (chain.rows.entry, chain.rows.exit))
+    for point, state, sign, rows in ((first, chain.state, 1, known), (last, chain.state, -1, known),
+                                     (last, chain.target, 1, known & ended)):
+        cell = (point[rows] * size + landmark[rows]) * size + state[rows]
+        change += sign * total(cell, number[rows], len(change))
+    sums = np.cumsum(change.reshape(-1, size, size), axis=0)[:-1]
+    return sums[np.searchsorted(order, weeks)]
+
+
+def _distinct(chain, followed, seen, weeks):
+    """Count as above where a person may have several paths, which are counted once."""
+    size = len(chain.states)
+    copies = _by_path(followed, row_counts(chain.rows))
+    person = _by_path(followed, person_codes(chain.rows))
     start = _persons(person, copies, followed.state, np.zeros_like(followed.state), (size, 1))[seen]
-    later = [state_of_paths(chain, followed, week) for week in weeks]
+    later = [_state_of_paths(chain, followed, week) for week in weeks]
     moved = [_persons(person, copies, followed.state, state, (size, size))[seen] for state in later]
-    return np.broadcast_to(start, shape), np.array(moved)
+    return np.broadcast_to(start, (len(weeks), len(seen), size)), np.array(moved)
 
 
-def state_of_paths(chain, followed, week):
-    """Return the state of every path just after a week, -1 where it is not seen."""
+def _state_of_paths(chain, followed, week):
     state = np.full(len(followed.state), -1)
     for k, rows in enumerate(chain.occupants(week)):
         state[followed.path[rows]] = k
@@ -96,10 +120,7 @@ def _by_path(followed, value):
 
 
 def _persons(person, copies, first, second, shape):
-    """Count persons by the states of their paths at two weeks; ``person`` is None where each has one path."""
     known = np.flatnonzero((first >= 0) & (second >= 0))
     cell = first[known] * shape[1] + second[known]
-    if person is not None:
-        once = np.unique(cell + person[known] * shape[0] * shape[1], return_index=True)[1]
-        known, cell = known[once], cell[once]
-    return np.bincount(cell, weights=copies[known], minlength=shape[0] * shape[1]).reshape(shape)
+    once = np.unique(cell + person[known] * shape[0] * shape[1], return_index=True)[1]
+    return total(cell[once], copies[known[once]], shape[0] * shape[1]).reshape(shape)

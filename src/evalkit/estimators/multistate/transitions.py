@@ -9,6 +9,7 @@ from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, sha
 from evalkit.estimators.multistate.chain import chain_of, chains_of, functionals_from, require_states
 from evalkit.estimators.multistate.landmark import followed_from, moved_between, require_persons
 from evalkit.estimators.multistate.ledger import ledger_of, local_units
+from evalkit.estimators.multistate.sweep import covariances
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 METHODS = ("aalen_johansen", "landmark")
@@ -131,23 +132,25 @@ def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
 
 
 class _Group:
-    """One stratum, and the chains that begin in its states at one week: one for all, or one for each."""
+    """One stratum, and the chains that begin in its states at one week: one for all, or one for each.
+
+    ``begun`` holds each chain, the positions of its rows in the stratum, and how it begins, (n_from, M).
+    """
 
     def __init__(self, chain, units, position, seen, start, method):
-        code, local = local_units(units, position)
+        code, self.code = local_units(units, position)
         self.chain, self.seen, self.start = chain, seen, start
-        self.copies, self.followed = units.copies[code], followed_from(chain, start)
+        self.copies, self.weight = units.copies[code], units.weight[position]
+        self.followed = followed_from(chain, start)
         self.occupied = np.flatnonzero([self.followed.is_occupied(h) for h in seen])
-        self.begun = []
         begin = np.eye(len(chain.states))[seen[self.occupied]]
-        weight = units.weight[position]
+        self.begun = []
         if method == "aalen_johansen" and len(begin):
-            self.begun.append((chain, ledger_of(chain, local, weight, len(code)), begin))
+            self.begun.append((chain, slice(None), begin))
         elif method == "landmark":
             for h, one in zip(seen[self.occupied], begin, strict=True):
                 rows = self.followed.rows_of(h)
-                part = chain_of(chain.label, chain.rows.select(rows))
-                self.begun.append((part, ledger_of(part, local[rows], weight[rows], len(code)), one[None, :]))
+                self.begun.append((chain_of(chain.label, chain.rows.select(rows)), rows, one[None, :]))
 
     def probabilities(self, weeks):
         """Return estimates (n_weeks, n_terms) and their covariance at each week."""
@@ -155,16 +158,46 @@ class _Group:
         estimate = np.full((len(weeks), width), np.nan)
         covariance = np.full((len(weeks), width, width), np.nan)
         known = np.arange(width).reshape(len(self.seen), -1)[self.occupied].ravel()
-        for first in range(0, len(weeks) if len(known) else 0, BLOCK):
-            block = slice(first, first + BLOCK)
-            found = [functionals_from(chain, begin, self.start, weeks[block])
+        if len(known):
+            paths = [functionals_from(chain, begin, self.start, np.empty(0)).after
                      for chain, _, begin in self.begun]
-            columns = np.concatenate([part.estimate for part in found])
-            estimate[block, known] = self._by_week(columns[None])[:, 0]
-            covariance[block, known[:, None], known] = self._covariance(found)
-            self._blank(estimate, found, weeks, block)
+            shares = np.concatenate([after[_point(chain, weeks)] for (chain, _, _), after
+                                     in zip(self.begun, paths, strict=True)], axis=1)
+            shares[~self._is_followed(shares, weeks)] = np.nan
+            estimate[:, known] = shares.reshape(len(weeks), -1)
+            covariance[:, known[:, None], known] = self._covariance(weeks)
         covariance[np.isnan(estimate)] = np.nan
         return np.clip(estimate, 0, 1), covariance
+
+    def _is_followed(self, shares, weeks):
+        """Tell whether those who could still move are under observation at each week, by chain and start."""
+        columns = []
+        for chain, _, begin in self.begun:
+            beyond = chain.rows.exit.max() < weeks
+            columns.append(np.repeat(beyond[:, None], len(begin), axis=1))
+        moving = np.array([chain.moving for chain, _, begin in self.begun for _ in begin])
+        return ~(np.hstack(columns) & ((shares * moving).sum(axis=2) > 1e-12))
+
+    def _covariance(self, weeks):
+        """Sweep many weeks of one chain in one go; take others a few at a time, so that little is held."""
+        if len(self.begun) == 1 and len(weeks) > BLOCK:
+            (chain, rows, begin), = self.begun
+            found = functionals_from(chain, begin, self.start, np.empty(0))
+            square = covariances(chain, found, self.code[rows], self.weight[rows], self.copies)
+            return square[_point(chain, weeks)]
+        ledgers = [ledger_of(chain, self.code[rows], self.weight[rows], len(self.copies))
+                   for chain, rows, _ in self.begun]
+        return np.concatenate([self._of_few(ledgers, weeks[first:first + BLOCK])
+                               for first in range(0, len(weeks), BLOCK)])
+
+    def _of_few(self, ledgers, weeks):
+        total, blocks = 0.0, []
+        for (chain, _, begin), ledger in zip(self.begun, ledgers, strict=True):
+            blocks.append(ledger.blocks(chain, functionals_from(chain, begin, self.start, weeks)))
+        for pieces in zip(*blocks, strict=True):
+            value = self._by_week(np.hstack([influence for _, influence in pieces]))
+            total = total + (value * self.copies[pieces[0][0]][:, None]).transpose(0, 2, 1) @ value
+        return total
 
     def _by_week(self, columns):
         """Turn columns (from, week, to) into the order (week, rows, from and to)."""
@@ -172,33 +205,17 @@ class _Group:
         shaped = columns.reshape(len(columns), len(self.occupied), -1, size)
         return shaped.transpose(2, 0, 1, 3).reshape(shaped.shape[2], len(columns), -1)
 
-    def _covariance(self, found):
-        total = 0.0
-        pieces = zip(*(ledger.blocks(chain, part) for (chain, ledger, _), part
-                       in zip(self.begun, found, strict=True)), strict=True)
-        for piece in pieces:
-            units = piece[0][0]
-            value = self._by_week(np.hstack([influence for _, influence in piece]))
-            total = total + (value * self.copies[units][:, None]).transpose(0, 2, 1) @ value
-        return total
-
-    def _blank(self, estimate, found, weeks, block):
-        """Take back what lies after everybody who could still move has left observation."""
-        size, row = len(self.chain.states), iter(self.occupied)
-        for (chain, _, _), part in zip(self.begun, found, strict=True):
-            beyond = chain.rows.exit.max() < weeks[block]
-            share = part.after[np.searchsorted(chain.times, weeks[block], side="right")][:, :, chain.moving]
-            lost = beyond[:, None] & (share.sum(axis=2) > 1e-12)
-            for column in lost.T:
-                h = next(row)
-                estimate[block, h * size:(h + 1) * size][column] = np.nan
-
     def not_estimable(self, estimate, weeks):
         """Name the states and weeks without an estimate."""
         size = len(self.chain.states)
         return [f"{self.chain.where}{self.chain.states[state]} to week {week:g}"
                 for k, state in enumerate(self.seen) for week, row in zip(weeks, estimate, strict=True)
                 if np.isnan(row[k * size])]
+
+
+def _point(chain, weeks):
+    """Number the last event time up to each week."""
+    return np.searchsorted(chain.times, weeks, side="right")
 
 
 def _table(answer, terms, weeks, estimate, covariance, conf_level, conf_type):
