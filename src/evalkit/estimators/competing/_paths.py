@@ -12,8 +12,8 @@ class Path:
     """Survival (of cause-specific hazards) and incidences of one profile at its event times.
 
     The derivative of outcome o at t by the hazard of cause c at s <= t is ``own[s, o, c]`` - ``pull[t, o]``.
-    ``hazard`` (reference, shape (n_times, n_causes)), ``relative`` to it, ``variance`` and ``turn`` (its change
-    by coefficients) are of each cause; ``place`` says where a cause's own times are.
+    ``hazard`` (reference, shape (n_times, n_causes)), ``relative`` to it, ``variance`` and ``turn`` (its
+    change by coefficients) are of each cause; ``place`` says where a cause's own times are.
     """
 
     terms: tuple[str, ...]

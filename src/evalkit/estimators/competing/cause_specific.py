@@ -31,8 +31,8 @@ def cause_specific(at_risk, *, ties="efron", conf_level=0.95, robust=None):
     -------
     Result
         Kind ``model``: a row for each cause (``group``) and term. ``model`` holds what
-        :func:`predict_incidence` needs; its ``estimates`` and ``covariance`` run cause by cause, between causes
-        too where errors are robust (else causes are independent).
+        :func:`predict_incidence` needs; its ``estimates`` and ``covariance`` run cause by cause, between
+        causes too where errors are robust (else causes are independent).
 
     Raises
     ------
@@ -41,9 +41,10 @@ def cause_specific(at_risk, *, ties="efron", conf_level=0.95, robust=None):
 
     Notes
     -----
-    ``cox`` once per cause: ``coxph(Surv(entry, exit, factor(cause)) ~ ., id = )`` of R survival, whose errors are
-    the robust ones. A hazard ratio of a cause says who leaves sooner among those still there; how many leave by
-    it in the end depends on the other causes as well: :func:`predict_incidence`, or :func:`fine_gray`.
+    ``cox`` once per cause: ``coxph(Surv(entry, exit, factor(cause)) ~ ., id = )`` of R survival, whose errors
+    are the robust ones. A hazard ratio of a cause says who leaves sooner among those still there; how many
+    leave by it in the end depends on the other causes as well: :func:`predict_incidence`, or
+    :func:`fine_gray`.
 
     Examples
     --------

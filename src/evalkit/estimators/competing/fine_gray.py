@@ -27,7 +27,8 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
         The cause asked for; any other event is a competing exit.
     ties : {"efron", "breslow"}
     stratify : sequence of {"baseline", "censoring"}
-        Whether the strata have baseline hazards, and weights of those who left by another cause, of their own.
+        Whether the strata have baseline hazards, and weights of those who left by another cause, of their
+        own.
     errors : {"influence", "fine_gray", "fixed_weights"}
         All by cluster, else person, else row; see Notes.
     conf_level : float
@@ -45,14 +46,15 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
 
     Notes
     -----
-    Who left by another cause at T stays in the risk set with weight g(t) / g(T); g is the Kaplan-Meier estimate
-    of not being censored, times that of having entered (Geskus 2011, eq. 11). No row is expanded. Equal to
-    ``coxph(Surv(fgstart, fgstop, fgstatus) ~ ., weights = fgwt)`` on ``survival::finegray``, and with
-    ``ties="breslow"`` to ``cmprsk::crr`` where no censoring shares a week with an event (crr censors first;
-    here, as in finegray, events come first). ``weight`` also weights g, which finegray leaves unweighted.
+    Who left by another cause at T stays in the risk set with weight g(t) / g(T); g is the Kaplan-Meier
+    estimate of not being censored, times that of having entered (Geskus 2011, eq. 11). No row is expanded.
+    Equal to ``coxph(Surv(fgstart, fgstop, fgstatus) ~ ., weights = fgwt)`` on ``survival::finegray``, and
+    with ``ties="breslow"`` to ``cmprsk::crr`` where no censoring shares a week with an event (crr censors
+    first; here, as in finegray, events come first). ``weight`` also weights g, which finegray leaves
+    unweighted.
 
-    Errors: ``influence`` is the derivative by each unit's weight, estimated g included. ``fine_gray`` writes the
-    part of g by martingales of censoring (Fine and Gray 1999, section 5; crr's): it differs by a share of
+    Errors: ``influence`` is the derivative by each unit's weight, estimated g included. ``fine_gray`` writes
+    the part of g by martingales of censoring (Fine and Gray 1999, section 5; crr's): it differs by a share of
     1 / (persons at risk). ``fixed_weights`` takes g as known: ``coxph(cluster = id)`` on finegray's rows.
 
     References
@@ -62,8 +64,8 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
 
     Examples
     --------
-    The first F leaves to STUDY and stays in the risk set. With x = exp(coefficient) of M the likelihood of the
-    exits to JOB (M, F, M) is x/(2x + 2) * 1/(x + 2) * x/(x + 1), largest at x = (1 + sqrt(17)) / 2.
+    The first F leaves to STUDY and stays in the risk set. With x = exp(coefficient) of M the likelihood of
+    the exits to JOB (M, F, M) is x/(2x + 2) * 1/(x + 2) * x/(x + 1), largest at x = (1 + sqrt(17)) / 2.
 
     >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk

@@ -26,9 +26,9 @@ def gray_test(at_risk, *, cause, rho=0.0, within=None):
     Returns
     -------
     Result
-        Kind ``model``. First row: term ``gray``, ``estimate`` the chi-square statistic, with its p-value; then the
-        ``score`` of each group, positive where more leave by the cause, with its error. ``diagnostics`` has
-        ``df``; ``model`` the scores' covariance.
+        Kind ``model``. First row: term ``gray``, ``estimate`` the chi-square statistic, with its p-value;
+        then the ``score`` of each group, positive where more leave by the cause, with its error.
+        ``diagnostics`` has ``df``; ``model`` the scores' covariance.
 
     Raises
     ------
@@ -48,8 +48,8 @@ def gray_test(at_risk, *, cause, rho=0.0, within=None):
 
     Examples
     --------
-    Before week 1 nobody has left, so that the group of the one who leaves to a job scores 1 - 2/4 = 1/2. In week
-    2 it has 1 * (1 - 1/2) / (1/2) = 1 left and the other 2: the other's exit scores it -1/3.
+    Before week 1 nobody has left, so that the group of the one who leaves to a job scores 1 - 2/4 = 1/2. In
+    week 2 it has 1 * (1 - 1/2) / (1/2) = 1 left and the other 2: the other's exit scores it -1/3.
 
     >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk

@@ -9,7 +9,7 @@ from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, sha
 from evalkit.estimators.competing._influence import fit_of
 from evalkit.estimators.competing._paths import Fits, delta_variance, influence_variance, path_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate
-from evalkit.estimators.cox.predict import _covariates, _name, _wanted, _weeks
+from evalkit.estimators.cox.predict import covariates_of, name_of, wanted, weeks_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 METHODS = ("cause_specific", "fine_gray")
@@ -29,16 +29,17 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
         Default: every event time, and the ends of follow-up.
     at_risk : AtRisk, optional
         The table that the result was fitted on: errors are then those of the influence functions, by cluster,
-        else person, through coefficients, hazards and (Fine-Gray) the weights of those who left by another cause.
+        else person, through coefficients, hazards and (Fine-Gray) the weights of those who left by another
+        cause.
     conf_level : float
     conf_type : {"log", "log-log", "plain"}
 
     Returns
     -------
     Result
-        Kind ``curve``: terms as in :func:`aalen_johansen` (of Fine-Gray the one cause), group the profile's name
-        (and stratum), rows at time 0 and at each week. ``n_persons`` counts all at risk just before the cause's
-        last event up to the week, ``n_events`` its events since the row before.
+        Kind ``curve``: terms as in :func:`aalen_johansen` (of Fine-Gray the one cause), group the profile's
+        name (and stratum), rows at time 0 and at each week. ``n_persons`` counts all at risk just before the
+        cause's last event up to the week, ``n_events`` its events since the row before.
 
     Raises
     ------
@@ -49,11 +50,12 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     -----
     With hazards h_k(s) exp(x b_k), h their sum, S = exp(-sum of h): F_k(t) is the sum over s <= t of
     S(s-) (1 - exp(-h(s))) h_k(s) / h(s), so that S and all F_k add up to 1 whatever the covariates:
-    ``survfit`` of a multi-state ``coxph`` of R survival. The product S(s-) h_k(s) of ``mstate::probtrans`` and
-    ``riskRegression::CSC(surv.type = "hazard")`` differs where h is large. Of Fine-Gray, F = 1 - exp(-H), as
-    ``cmprsk::predict.crr``. Without ``at_risk`` errors are those of the delta method with events independent and
-    coefficients as shown in the result (``mstate``'s, up to the above); for Fine-Gray they then take the weights
-    as known. Covariates must not change along the curve.
+    ``survfit`` of a multi-state ``coxph`` of R survival. The product S(s-) h_k(s) of ``mstate::probtrans``
+    and ``riskRegression::CSC`` differs where h is large. Of Fine-Gray, F = 1 - exp(-H), as
+    ``cmprsk::predict.crr``. Without ``at_risk`` errors are those of the delta method with events independent
+    and coefficients as shown in the result (``mstate`` also takes the increments of a predicted hazard as
+    independent, which they are not); for Fine-Gray they then take the weights as known. Covariates must not
+    change along the curve.
 
     References
     ----------
@@ -76,10 +78,10 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
     model = _require_model(result)
-    x = _covariates(profiles, model)
+    x = covariates_of(profiles, model, "predict_incidence")
     fits = None if at_risk is None else _fits(result, at_risk)
-    tables = [table for row, code in _wanted(profiles, model["groups"])
-              for table in _curves(model, x[row], code, _name(profiles.index[row], model["groups"][code]), weeks, fits,
+    tables = [table for row, code in wanted(profiles, model["groups"], "predict_incidence")
+              for table in _curves(model, x[row], code, name_of(profiles.index[row], model["groups"][code]), weeks, fits,
                                    (conf_level, conf_type))]
     options = {"conf_level": conf_level, "conf_type": conf_type, "has_influence": at_risk is not None,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
@@ -100,7 +102,7 @@ def _curves(model, x, code, name, weeks, fits, limits):
     """Tabulate all curves of one profile in one stratum."""
     group, end = model["groups"][code], model["follow_up_weeks"][code]
     path = path_of(model, x, code)
-    weeks = _weeks(weeks, path.times, end, group)
+    weeks = weeks_of(weeks, path.times, end, group, "predict_incidence")
     last = np.searchsorted(path.times, weeks, side="right")
     has_survival = len(path.terms) > len(model["causes"])
     variance = delta_variance(path, model["covariance"]) if fits is None else None

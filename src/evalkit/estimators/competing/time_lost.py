@@ -25,22 +25,23 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
     Returns
     -------
     Result
-        Kind ``model``. Terms ``restricted_mean`` (weeks before any event) and ``time_lost[cause]`` for each group
-        and horizon; with several groups also ``restricted_mean_difference`` and ``time_lost_difference[cause]``:
-        each later group less the first. ``model`` holds the estimates of the first kind with their covariance.
+        Kind ``model``. Terms ``restricted_mean`` (weeks before any event) and ``time_lost[cause]`` for each
+        group and horizon; with several groups also ``restricted_mean_difference`` and
+        ``time_lost_difference[cause]``: each later group less the first. ``model`` holds the estimates of the
+        first kind with their covariance.
 
     Raises
     ------
     EstimationError
-        If a horizon lies beyond the follow-up of a group in which events are still to come, everybody at risk has
-        an event before others enter, or the table has states.
+        If a horizon lies beyond the follow-up of a group in which events are still to come, everybody at risk
+        has an event before others enter, or the table has states.
 
     Notes
     -----
     The integral of F_k from 0 to the horizon (Andersen 2013); over all causes it sums to the horizon less the
     restricted mean. Errors are the influence functions', by cluster, else person, else row:
-    ``summary(survfit(Surv(entry, exit, cause) ~ strata, id = ), rmean = horizon)`` of R survival, whose error of
-    weighted rows leaves the weights out. A lost week is one after the exit, whatever it was spent in.
+    ``summary(survfit(Surv(entry, exit, cause) ~ strata, id = ), rmean = horizon)`` of R survival, whose error
+    of weighted rows leaves the weights out. A lost week is one after the exit, whatever it was spent in.
 
     References
     ----------

@@ -72,10 +72,10 @@ def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_
     require_one_of("conf_type", conf_type, CONF_TYPES if quantity == "survival" else CONF_TYPES[:2])
     quantile(conf_level)
     model = _require_baseline(result)
-    x = _covariates(profiles, model)
-    tables = [_curve(model, x[row], code, _name(profiles.index[row], model["groups"][code]), weeks,
+    x = covariates_of(profiles, model)
+    tables = [_curve(model, x[row], code, name_of(profiles.index[row], model["groups"][code]), weeks,
                      (quantity, conf_level, conf_type))
-              for row, code in _wanted(profiles, model["groups"])]
+              for row, code in wanted(profiles, model["groups"])]
     options = {"quantity": quantity, "conf_level": conf_level, "conf_type": conf_type,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
@@ -139,7 +139,7 @@ def _curve(model, x, code, name, weeks, wanted):
     quantity, conf_level, conf_type = wanted
     at = model["baseline_group"] == code
     times, end = model["baseline_time"][at], model["follow_up_weeks"][code]
-    weeks = _weeks(weeks, times, end, model["groups"][code])
+    weeks = weeks_of(weeks, times, end, model["groups"][code])
     last = np.searchsorted(times, weeks, side="right")
     hazard, variance = (np.append(0.0, value)[last] for value in cumulated(model, x, code))
     n_events = np.append(0.0, np.cumsum(model["baseline_n_events"][at]))[last]
@@ -153,7 +153,7 @@ def _curve(model, x, code, name, weeks, wanted):
                 conf_high=high, n_persons=n_persons, n_events=np.diff(n_events, prepend=0.0))
 
 
-def _weeks(weeks, times, end, group):
+def weeks_of(weeks, times, end, group, name="predict_survival"):
     """Return time 0 and the weeks asked for, or every time at which the curve changes or ends."""
     if weeks is None:
         return np.union1d(np.append(0.0, times), end)
@@ -162,47 +162,47 @@ def _weeks(weeks, times, end, group):
         raise ValueError(f"weeks == {weeks.tolist()}, must be finite and not below 0")
     if weeks[-1] > end:
         where = f"stratum {group}: " if group else ""
-        raise EstimationError(f"predict_survival: {where}nobody is followed beyond week {end:g}, asked for "
+        raise EstimationError(f"{name}: {where}nobody is followed beyond week {end:g}, asked for "
                               f"week {weeks[-1]:g}. Ask for earlier weeks; parametric models extrapolate")
     return weeks
 
 
 def _require_baseline(result):
-    if "reference_hazard" not in result.model:
+    if "reference_hazard" not in result.model or "causes" in result.model:
         method = result.provenance.method or "unknown origin"
         raise EstimationError(f"predict_survival: a result of {method} has no baseline hazard to predict "
-                              "from; give a result of cox")
+                              "from; give a result of cox, or use predict_incidence for several causes")
     return result.model
 
 
-def _covariates(profiles, model):
+def covariates_of(profiles, model, name="predict_survival"):
     """Read the profiles' covariates in the order of the model's."""
     terms = model.get("base_terms", model["terms"])
     missing = [term for term in terms if term not in profiles.columns]
     unknown = [str(name) for name in profiles.columns if name not in terms and name != "strata"]
     if missing or unknown or len(profiles) == 0:
-        raise EstimationError(f"predict_survival: profiles: {len(profiles)} rows, missing columns "
+        raise EstimationError(f"{name}: profiles: {len(profiles)} rows, missing columns "
                               f"{', '.join(missing) or 'none'}, unknown columns "
                               f"{', '.join(unknown) or 'none'}; expected a row for each curve and "
                               f"the columns {', '.join(terms)}")
     x = profiles[list(terms)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     bad = [term for term, column in zip(terms, x.T, strict=True) if not np.isfinite(column).all()]
     if bad:
-        raise EstimationError(f"predict_survival: profiles: {', '.join(bad)}: missing or infinite")
+        raise EstimationError(f"{name}: profiles: {', '.join(bad)}: missing or infinite")
     return x
 
 
-def _wanted(profiles, groups):
+def wanted(profiles, groups, name="predict_survival"):
     """Pair each profile with the strata that it gets a curve in."""
     if "strata" not in profiles.columns:
         return [(row, code) for row in range(len(profiles)) for code in range(len(groups))]
     named = profiles["strata"].astype(str)
     unknown = sorted(set(named) - set(groups))
     if unknown:
-        raise EstimationError(f"predict_survival: profiles name {len(unknown)} strata that the model "
+        raise EstimationError(f"{name}: profiles name {len(unknown)} strata that the model "
                               f"does not have; it has {', '.join(groups)}")
     return [(row, groups.index(label)) for row, label in enumerate(named)]
 
 
-def _name(profile, group):
+def name_of(profile, group):
     return f"{profile}, {group}" if group else str(profile)
