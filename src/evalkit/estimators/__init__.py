@@ -2,7 +2,7 @@
 
 Curves: `kaplan_meier`, `nelson_aalen`, `aalen_johansen`. Weeks: `restricted_mean`, `state_occupation`.
 Movements between states: `transition_probabilities`, `markov_test`, `transition_cox`.
-Comparisons: `log_rank`, `cox`, `hazard_ratios`. Models of time: `parametric`,
+Comparisons: `log_rank`, `cox`, `shared_frailty`, `hazard_ratios`. Models of time: `parametric`,
 `discrete_hazard`, `piecewise_exponential`.
 One treated unit: `difference_in_differences`, `synthetic_control`, `synthetic_did`.
 Comparison persons: `propensity_weights`, `balance`.
@@ -24,6 +24,7 @@ from evalkit.estimators.cox import (
     predict_survival,
     proportionality_test,
     residuals,
+    shared_frailty,
     standardised_contrasts,
     standardised_survival,
 )
@@ -62,7 +63,7 @@ __all__ = [
     "piecewise_exponential", "placebo_inference", "placebo_rank", "predict_hazard", "predict_incidence",
     "predict_parametric", "predict_survival", "propensity_scores", "propensity_weights",
     "proportionality_test", "pseudo_observations", "pseudo_regression", "residual_time", "residuals",
-    "restricted_mean", "royston_parmar", "smallest_detectable_effect", "standardised_contrasts",
-    "standardised_survival", "state_occupation", "survival_quantiles", "synthetic_control", "synthetic_did",
-    "time_lost", "transition_cox", "transition_probabilities",
+    "restricted_mean", "royston_parmar", "shared_frailty", "smallest_detectable_effect",
+    "standardised_contrasts", "standardised_survival", "state_occupation", "survival_quantiles",
+    "synthetic_control", "synthetic_did", "time_lost", "transition_cox", "transition_probabilities",
 ]

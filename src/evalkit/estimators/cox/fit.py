@@ -45,7 +45,8 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=N
         theta: subtracts theta / 2 beta**2, with ``ridge_scale`` times the covariate's variance. A dict names
         the penalised terms.
     firth : bool
-        Add half the log determinant of the information: a maximum under separation, less bias with few events.
+        Add half the log determinant of the information: a maximum under separation, less bias with few
+        events.
     robust : bool, optional
         Errors by cluster (else person) from score residuals. Default: where there is a cluster, a weight
         other than 1, or a person with several events.
@@ -88,13 +89,14 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=N
     robust, offset = is_robust(at_risk, robust), _offset(offset, at_risk)
     at_risk, offset, varied = vary(at_risk, offset, varying)
     if firth and varied.by_function.any():
-        raise EstimationError("cox: firth with an effect that is a function of time is not derived; use steps")
+        raise EstimationError("cox: firth is not derived for an effect that is a function of time; use steps")
     events = event_codes(at_risk, cause)
     _require_something(at_risk, events)
     penalty = "firth" if firth else None if ridge is None else ridge_weights(at_risk, ridge, ridge_scale)
     model, diagnostics, limits = _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level)
     options = {"ties": ties, "cause": cause, "offset": offset is not None, "varying": describe(varying),
-               "ridge": ridge, "ridge_scale": ridge_scale, "firth": firth, "conf_level": conf_level, "robust": robust}
+               "ridge": ridge, "ridge_scale": ridge_scale, "firth": firth, "conf_level": conf_level,
+               "robust": robust}
     return Result(kind="model", table=_table(model, at_risk, events, limits), model=model,
                   diagnostics={**diagnostics, "ties": ties},
                   provenance=Provenance(method="cox", options=options),
@@ -102,7 +104,7 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=N
 
 
 def hazard_ratios(result):
-    """Return a result of :func:`cox` with hazard ratios for their logarithms.
+    """Return a result of :func:`cox` or :func:`shared_frailty` with hazard ratios for their logarithms.
 
     Limits are the transformed limits; ``std_error`` is the ratio times the error of its logarithm.
 
@@ -116,10 +118,18 @@ def hazard_ratios(result):
     [2.5616]
     """
     table = result.table.copy()
-    table[["estimate", "conf_low", "conf_high"]] = np.exp(table[["estimate", "conf_low", "conf_high"]])
-    table["std_error"] = table["std_error"] * table["estimate"]
-    estimand = replace(result.estimand, summary="hazard_ratio", unit="ratio")
+    ratios = table["term"].isin(result.model["terms"])
+    columns = ["estimate", "conf_low", "conf_high"]
+    table.loc[ratios, columns] = np.exp(table.loc[ratios, columns])
+    table.loc[ratios, "std_error"] *= table.loc[ratios, "estimate"]
+    estimand = replace(result.estimand, summary="hazard_ratio", unit=_ratio_unit(result.estimand.unit))
     return replace(result, table=table, estimand=estimand)
+
+
+def _ratio_unit(unit):
+    if isinstance(unit, str):
+        return "ratio"
+    return {term: "ratio" if of_term == "log_ratio" else of_term for term, of_term in unit.items()}
 
 
 def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
@@ -201,8 +211,8 @@ def _clusters(at_risk, robust):
     if not robust or clusters > len(at_risk.terms):
         return {"clusters": clusters}
     return {"clusters": clusters,
-            "warning": f"{clusters} clusters for {len(at_risk.terms)} terms: errors between so few clusters are "
-                       "too small, and no Wald test of all terms exists"}
+            "warning": f"{clusters} clusters for {len(at_risk.terms)} terms: errors between so few clusters "
+                       "are too small, and no Wald test of all terms exists"}
 
 
 def _tests(null, fit, beta, covariance, df):
@@ -216,7 +226,8 @@ def _tests(null, fit, beta, covariance, df):
 
 
 def _likelihood_ratio(statistic, df):
-    return {"likelihood_ratio_chi_square": float(statistic), "likelihood_ratio_p_value": chi_square(statistic, df)}
+    return {"likelihood_ratio_chi_square": float(statistic),
+            "likelihood_ratio_p_value": chi_square(statistic, df)}
 
 
 def _wald(beta, covariance):

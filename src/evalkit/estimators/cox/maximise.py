@@ -13,6 +13,8 @@ ENOUGH = 1e-10
 NEGLIGIBLE = 1e-9
 # Information left, against that at zero, below which the likelihood has flattened out: no maximum.
 FLAT = 1e-7
+# Where Newton's steps come to nothing, hazards this far apart say that there is no maximum.
+APART = 1e-100
 # A covariate whose information, against others given, is below this share adds nothing.
 REDUNDANT = 1e-9
 # From so many rows on, a part of them (at least so many rows, and one in so many) says where to begin.
@@ -27,7 +29,8 @@ def maximise(likelihood, start, terms, root=None, enough=ENOUGH, steps=None, nam
     Parameters
     ----------
     likelihood : callable
-        Takes coefficients, returns an object with ``value``, ``gradient`` and ``information``.
+        Takes coefficients, returns an object with ``value``, ``gradient``, ``information`` and the Newton
+        ``step()``.
     start : tuple
         Coefficients and the likelihood there.
     terms : sequence of str
@@ -48,23 +51,25 @@ def maximise(likelihood, start, terms, root=None, enough=ENOUGH, steps=None, nam
     beta, fit = start
     steps = MAX_STEPS if steps is None else steps
     for step in range(1, steps + 1):
-        change = np.linalg.solve(fit.information, fit.gradient)
+        change = fit.step()
         is_last = fit.gradient @ change < enough
         if is_last and np.abs(change).max() < NEGLIGIBLE:
             return beta + change, fit, step
         beta, fit = _ascend(likelihood, beta, change, fit)
         # Before the next step: on a flat likelihood it would be a step into rounding errors.
-        if root is not None:
-            _require_maximum(fit, root, terms, name)
+        if root is not None and _is_flat(fit, root):
+            raise _no_maximum(fit, root, terms, name)
         if is_last:
             return beta, fit, step
+    if root is not None and fit.relative.min() < APART:
+        raise _no_maximum(fit, root, terms, name)
     last = ", ".join(f"{term} {value:.3g}" for term, value in zip(terms, fit.gradient, strict=True))
     raise EstimationError(f"{name}: no convergence in {steps} steps; last gradient (of scaled covariates): "
                           f"{last}. Look for extreme covariate values, or leave covariates out")
 
 
 def beginning(plan, null):
-    """Return coefficients to begin with, and the likelihood there: zero, or what an even part of many rows says.
+    """Return coefficients to begin with and the likelihood there: zero, or what a part of many rows says.
 
     The maximum is the same; with many rows it is two passes over all of them away instead of four.
     """
@@ -97,7 +102,7 @@ def root_of(information):
 
 
 def _of_a_part(plan):
-    """Return the maximum of a part of the rows, or of the strata where there are many; None if it has none."""
+    """Return the maximum of a part of the rows, or of the strata where many; None if it has none."""
     n_rows, n_blocks = len(plan.first), plan.block_of_time[-1] + 1
     if n_rows < LARGE:
         return None
@@ -139,18 +144,22 @@ def _ascend(likelihood, beta, change, fit):
     return beta, fit
 
 
-def _require_maximum(fit, root, terms, name):
-    """Refuse a likelihood that has flattened out: some combination of covariates separates the events.
+def _is_flat(fit, root):
+    """Say whether the likelihood has flattened out: hardly anything is left of the information at zero."""
+    return np.linalg.eigvalsh(root @ fit.information @ root.T)[0] < FLAT
 
-    ``root`` turns the information at zero into the identity, so that the smallest eigenvalue is what is left
-    of it.
+
+def _no_maximum(fit, root, terms, name):
+    """Return the error that names the combination of covariates that separates the events.
+
+    ``root`` turns the information at zero into the identity, so that the direction of the smallest
+    eigenvalue is the one in which least is left of it.
     """
-    left, direction = np.linalg.eigh(root @ fit.information @ root.T)
-    if left[0] >= FLAT:
-        return
-    loading = np.abs(root.T @ direction[:, 0]) / np.sqrt(np.diag(root.T @ root))
+    direction = np.linalg.eigh(root @ fit.information @ root.T)[1][:, 0]
+    loading = np.abs(root.T @ direction) / np.sqrt(np.diag(root.T @ root))
     names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.3 * loading.max())
-    penalty = "Ask for firth=True (a penalty under which a maximum exists), join" if name == "cox" else "Join"
-    raise EstimationError(
-        f"{name}: {names}: separates those with the event from those without, so the likelihood has no maximum "
-        f"and the ratio would be 0 or infinite. {penalty} categories, leave the covariate out, or make it a stratum")
+    firth = " Ask for firth=True (a penalty under which a maximum exists), or:" if name == "cox" else ""
+    return EstimationError(
+        f"{name}: {names}: separates those with the event from those without, so the likelihood has no "
+        f"maximum and the ratio would be 0 or infinite.{firth} Join categories, leave the covariate out, or "
+        "make it a stratum")

@@ -35,7 +35,9 @@ class Cells:
 
     def sums(self, value):
         """Add up a value of the rows in each cell."""
-        return value if self.of_row is None else np.bincount(self.of_row, weights=value, minlength=len(self.first))
+        if self.of_row is None:
+            return value
+        return np.bincount(self.of_row, weights=value, minlength=len(self.first))
 
     def rows(self, value):
         """Give each row the value of its cell."""
@@ -94,6 +96,10 @@ class Pass:
     hazard: np.ndarray
     moments: tuple
     shift: np.ndarray
+
+    def step(self):
+        """Return Newton's step."""
+        return np.linalg.solve(self.information, self.gradient)
 
 
 def design(at_risk, cause, ties, offset=None):
@@ -193,8 +199,9 @@ def part(plan, rows):
     if not len(rows):
         return None
     ties = "breslow" if len(plan.ties.at) == len(plan.time) else "efron"
-    return placed(row=plan.row[rows], x=plan.x.T.take(rows, axis=1).T, weight=plan.weight[rows], number=np.ones(len(rows)),
-                  first=rank[plan.first[rows]], last=rank[plan.last[rows]], dies=dies[rows],
+    return placed(row=plan.row[rows], x=plan.x.T.take(rows, axis=1).T, weight=plan.weight[rows],
+                  number=np.ones(len(rows)), first=rank[plan.first[rows]], last=rank[plan.last[rows]],
+                  dies=dies[rows],
                   time=plan.time[there], stratum=plan.stratum[there], ties=ties,
                   offset=None if plan.offset is None else plan.offset[rows])
 

@@ -1,4 +1,4 @@
-"""Penalised partial likelihoods: a ridge that draws estimates to zero, and Firth's, which always has a maximum."""
+"""Penalised partial likelihoods: a ridge, and Firth's, which always has a maximum."""
 
 from dataclasses import dataclass
 
@@ -23,6 +23,10 @@ class Penalised:
     gradient: np.ndarray
     information: np.ndarray
     fit: Pass
+
+    def step(self):
+        """Return Newton's step."""
+        return np.linalg.solve(self.information, self.gradient)
 
 
 def ridge_weights(at_risk, ridge, scaled):
