@@ -43,7 +43,7 @@ tasks <- list(
       f <- model("Surv(fgstart, fgstop, fgstatus)", d)
       function() {
         long <- finegray(Surv(exit, event) ~ ., d[setdiff(names(d), "entry")], etype = "1")
-        all_errors(coxph(f, long, weights = fgwt, robust = FALSE))
+        coef(coxph(f, long, weights = fgwt, robust = FALSE))
       }
     },
     states = function(d) {
@@ -75,7 +75,7 @@ tasks <- list(
     },
     fine_gray = function(d) {
       x <- as.matrix(d[terms_of(d)])
-      function() { fit <- crr(d$exit, d$event, x, failcode = 1); c(fit$coef, sqrt(diag(fit$var))) }
+      function() crr(d$exit, d$event, x, failcode = 1)$coef
     }
   ),
   mstate = list(

@@ -88,7 +88,7 @@ def evalkit_fine_gray(frame):
     from evalkit import estimators
 
     at_risk = _at_risk(frame, causes=("a", "b", "c"))
-    return lambda: _coefficients(estimators.fine_gray(at_risk, cause="a"))
+    return lambda: estimators.fine_gray(at_risk, cause="a").table["estimate"].tolist()
 
 
 def evalkit_states(frame):
@@ -114,8 +114,14 @@ def evalkit_states(frame):
 def evalkit_weibull(frame):
     from evalkit import estimators
 
-    at_risk = _at_risk(frame, terms=_terms(frame)[:5])
-    return lambda: estimators.parametric(at_risk, distribution="weibull").table["estimate"].tolist()[:5]
+    terms = _terms(frame)[:5]
+    at_risk = _at_risk(frame, terms=terms)
+
+    def work():
+        table = estimators.parametric(at_risk, distribution="weibull").table
+        return table.set_index("term").loc[terms, "estimate"].tolist()
+
+    return work
 
 
 evalkit_weibull_right = evalkit_weibull
@@ -140,7 +146,7 @@ def evalkit_bootstrap(frame):
 
 
 def evalkit_from_frame(frame):
-    return lambda: [float(_at_risk(frame).n_rows)]
+    return lambda: [_at_risk(frame).n_rows]
 
 
 # The peer that reading a frame is held against.
