@@ -77,7 +77,7 @@ def _params(outcome, design, number, link, n_weeks, terms):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         model = GLM(outcome, design, family=Gaussian(link=function, check_link=False), freq_weights=number)
-        fit = model.fit(start_params=start, maxiter=200, tol_criterion="params", tol=1e-11, rtol=1e-11)
+        fit = model.fit(start_params=start, scale=1.0, maxiter=200, tol_criterion="params", tol=1e-11, rtol=1e-11)
         predictor = design @ fit.params
     lost = not np.isfinite(fit.params).all() or (link != "identity" and np.abs(predictor).max() > FARTHEST)
     if lost or not fit.converged:

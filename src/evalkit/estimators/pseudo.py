@@ -145,6 +145,7 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     rows = _persons(at_risk, "pseudo_regression", with_covariates=True).rows
     require_clusters(rows)
     outcome = _values(rows, weeks, estimand, cause)
+    _require_difference(outcome, weeks, rows)
     # The complementary log-log is of the share that has left.
     outcome = 1 - outcome if link == "cloglog" and estimand == "survival" else outcome
     terms = (*(f"intercept[{week:g}]" for week in weeks), *rows.terms)
@@ -235,6 +236,13 @@ def _require_constant(at_risk, order, first, last):
     if changing:
         raise EstimationError(f"pseudo_regression: {', '.join(changing)}: changes within a person; the outcome is one "
                               "number a person, so give its value at time zero")
+
+
+def _require_difference(outcome, weeks, rows):
+    alike = np.ptp(outcome, axis=0) < 1e-9 * np.maximum(np.abs(outcome).max(axis=0), 1)
+    if alike.any():
+        raise EstimationError(f"pseudo_regression: the curve is the same for all {rows.n_persons} persons at week "
+                              f"{weeks[alike][0]:g} (no event before, or nobody left); choose other weeks")
 
 
 def _values(rows, weeks, estimand, cause):
