@@ -63,7 +63,7 @@ def test_a_person_with_several_rows_in_a_piece_counts_once():
         count="k",
     )
     first, last = np.array([0, 0, 0, 1]), np.array([0, 1, 0, 3])
-    assert cells.persons_touching(at_risk, first, last, 5).tolist() == [3, 2, 2, 2, 0]
+    assert cells.persons_touching(at_risk, slice(None), first, last, 5).tolist() == [3, 2, 2, 2, 0]
 
 
 def test_numbers_follow_the_first_appearance_and_never_run_over():

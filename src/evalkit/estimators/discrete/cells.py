@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evalkit.estimators._counting import total
+from evalkit.estimators._counting import row_counts, total
 
 # Entries of the (group, piece) table worked on at a time, and cells kept between passes over the data.
 PART, KEPT = 2_000_000, 10_000_000
@@ -66,11 +66,11 @@ def rows_touching(spans, group, n_groups):
     return np.cumsum(entered, axis=1) - left
 
 
-def persons_touching(at_risk, first, last, size):
-    """Count the distinct persons (times their count) at risk in each of the pieces first..last of rows."""
-    number = np.ones(at_risk.n_rows) if at_risk.count is None else at_risk.count.astype(float)
+def persons_touching(at_risk, rows, first, last, size):
+    """Count the distinct persons (times their count) at risk in each of the pieces first..last of some rows."""
+    first, last, number = first[rows], last[rows], row_counts(at_risk)[rows]
     if at_risk.person is not None:
-        first, last, number = _joined(at_risk.person, first, last, number)
+        first, last, number = _joined(at_risk.person[rows], first, last, number)
     change = total(first, number, size + 1) - total(last + 1, number, size + 1)
     return np.cumsum(change)[:-1]
 

@@ -100,13 +100,12 @@ def _behind(at_risk, layout, is_event, in_level):
 
 def persons_by_level(at_risk, layout):
     """Count the persons at risk in each level of duration, by stratum: shape (n_groups, n_levels)."""
-    clock = layout.clock
-    first, last = (clock.level_of(layout.spans.edges[piece + 1])
-                   for piece in (layout.spans.first, layout.spans.last))
-    size, seen = clock.has_level.shape[1], np.zeros(clock.has_level.shape)
+    clock, spans = layout.clock, layout.spans
+    level, seen = clock.level_of(spans.edges[1:]), np.zeros(clock.has_level.shape)
+    first, last = level[spans.first], level[spans.last]
+    number = {label: k for k, label in enumerate(clock.groups)}
     for label, rows in strata_of(at_risk):
-        persons = persons_touching(at_risk.select(rows), first[rows], last[rows], size)
-        seen[clock.groups.index(label)] = persons
+        seen[number[label]] = persons_touching(at_risk, rows, first, last, seen.shape[1])
     return seen
 
 
@@ -114,5 +113,5 @@ def _persons_by_period(at_risk, clock):
     first = period_of(at_risk.calendar + at_risk.entry.astype(np.int64), clock.calendar)
     last = period_of(at_risk.calendar + at_risk.exit.astype(np.int64) - 1, clock.calendar)
     low = first.min()
-    seen = persons_touching(at_risk, first - low, last - low, int(last.max() - low) + 1)
+    seen = persons_touching(at_risk, slice(None), first - low, last - low, int(last.max() - low) + 1)
     return seen[clock.periods[1:] - low]

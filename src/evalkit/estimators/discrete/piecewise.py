@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from evalkit.estimators._counting import event_codes, row_counts
+from evalkit.estimators._counting import event_codes, row_counts, total
 from evalkit.estimators._limits import quantile
 from evalkit.estimators.discrete.cells import time_at_risk
 from evalkit.estimators.discrete.clock import clock_of
@@ -90,16 +90,19 @@ def _rates(at_risk, is_event, layout, model, conf_level):
     persons = model["n_persons_level"]
     nobody = persons == 0
     rate[nobody] = low[nobody] = high[nobody] = np.nan
-    n_events = np.zeros(shape)
-    np.add.at(n_events, (stratum[is_event], layout.spans.last[is_event]), row_counts(at_risk)[is_event])
+    died = np.flatnonzero(is_event)
+    cell = stratum[died] * shape[1] + layout.spans.last[died]
+    n_events = total(cell, row_counts(at_risk)[died], rate.size)
     return tidy(term="rate", group=np.repeat(np.array(clock.groups, dtype=object), shape[1]),
                 time_weeks=np.tile(clock.breaks[1:], shape[0]), estimate=rate.ravel(),
                 std_error=error.ravel(), conf_low=low.ravel(), conf_high=high.ravel(),
-                n_persons=persons.ravel(), n_events=n_events.ravel())
+                n_persons=persons.ravel(), n_events=n_events)
 
 
 def _upper_without_events(at_risk, layout, stratum, effect, conf_level):
     """Return the rate at which no event in the time at risk, weighted by rate ratios, is just possible."""
+    if layout.clock.has_level.all():
+        return np.zeros(layout.clock.has_level.shape)
     weight = at_risk.row_weights * np.exp(at_risk.covariates @ effect)
     time = time_at_risk(layout.spans, stratum, weight, len(layout.clock.groups))
     return np.divide(-np.log((1 - conf_level) / 2), time, out=np.full(time.shape, np.inf), where=time > 0)
