@@ -90,6 +90,15 @@ def test_waiting_shows_four_curves(evidence):
     assert (table.groupby("group")["estimate"].max() == 1).all()
 
 
+def test_ways_out_add_up_to_those_who_are_out(evidence):
+    """Of the programme's citizens alone: what is still waiting and every way together are everybody."""
+    ways = effect.first_exits(evidence).table
+    assert set(ways["term"]) == {"SELF_SUFFICIENT", "EDUCATION", "OTHER_EXIT"} and (ways["group"] == "").all()
+    waiting = effect.waiting(evidence).table
+    left = 1 - waiting.loc[waiting["group"] == "treated_after", "estimate"].min()
+    assert ways.groupby("term")["estimate"].max().sum() == pytest.approx(left)
+
+
 def test_designs_stand_in_one_table_with_what_they_assume(evidence):
     result = effect.compare_designs(evidence)
     assert list(result.table["term"]) == [

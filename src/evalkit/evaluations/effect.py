@@ -16,7 +16,7 @@ from evalkit.estimators.cells import difference_of_changes
 from evalkit.evaluations import gates
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
 from evalkit.evaluations.designs import compare_designs, sensitivity
-from evalkit.evaluations.exits import time_to_exit, waiting
+from evalkit.evaluations.exits import first_exits, time_to_exit, waiting
 from evalkit.evaluations.facts import missing_tables
 from evalkit.evaluations.followed import Followed, follow_inflow, follow_stock, nobody
 from evalkit.evaluations.mix import mix
@@ -29,6 +29,7 @@ __all__ = [
     "curve",
     "evidence",
     "extra_persons",
+    "first_exits",
     "mix",
     "preflight",
     "sensitivity",

@@ -1,4 +1,4 @@
-"""Time to the first sustained exit from support: described for four groups, and its effect."""
+"""The first sustained exit from support: how long it took, which way it led, and the effect on its time."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 from evalkit.cohort import Cohort, follow
 from evalkit.errors import EstimationError
-from evalkit.estimators import cox, kaplan_meier
+from evalkit.estimators import aalen_johansen, cox, kaplan_meier
 from evalkit.estimators.cells import Changes, difference_of_changes
 from evalkit.estimators.contributions import mean_contributions
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
@@ -33,6 +33,37 @@ def waiting(evidence):
     result = kaplan_meier(to_exit(followed, strata=["side"]), conf_level=followed.study.conf_level)
     return replace(result, estimand=estimand,
                    provenance=followed.provenance("kaplan_meier", sustain_weeks=followed.study.sustain_weeks))
+
+
+def first_exits(evidence):
+    """Describe which way the programme's citizens left support first, as they came under it.
+
+    Returns
+    -------
+    Result
+        Kind ``curve``, a term for each way: ``SELF_SUFFICIENT``, ``EDUCATION`` and ``OTHER_EXIT`` (old age,
+        death, emigration); shares that have gone that way, the others being competing exits. A description.
+    """
+    followed = evidence.followed
+    estimand = effect_estimand(
+        evidence, "first_exits", outcome="first_exit", summary="cumulative_incidence", unit="share", design=""
+    )
+    if missing := evidence.verdict.missing:
+        return withheld("missing_tables", kind="curve", estimand=estimand, missing=missing)
+    everybody = to_exit(followed, strata=["side"])
+    here = everybody.strata == everybody.strata_labels.index("treated_after")
+    pooled = _pooled(replace(everybody.select(here), strata=None, strata_labels=()))
+    result = aalen_johansen(pooled, conf_level=followed.study.conf_level)
+    ways = result.table[result.table["term"].isin(pooled.causes)].reset_index(drop=True)
+    return replace(result, estimand=estimand, table=ways,
+                   provenance=followed.provenance("aalen_johansen", sustain_weeks=followed.study.sustain_weeks))
+
+
+def _pooled(at_risk):
+    """Join the rare exits, each too few to show, into one."""
+    kept = ("SELF_SUFFICIENT", "EDUCATION")
+    code = [0, *(kept.index(cause) + 1 if cause in kept else 3 for cause in at_risk.causes)]
+    return replace(at_risk, event=np.array(code)[at_risk.event], causes=(*kept, "OTHER_EXIT"))
 
 
 def time_to_exit(evidence):
