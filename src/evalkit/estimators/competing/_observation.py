@@ -73,7 +73,7 @@ def observation_of(at_risk, group, track_group, track_time):
 
 
 def censoring_influence(at_risk, group, observation, pull):
-    """Return the same as Fine and Gray (1999) write it: the martingales of censoring, for right-censored rows.
+    """Return the same as Fine and Gray (1999) write it: martingales of censoring, of right-censored rows.
 
     - sum over censorings of (dN_c - dH_c) / n times the pull of all later times; n counts those still under
       observation after the events of the time.
@@ -107,9 +107,9 @@ def _refuse_early_end(emptied, present):
     entering = emptied & np.append(present[1:] > 0, False)
     if entering.any():
         raise EstimationError(
-            f"fine_gray: at {int(entering.sum())} early times everybody at risk has an event while others enter "
-            "later, so nothing is known of those who would have stayed. Begin later: keep persons and weeks "
-            "after a week by which enough have entered")
+            f"fine_gray: at {int(entering.sum())} early times everybody at risk has an event while others "
+            "enter later, so nothing is known of those who would have stayed. Begin later: keep persons and "
+            "weeks after a week by which enough have entered")
 
 
 def _prefix(value):

@@ -52,12 +52,13 @@ def path_of(model, x, code):
         relative[k] = np.exp(z @ model["estimates"][k * width:(k + 1) * width])
         hazard[position, k] = model["reference_hazard"][at]
         variance[position, k] = relative[k] ** 2 * model["reference_variance"][at]
-        turn[position, k] = relative[k] * (np.outer(model["reference_hazard"][at], z) - model["reference_drift"][at])
+        change = np.outer(model["reference_hazard"][at], z) - model["reference_drift"][at]
+        turn[position, k] = relative[k] * change
         place.append(position)
     level, own, pull = _incidences(hazard * relative, model["has_survival"])
     terms = causes if level.shape[1] == len(causes) else ("survival", *causes)
-    return Path(terms=tuple(terms), code=code, z=z, times=times, level=level, own=own, pull=pull, hazard=hazard,
-                relative=relative, variance=variance, turn=turn, place=tuple(place))
+    return Path(terms=tuple(terms), code=code, z=z, times=times, level=level, own=own, pull=pull,
+                hazard=hazard, relative=relative, variance=variance, turn=turn, place=tuple(place))
 
 
 def delta_variance(path, covariance):
@@ -65,17 +66,18 @@ def delta_variance(path, covariance):
     result = np.zeros_like(path.level)
     for k in range(path.level.shape[1]):
         own, pull = path.own[:, k], path.pull[:, k, None]
-        squares = (np.cumsum(own**2 * path.variance, axis=0) - 2 * pull * np.cumsum(own * path.variance, axis=0)
-                   + pull**2 * np.cumsum(path.variance, axis=0))
-        change = np.cumsum(own[:, :, None] * path.turn, axis=0) - pull[:, :, None] * np.cumsum(path.turn, axis=0)
-        change = change.reshape(len(change), -1)
+        v0, v1, v2 = (np.cumsum(own**power * path.variance, axis=0) for power in range(3))
+        squares = v2 - 2 * pull * v1 + pull**2 * v0
+        turned, kept = (np.cumsum(part, axis=0) for part in (own[:, :, None] * path.turn, path.turn))
+        change = (turned - pull[:, :, None] * kept).reshape(len(own), -1)
         result[:, k] = squares.sum(axis=1) + ((change @ covariance) * change).sum(axis=1)
     return np.maximum(result, 0)
 
 
 def influence_variance(path, fits, outcome, last):
     """Return the variance of one outcome after the first ``last`` times, from the influence of each unit."""
-    return np.array([_between_units(fits.units, _influence(path, fits, outcome, n)) if n else 0.0 for n in last])
+    return np.array([_between_units(fits.units, _influence(path, fits, outcome, n)) if n else 0.0
+                     for n in last])
 
 
 def _influence(path, fits, outcome, n_times):
@@ -105,8 +107,8 @@ def _incidences(hazard, has_survival):
     incidence = np.cumsum(part[:, None] * share, axis=0)
     # d (1 - exp(-h)) h_k / h by h_c: exp(-h) h_k / h + (1 - exp(-h)) (1[k = c] / h - h_k / h^2)
     rate = np.divide(part, together, out=before.copy(), where=together > 0)
-    own = (before * stay - rate)[:, None, None] * share[:, :, None] + rate[:, None, None] * np.eye(hazard.shape[1])
-    own = own + incidence[:, :, None]
+    own = (before * stay - rate)[:, None, None] * share[:, :, None] + incidence[:, :, None]
+    own = own + rate[:, None, None] * np.eye(hazard.shape[1])
     if not has_survival:
         return incidence, own, incidence
     nothing = np.zeros((len(hazard), 1, hazard.shape[1]))

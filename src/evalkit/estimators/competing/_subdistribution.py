@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_times, row_counts, running, total
 from evalkit.estimators.competing._observation import Observation, observation_of
 from evalkit.estimators.cox.partial import Pass, _product, _scaled
@@ -68,6 +69,13 @@ class Plan:
     observation: Observation
 
 
+def require_cause(at_risk, cause, name):
+    """Return the cause, which must be named: pooled causes do not compete."""
+    if cause is None:
+        raise EstimationError(f"{name}: no cause named; it must be one of {', '.join(at_risk.causes)}")
+    return cause
+
+
 def design(at_risk, code, ties, stratify=STRATIFIED, is_subdistribution=True):
     """Place the rows on the times of the cause; return the plan and the scaling of the covariates.
 
@@ -85,9 +93,9 @@ def design(at_risk, code, ties, stratify=STRATIFIED, is_subdistribution=True):
     block = np.zeros(at_risk.n_rows, dtype=np.int64) if baseline is None else baseline
     left = (at_risk.event > 0) & (own == 0) & is_subdistribution
     tail, observation = _tail(at_risk, left, last, time, stratum, block, stratify)
-    plan = Plan(row=slice(None), x=x, weight=weight, first=first, last=last, died=died, at=at, time=time, stratum=stratum,
-                block=block, block_of_time=stratum, number=number, deaths=deaths, ties=breslow(deaths), tail=tail,
-                observation=observation)
+    plan = Plan(row=slice(None), x=x, weight=weight, first=first, last=last, died=died, at=at, time=time,
+                stratum=stratum, block=block, block_of_time=stratum, number=number, deaths=deaths,
+                ties=breslow(deaths), tail=tail, observation=observation)
     return (_with_efron(plan) if ties == "efron" else plan), mean, scale
 
 

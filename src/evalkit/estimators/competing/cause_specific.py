@@ -49,7 +49,8 @@ def cause_specific(at_risk, *, ties="efron", conf_level=0.95, robust=None):
     Examples
     --------
     >>> from evalkit.atrisk import AtRisk
-    >>> frame = pd.DataFrame({"weeks": [1, 2, 3, 4, 5, 6], "left": ["JOB", "STUDY"] * 3, "sex": list("MFFMMF")})
+    >>> frame = pd.DataFrame({"weeks": [1, 2, 3, 4, 5, 6], "left": ["JOB", "STUDY"] * 3,
+    ...                       "sex": list("MFFMMF")})
     >>> fit = cause_specific(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["sex"]))
     >>> fit.table[["term", "group", "n_events"]].values.tolist()
     [['sex[M]', 'JOB', 3.0], ['sex[M]', 'STUDY', 3.0]]
@@ -60,11 +61,13 @@ def cause_specific(at_risk, *, ties="efron", conf_level=0.95, robust=None):
     robust = is_robust(at_risk, robust)
     fits = {cause: _cox(at_risk, cause, ties, conf_level, robust) for cause in at_risk.causes}
     table = pd.concat([fit.table.assign(group=cause) for cause, fit in fits.items()], ignore_index=True)
-    diagnostics = {f"{name}[{cause}]": value for cause, fit in fits.items() for name, value in fit.diagnostics.items()
-                   if not isinstance(value, str)}
+    diagnostics = {f"{name}[{cause}]": value for cause, fit in fits.items()
+                   for name, value in fit.diagnostics.items()}
     options = {"ties": ties, "conf_level": conf_level, "robust": robust}
-    return Result(kind="model", table=table, model=_model(at_risk, fits, ties, robust), diagnostics=diagnostics,
-                  estimand=Estimand(name="cause_specific_hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"),
+    return Result(kind="model", table=table, model=_model(at_risk, fits, ties, robust),
+                  diagnostics=diagnostics,
+                  estimand=Estimand(name="cause_specific_hazard_ratio", summary="log_hazard_ratio",
+                                    unit="log_ratio"),
                   provenance=Provenance(method="cause_specific", options=options))
 
 

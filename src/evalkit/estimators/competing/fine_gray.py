@@ -9,7 +9,7 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, rarer_side, require_clusters
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators.competing._influence import ERRORS, between_units, fit_of
-from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate
+from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate, require_cause
 from evalkit.estimators.cox.fit import _baseline, _clusters, _table, _wald, _wald_limits
 from evalkit.estimators.cox.maximise import maximise, require_variation, root_of
 from evalkit.estimators.cox.predict import reference_hazard
@@ -69,8 +69,10 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
 
     >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk
-    >>> frame = pd.DataFrame({"weeks": [1, 2, 3, 4], "left": ["STUDY", "JOB", "JOB", "JOB"], "sex": list("FMFM")})
-    >>> fit = fine_gray(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["sex"]), cause="JOB")
+    >>> frame = pd.DataFrame({"weeks": [1, 2, 3, 4], "left": ["STUDY", "JOB", "JOB", "JOB"],
+    ...                       "sex": list("FMFM")})
+    >>> table = AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["sex"])
+    >>> fit = fine_gray(table, cause="JOB")
     >>> round(float(np.exp(fit.table["estimate"][0])), 4)
     2.5616
     """
@@ -79,7 +81,7 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
     for part in stratify:
         require_one_of("stratify", part, STRATIFIED)
     quantile(conf_level)
-    own = event_codes(at_risk, cause) > 0
+    own = event_codes(at_risk, require_cause(at_risk, cause, "fine_gray")) > 0
     _require_something(at_risk, own, cause, errors)
     model, diagnostics = _fit(at_risk, cause, ties, stratify, errors)
     options = {"cause": cause, "ties": ties, "stratify": list(stratify), "errors": errors,
@@ -96,15 +98,16 @@ def _fit(at_risk, cause, ties, stratify, errors):
     likelihood, zero = partial(evaluate, plan), np.zeros(len(at_risk.terms))
     null = likelihood(zero)
     require_variation(null.information, len(plan.died), at_risk.terms, "fine_gray")
-    beta, at, steps = maximise(likelihood, (zero, null), at_risk.terms, root_of(null.information), name="fine_gray")
+    beta, at, steps = maximise(likelihood, (zero, null), at_risk.terms, root_of(null.information),
+                               name="fine_gray")
     group = at_risk.strata if "censoring" in stratify else None
     covariance = between_units(at_risk, fit_of(at_risk, plan, at, errors, group).coefficients)
     unscale = np.outer(scale, scale)
     wald = _wald(beta, covariance)
     pooled = at_risk if "baseline" in stratify else replace(at_risk, strata=None, strata_labels=())
-    diagnostics = {"log_likelihood_null": null.value, "log_likelihood": at.value, "df": len(beta), "steps": steps,
-                   "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta)), "ties": ties,
-                   **_clusters(at_risk, True)}
+    diagnostics = {"log_likelihood_null": null.value, "log_likelihood": at.value, "df": len(beta),
+                   "steps": steps, "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta)),
+                   "ties": ties, **_clusters(at_risk, True)}
     return {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
             "covariance_naive": np.linalg.inv(at.information) / unscale, "means": mean,
             "n_term": rarer_side(at_risk), "causes": (cause,),
@@ -116,11 +119,11 @@ def _fit(at_risk, cause, ties, stratify, errors):
 def _require_something(at_risk, own, cause, errors):
     require_clusters(at_risk)
     if not at_risk.terms:
-        raise EstimationError("fine_gray: the at-risk table has no covariates; name them in "
-                              "AtRisk.from_frame(covariates=...), or use aalen_johansen for the incidence itself")
+        raise EstimationError("fine_gray: the at-risk table has no covariates; name them in AtRisk.from_frame"
+                              "(covariates=...), or use aalen_johansen for the incidence itself")
     if not own.any():
-        raise EstimationError(f"fine_gray: no exit to {cause} among {at_risk.n_persons} persons, so nothing can be "
-                              "compared. Look at the event's definition and the length of follow-up")
+        raise EstimationError(f"fine_gray: no exit to {cause} among {at_risk.n_persons} persons, so nothing "
+                              "can be compared. Look at the event's definition and the length of follow-up")
     if errors == "fine_gray" and (at_risk.entry > 0).any():
-        raise EstimationError(f"fine_gray: {int((at_risk.entry > 0).sum())} rows enter after time zero, for which "
-                              'Fine and Gray give no errors; use errors="influence"')
+        raise EstimationError(f"fine_gray: {int((at_risk.entry > 0).sum())} rows enter after time zero, for "
+                              'which Fine and Gray give no errors; use errors="influence"')

@@ -7,6 +7,7 @@ import numpy as np
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, event_codes, row_counts, running, total
 from evalkit.estimators._limits import chi_square
+from evalkit.estimators.competing._subdistribution import require_cause
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
@@ -53,12 +54,13 @@ def gray_test(at_risk, *, cause, rho=0.0, within=None):
 
     >>> import pandas as pd
     >>> from evalkit.atrisk import AtRisk
-    >>> frame = pd.DataFrame({"weeks": [1, 2, 2, 3], "left": ["JOB", "STUDY", "JOB", None], "sex": list("FFMM")})
+    >>> frame = pd.DataFrame({"weeks": [1, 2, 2, 3], "left": ["JOB", "STUDY", "JOB", None],
+    ...                       "sex": list("FFMM")})
     >>> groups = AtRisk.from_frame(frame, exit="weeks", event="left", strata="sex")
     >>> gray_test(groups, cause="JOB").table["estimate"].round(4).tolist()[1:]
     [0.1667, -0.1667]
     """
-    own = event_codes(at_risk, cause)
+    own = event_codes(at_risk, require_cause(at_risk, cause, "gray_test"))
     _require_comparison(at_risk, own, cause)
     score, covariance = _sum_of_blocks(at_risk, own, _blocks(within, at_risk.n_rows), rho)
     statistic, df = _quadratic_form(score, covariance)
@@ -69,7 +71,8 @@ def gray_test(at_risk, *, cause, rho=0.0, within=None):
                  estimate=np.append(statistic, score),
                  std_error=np.append(np.nan, np.sqrt(np.maximum(np.diag(covariance), 0))),
                  p_value=np.append(chi_square(statistic, df), np.full(len(labels), np.nan)),
-                 n_persons=np.append(n_persons.sum(), n_persons), n_events=np.append(n_events.sum(), n_events))
+                 n_persons=np.append(n_persons.sum(), n_persons),
+                 n_events=np.append(n_events.sum(), n_events))
     options = {"cause": cause, "rho": rho, "is_stratified": within is not None}
     return Result(kind="model", table=table, diagnostics={"df": df},
                   model={"groups": labels, "score": score, "covariance": covariance},
@@ -91,14 +94,16 @@ def _require_comparison(at_risk, own, cause):
         raise EstimationError("gray_test: one group; "
                               "name the column of the groups in AtRisk.from_frame(strata=...)")
     if not own.any():
-        raise EstimationError(f"gray_test: no exit to {cause} among {at_risk.n_persons} persons; nothing to compare")
+        raise EstimationError(f"gray_test: no exit to {cause} among {at_risk.n_persons} persons; "
+                              "nothing to compare")
     if (at_risk.weight is not None and (at_risk.weight != 1).any()) or at_risk.cluster is not None:
         raise EstimationError("gray_test: the test assumes independent, unweighted persons; with weights or "
                               "clusters use fine_gray with the groups as a covariate and read its Wald test")
     late = _n_late(at_risk)
     if late:
-        raise EstimationError(f"gray_test: {late} rows enter after time zero; Gray's theory is for persons followed "
-                              "from time zero. Use fine_gray with the groups as a covariate and read its Wald test")
+        raise EstimationError(f"gray_test: {late} rows enter after time zero; Gray's theory is for persons "
+                              "followed from time zero. Use fine_gray with the groups as a covariate and "
+                              "read its Wald test")
 
 
 def _n_late(rows):
@@ -140,37 +145,56 @@ def _counts(rows, own):
     def exits(mask):
         return total(place[mask], number[mask], len(times) * size).reshape(len(times), size)
 
-    present = np.column_stack([running(first, last, number * (rows.strata == k), len(times)) for k in range(size)])
-    return _Counts(present=present, own=exits(own > 0), other=exits((rows.event > 0) & (own == 0)))
+    present = [running(first, last, number * (rows.strata == k), len(times)) for k in range(size)]
+    return _Counts(present=np.column_stack(present), own=exits(own > 0),
+                   other=exits((rows.event > 0) & (own == 0)))
 
 
 def _score(counts, rho):
     """Return the groups' scores and their covariance (Gray 1988, section 3)."""
     n, own, other = counts.present, counts.own, counts.other
-    after = np.cumprod(1 - divide(own + other, n), axis=0)
+    died, after = own.sum(axis=1), np.cumprod(1 - divide(own + other, n), axis=0)
     before = _shifted(after, 1.0)
-    scaled, died = divide(n, before), own.sum(axis=1)
-    incidence = _shifted(np.cumsum(before * divide(own, n), axis=0), 0.0)
-    together = scaled.sum(axis=1)
-    left = 1 - np.cumsum(died / np.maximum(together, 1e-300) * (together > 0))
+    # Gray's h: persons at risk, and those who left before in proportion.
+    scaled = divide(n, before)
+    together, incidence = scaled.sum(axis=1), np.cumsum(before * divide(own, n), axis=0)
+    left = 1 - np.cumsum(divide(died, together))
     before_left = _shifted(left, 1.0)
     weight = before_left**rho
-    expected = scaled * (1 - incidence)
+    expected = scaled * (1 - _shifted(incidence, 0.0))
     score = weight @ (own - died[:, None] * divide(expected, expected.sum(axis=1, keepdims=True)))
-    # a(i, k) and its integral c against the pooled incidence: how group i's score moves with group k's curve.
-    share = divide(scaled, together[:, None])
-    a = weight[:, None, None] * (scaled[:, :, None] * np.eye(n.shape[1]) - scaled[:, :, None] * share[:, None, :])
-    step = divide(died, together * before_left)
-    c = np.cumsum(a * step[:, None, None], axis=0)
-    rest = c[-1] - c
+    moved = weight[:, None, None] * (_diagonal(scaled) - _outer(scaled, divide(scaled, together[:, None])))
+    return score, _covariance(counts, moved, (before, after), left, divide(died, together * before_left))
+
+
+def _covariance(counts, moved, survival, left, step):
+    """Add up what each group's exits by the cause, and by others, move the scores.
+
+    ``moved`` (times, scores, groups) is how a score moves with a group's incidence; its integral from a time
+    on against the pooled incidence, ``step``, is what an exit there changes by the group's later risk sets.
+    """
+    n, own, other = counts.present, counts.own, counts.other
+    (before, after), died = survival, own.sum(axis=1, keepdims=True)
+    rest = moved * step[:, None, None]
+    rest = rest.sum(axis=0) - np.cumsum(rest, axis=0)
+    together = divide(n, before).sum(axis=1, keepdims=True)
     ratio = divide(left[:, None], after)
-    first = a + np.where(after > 0, 1 - ratio, 1.0)[:, None, :] * rest
-    spread = _tied(died[:, None], together[:, None] * before) * divide(died[:, None] * before, together[:, None] * n)
-    second = ratio[:, None, :] * rest
+    first = moved + np.where(after > 0, 1 - ratio, 1.0)[:, None, :] * rest
+    spread = _tied(died, together * before) * divide(died * before, together * n)
     other_spread = _tied(other, n) * before**2 * divide(other, n**2)
-    covariance = np.einsum("tik,tjk,tk->ij", first, first, spread) + np.einsum(
-        "tik,tjk,tk->ij", second, second, other_spread)
-    return score, covariance
+    return _squares(first, spread) + _squares(ratio[:, None, :] * rest, other_spread)
+
+
+def _squares(value, spread):
+    return np.einsum("tik,tjk,tk->ij", value, value, spread)
+
+
+def _diagonal(value):
+    return value[:, :, None] * np.eye(value.shape[1])
+
+
+def _outer(first, second):
+    return first[:, :, None] * second[:, None, :]
 
 
 def _shifted(value, start):

@@ -1,4 +1,4 @@
-"""Cumulative incidence of each cause for given covariates, from cause-specific hazards or a subdistribution."""
+"""Cumulative incidence of each cause for given covariates, by hazards of causes or of a subdistribution."""
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,8 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     >>> from evalkit.estimators.competing import cause_specific
     >>> frame = pd.DataFrame({"weeks": [1, 2, 3, 3, 1, 2, 3, 3], "left": ["JOB", "STUDY", None, None] * 2,
     ...                       "x": [0.0] * 4 + [1.0] * 4})
-    >>> fit = cause_specific(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["x"]), ties="breslow")
+    >>> table = AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["x"])
+    >>> fit = cause_specific(table, ties="breslow")
     >>> predicted = predict_incidence(fit, pd.DataFrame({"x": [0.5]}, index=["average"]), weeks=2).table
     >>> predicted.loc[predicted["time_weeks"] == 2, ["term", "estimate"]].round(3).values.tolist()
     [['survival', 0.558], ['JOB', 0.221], ['STUDY', 0.221]]
@@ -81,24 +82,26 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     x = covariates_of(profiles, model, "predict_incidence")
     fits = None if at_risk is None else _fits(result, at_risk)
     tables = [table for row, code in wanted(profiles, model["groups"], "predict_incidence")
-              for table in _curves(model, x[row], code, name_of(profiles.index[row], model["groups"][code]), weeks, fits,
+              for table in _curves(model, x[row], code, profiles.index[row], weeks, fits,
                                    (conf_level, conf_type))]
     options = {"conf_level": conf_level, "conf_type": conf_type, "has_influence": at_risk is not None,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
-                  estimand=Estimand(name="predicted_incidence", summary=result.provenance.method, unit="share"),
+                  estimand=Estimand(name="predicted_incidence", summary=result.provenance.method,
+                                    unit="share"),
                   provenance=Provenance(method="predict_incidence",
                                         options={**options, "model": dict(result.provenance.options)}))
 
 
 def _require_model(result):
     if result.provenance.method not in METHODS or "reference_hazard" not in result.model:
-        raise EstimationError(f"predict_incidence: a result of {result.provenance.method or 'unknown origin'}; give a "
-                              "result of cause_specific or fine_gray")
+        method = result.provenance.method or "unknown origin"
+        raise EstimationError(f"predict_incidence: a result of {method}; give one of cause_specific "
+                              "or fine_gray")
     return result.model
 
 
-def _curves(model, x, code, name, weeks, fits, limits):
+def _curves(model, x, code, profile, weeks, fits, limits):
     """Tabulate all curves of one profile in one stratum."""
     group, end = model["groups"][code], model["follow_up_weeks"][code]
     path = path_of(model, x, code)
@@ -112,7 +115,8 @@ def _curves(model, x, code, name, weeks, fits, limits):
                         influence_variance(path, fits, k, last))
         low, high = share_limits(estimate, error, *limits)
         low[0] = high[0] = estimate[0]
-        yield tidy(term=term, group=name, time_weeks=weeks, estimate=estimate, std_error=error, conf_low=low,
+        yield tidy(term=term, group=name_of(profile, group), time_weeks=weeks, estimate=estimate,
+                   std_error=error, conf_low=low,
                    conf_high=high, **_counts(model, code, k - has_survival, weeks))
 
 
@@ -131,15 +135,15 @@ def _fits(result, at_risk):
     """Fit nothing again: place the rows and read the influence at the result's coefficients."""
     model, options, method = result.model, result.provenance.options, result.provenance.method
     if at_risk.terms != model["terms"] or not set(model["causes"]) <= set(at_risk.causes):
-        raise EstimationError(f"predict_incidence: at_risk has the terms {', '.join(at_risk.terms) or 'none'}, the "
-                              f"result {', '.join(model['terms'])}; give the table that the result was fitted on")
+        terms = ", ".join(at_risk.terms) or "none"
+        raise EstimationError(f"predict_incidence: at_risk has the terms {terms}, the result {', '.join(model['terms'])}; give the table that was fitted")
     fits, width = [], len(model["terms"])
     for k, cause in enumerate(model["causes"]):
         plan, _, scale = design(at_risk, at_risk.causes.index(cause) + 1, options["ties"],
                                 options.get("stratify", STRATIFIED), method == "fine_gray")
         at = evaluate(plan, model["estimates"][k * width:(k + 1) * width] * scale)
         if np.abs(at.gradient).max() > 1e-3 * np.sqrt(np.diag(at.information).max()):
-            raise EstimationError(f"predict_incidence: the result's coefficients of {cause} are not those of at_risk; "
-                                  "give the table that the result was fitted on")
+            raise EstimationError(f"predict_incidence: the coefficients of {cause} are not those of at_risk; "
+                                  "give the table that was fitted")
         fits.append((fit_of(at_risk, plan, at), scale))
     return Fits(units=units_of(at_risk), parts=fits, means=model["means"])

@@ -60,15 +60,15 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
     z, horizons = quantile(conf_level), positive_horizons(horizon_weeks)
     require_clusters(at_risk)
     if at_risk.state is not None:
-        raise EstimationError("time_lost: the at-risk table has states; use state_occupation for weeks in each state, "
-                              "or build it without state for first exits")
+        raise EstimationError("time_lost: the at-risk table has states; use state_occupation for weeks in "
+                              "each state, or build it without state for first exits")
     groups = [_group(label, at_risk.select(rows), horizons, rows) for label, rows in strata_of(at_risk)]
     covariance = joint_covariance(at_risk, groups, robust=True)
     estimates = np.concatenate([group.estimate for group in groups])
     tables = [_levels(groups, estimates, covariance, z)]
     if len(groups) > 1:
         tables.append(_differences(groups, estimates, covariance, z))
-    model = {"terms": sum((group.terms for group in groups), ()), "estimates": estimates, "covariance": covariance,
+    model = {"terms": groups[0].terms * len(groups), "estimates": estimates, "covariance": covariance,
              "groups": tuple(np.repeat([group.label for group in groups], len(groups[0].terms))),
              "times": np.concatenate([group.times for group in groups])}
     options = {"horizon_weeks": horizons.tolist(), "conf_level": conf_level}
@@ -122,9 +122,10 @@ def _influence(grid, before, ahead, lost, code):
 
 def _levels(groups, estimates, covariance, z):
     error, top = np.sqrt(np.diag(covariance)), np.concatenate([group.times for group in groups])
-    return tidy(term=sum((list(group.terms) for group in groups), []), time_weeks=top, estimate=estimates,
-                group=np.repeat([group.label for group in groups], len(groups[0].terms)), std_error=error,
-                conf_low=np.maximum(estimates - z * error, 0), conf_high=np.minimum(estimates + z * error, top),
+    return tidy(term=list(groups[0].terms) * len(groups), time_weeks=top, estimate=estimates, std_error=error,
+                group=np.repeat([group.label for group in groups], len(groups[0].terms)),
+                conf_low=np.maximum(estimates - z * error, 0),
+                conf_high=np.minimum(estimates + z * error, top),
                 n_persons=np.concatenate([group.n_persons for group in groups]),
                 n_events=np.concatenate([group.n_events for group in groups]))
 
