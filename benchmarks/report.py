@@ -140,8 +140,8 @@ what both found (estimates; for Cox their errors too).
 
 A peer that is not there was not installed. lifelines' Aalen-Johansen jitters ties, hence its difference.
 `crr` lets censorings of a week come before its events; evalkit and `finegray` after. scikit-survival's
-Cox gives no errors, so it does less than the others. R's `survfit` of several causes was given fewer persons
-than the others, and mstate fewer transitions: their time or memory grows too fast.
+Cox gives no errors, so it does less than the others. Where a peer was given fewer rows than
+asked for, its time or memory grows too fast; evalkit is timed on the same rows.
 
 ## Cost against n
 
