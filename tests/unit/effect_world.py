@@ -18,7 +18,11 @@ CODES = {"cash": "130", "sickness": "890"}
 
 
 def study(**changes):
-    """Return the shipped study with gates for small towns; ``gates`` and the rest as named."""
+    """Return the shipped study with gates for small towns; ``gates`` and the rest as named.
+
+    The later census is in the second year: nobody of these towns is on support as the programme begins.
+    """
+    changes = {"stock_census": (-156, 52), **changes}
     limits = {"min_persons": 20, "min_comparison_persons": 10, **changes.pop("gates", {})}
     return replace(STUDY, gates=replace(STUDY.gates, **limits), **changes)
 
