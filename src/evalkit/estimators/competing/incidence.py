@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.estimators._counting import divide, require_clusters, strata_of
-from evalkit.estimators._grid import grid_of, n_at_start
+from evalkit.estimators._grid import grid_of_strata, n_at_start, unobserved
 from evalkit.estimators._influence import incidence_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators.multistate.chain import chain_of, require_states
@@ -30,7 +30,8 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
         Kind ``curve``. Without states: term ``survival`` (no event yet), then each cause; with states: each
         state. Rows at time 0, at every time at which anything happens in the stratum, and at the end of
         follow-up. ``n_persons`` counts those at risk just before (with states: in that state), ``n_events``
-        the arrivals.
+        the arrivals. Without states ``diagnostics["unobserved_weeks"]`` lists the gaps ``[group, from, to]``
+        in which nobody is at risk while others enter later: the curve is flat there for want of persons.
 
     Raises
     ------
@@ -62,33 +63,55 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
     require_clusters(at_risk)
     if at_risk.state is not None:
         require_states(at_risk, "aalen_johansen")
-    curves = _state_curves if at_risk.state is not None else _cause_curves
-    tables = [part for label, rows in strata_of(at_risk)
-              for part in curves(label, at_risk.select(rows), conf_level, conf_type)]
-    return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
-                  estimand=Estimand(name="cumulative_incidence" if at_risk.state is None else "state_share",
-                                    summary="aalen_johansen", unit="share"),
+        return _answer(_state_curves(at_risk, conf_level, conf_type), "state_share", conf_level, conf_type)
+    grid = grid_of_strata(at_risk, at_risk.event, len(at_risk.causes))
+    refuse_early_end(grid)
+    return _answer(_cause_curves(grid, conf_level, conf_type), "cumulative_incidence", conf_level, conf_type,
+                   unobserved_weeks=unobserved(grid))
+
+
+def _answer(table, name, conf_level, conf_type, **diagnostics):
+    return Result(kind="curve", table=table, diagnostics=diagnostics,
+                  estimand=Estimand(name=name, summary="aalen_johansen", unit="share"),
                   provenance=Provenance(method="aalen_johansen",
                                         options={"conf_level": conf_level, "conf_type": conf_type}))
 
 
-def _cause_curves(label, rows, conf_level, conf_type):
-    grid = grid_of(label, rows, rows.event, len(rows.causes))
-    refuse_early_end(grid)
-    survival = np.cumprod(1 - grid.hazard)
+def _cause_curves(grid, conf_level, conf_type):
+    """Tabulate survival and every incidence, all strata in one pass."""
+    survival = grid.accumulate(np.multiply, 1 - grid.hazard)
+    # 1 - d/n of equal sums of weights may miss 0 by rounding.
     survival[survival < 1e-14] = 0.0
     before = np.append(1.0, survival[:-1])
-    step = divide(grid.events, grid.at_risk[:, None])
-    incidence = np.cumsum(before[:, None] * step, axis=0)
-    share = np.column_stack([survival, incidence])
-    variance = incidence_variance(grid, survival, before, incidence)
+    before[grid.starts[:-1]] = 1.0
+    incidence = grid.accumulate(np.add, before[:, None] * divide(grid.events, grid.at_risk[:, None]))
+    error = np.sqrt(incidence_variance(grid, survival, before, incidence))
+    start, share = np.append(1.0, np.zeros(incidence.shape[1])), np.column_stack([survival, incidence])
     n_events = np.column_stack([grid.n_events.sum(axis=1), grid.n_events])
-    for k, term in enumerate(["survival", *rows.causes]):
-        yield _curve(term, label, grid.times, (1.0 if k == 0 else 0.0, share[:, k]), np.sqrt(variance[:, k]),
-                     (n_at_start(grid)[0], grid.n_at_risk), n_events[:, k], conf_level, conf_type)
+    limits = share_limits(share, error, conf_level, conf_type)
+    terms = ("survival", *grid.rows.causes)
+    code = np.repeat(np.arange(len(grid.labels)), np.diff(grid.starts) + 1)
+    group = np.array(grid.labels, dtype=object)[code]
+
+    def column(first, later):
+        return np.insert(np.asarray(later, dtype=float), grid.starts[:-1], first)
+
+    tables = [tidy(term=term, group=group, time_weeks=column(0.0, grid.times),
+                   estimate=column(start[k], share[:, k]), std_error=column(0.0, error[:, k]),
+                   conf_low=column(start[k], limits[0][:, k]), conf_high=column(start[k], limits[1][:, k]),
+                   n_persons=column(n_at_start(grid), grid.n_at_risk), n_events=column(0.0, n_events[:, k]))
+              for k, term in enumerate(terms)]
+    by_stratum = np.argsort(np.tile(code, len(terms)), kind="stable")
+    return pd.concat(tables, ignore_index=True).iloc[by_stratum].reset_index(drop=True)
 
 
-def _state_curves(label, rows, conf_level, conf_type):
+def _state_curves(at_risk, conf_level, conf_type):
+    return pd.concat([part for label, rows in strata_of(at_risk)
+                      for part in _of_stratum(label, at_risk.select(rows), conf_level, conf_type)],
+                     ignore_index=True)
+
+
+def _of_stratum(label, rows, conf_level, conf_type):
     found = share_curves(chain_of(label, rows))
     for k, term in enumerate(rows.causes):
         share, error, present = found.share[:, k], found.error[:, k], found.present[:, k]

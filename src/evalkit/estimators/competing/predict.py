@@ -116,8 +116,8 @@ def _curves(model, x, code, profile, weeks, fits, limits):
         low, high = share_limits(estimate, error, *limits)
         low[0] = high[0] = estimate[0]
         yield tidy(term=term, group=name_of(profile, group), time_weeks=weeks, estimate=estimate,
-                   std_error=error, conf_low=low,
-                   conf_high=high, **_counts(model, code, k - has_survival, weeks))
+                   std_error=error, conf_low=low, conf_high=high,
+                   **_counts(model, code, k - has_survival, weeks))
 
 
 def _counts(model, code, cause, weeks):
@@ -136,7 +136,8 @@ def _fits(result, at_risk):
     model, options, method = result.model, result.provenance.options, result.provenance.method
     if at_risk.terms != model["terms"] or not set(model["causes"]) <= set(at_risk.causes):
         terms = ", ".join(at_risk.terms) or "none"
-        raise EstimationError(f"predict_incidence: at_risk has the terms {terms}, the result {', '.join(model['terms'])}; give the table that was fitted")
+        raise EstimationError(f"predict_incidence: at_risk has the terms {terms}, the result "
+                              f"{', '.join(model['terms'])}; give the table that was fitted")
     fits, width = [], len(model["terms"])
     for k, cause in enumerate(model["causes"]):
         plan, _, scale = design(at_risk, at_risk.causes.index(cause) + 1, options["ties"],
