@@ -56,7 +56,7 @@ UNSTRATIFIED = {"mixture_cure", "parametric", "royston_parmar"}
 LOOSE = {"mixture_cure"}
 EXACT = sorted(set(CALLS) - LOOSE)
 # Compare groups of independent persons: no limits, no clusters.
-TESTS = {"gray_test", "log_rank"}
+TESTS = {"gray_test", "log_rank", "proportionality_test"}
 # A missing estimate or upper limit is not reached: beyond every week.
 WEEKS = {"survival_quantiles"}
 # Follow everybody from time zero.

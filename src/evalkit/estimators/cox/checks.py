@@ -8,7 +8,6 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import (
     event_codes,
     event_times,
-    is_robust,
     require_clusters,
     row_counts,
     running,
@@ -88,7 +87,7 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
                   provenance=Provenance(method="proportionality_test", options=options))
 
 
-def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.95, robust=None):
+def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.95):
     """Estimate the probability that, of two persons, the one with the higher hazard has the event first.
 
     Parameters
@@ -98,8 +97,6 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
         A prediction in the order of the rows, higher for earlier events. Default: the linear predictor of
         :func:`cox` with ``ties`` and ``cause``.
     conf_level : float
-    robust : bool, optional
-        Whether rows of one person or cluster are taken together. Default: as in :func:`cox`.
 
     Returns
     -------
@@ -116,10 +113,10 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
     Notes
     -----
     A pair counts when one has the event while the other is at risk in the same stratum and goes on after that
-    week; equal predictions count half. Error: the infinitesimal jackknife, with the prediction taken as
-    given. Both equal ``concordance(coxph(...))`` of R survival; with returns of one person R sums by cluster
-    only where ``cluster =`` is named. Cost grows as n log n. In the data that it was fitted to, a model looks
-    better than it is.
+    week; equal predictions count half. Error: the infinitesimal jackknife by cluster, else person, else row,
+    with the prediction taken as given. Both equal ``concordance(coxph(...))`` of R survival, which adds up
+    the rows of a person only where ``cluster =`` names persons. Cost grows as n log n. In the data that it
+    was fitted to, a model looks better than it is.
 
     References
     ----------
@@ -137,18 +134,16 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
     [0.6667]
     """
     margin = quantile(conf_level)
-    robust = is_robust(at_risk, robust)
-    if robust:
-        require_clusters(at_risk)
+    require_clusters(at_risk)
     events = event_codes(at_risk, cause)
     score = _predicted(at_risk, ties, cause) if score is None else _given(at_risk, score)
     pairs, of_row = _pairs(at_risk, events, score)
     estimate = float((pairs[0] + pairs[2] / 2) / pairs.sum())
-    error = _jackknife(at_risk, pairs, of_row, robust)
+    error = _jackknife(at_risk, pairs, of_row)
     table = tidy(term="concordance", estimate=estimate, std_error=error,
                  conf_low=max(estimate - margin * error, 0), conf_high=min(estimate + margin * error, 1),
                  n_persons=at_risk.n_persons, n_events=row_counts(at_risk)[events > 0].sum())
-    options = {"ties": ties, "cause": cause, "conf_level": conf_level, "robust": robust}
+    options = {"ties": ties, "cause": cause, "conf_level": conf_level}
     return Result(kind="model", table=table,
                   diagnostics=dict(zip(("concordant", "discordant", "tied"), pairs.tolist(), strict=True)),
                   estimand=Estimand(name="concordance", summary="concordance", unit="share"),
@@ -263,10 +258,10 @@ def _ranks(score):
     return rank
 
 
-def _jackknife(at_risk, pairs, of_row, robust):
+def _jackknife(at_risk, pairs, of_row):
     """Return the error from what each row (or unit) changes in the estimate."""
     balance = (pairs[0] - pairs[1]) / pairs.sum()
     change = (of_row[0] - of_row[1] - balance * of_row.sum(axis=0)) / (2 * pairs.sum())
-    units = units_of(at_risk if robust else replace(at_risk, person=None, cluster=None))
+    units = units_of(at_risk)
     sums = total(units.code, units.weight * change, len(units.copies))
     return float(np.sqrt(units.copies @ sums**2))
