@@ -67,7 +67,7 @@ def rows_touching(spans, group, n_groups):
 
 
 def persons_touching(at_risk, rows, first, last, size):
-    """Count the distinct persons (times their count) at risk in each of the pieces first..last of some rows."""
+    """Count the distinct persons (times their count) at risk in each piece, first..last of some rows."""
     first, last, number = first[rows], last[rows], row_counts(at_risk)[rows]
     if at_risk.person is not None:
         first, last, number = _joined(at_risk.person[rows], first, last, number)
