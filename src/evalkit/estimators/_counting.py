@@ -160,9 +160,14 @@ def is_robust(at_risk, robust):
     return bool(np.bincount(at_risk.person[at_risk.event > 0], minlength=1).max() > 1)
 
 
+def n_clusters(at_risk):
+    """Count the clusters that have rows."""
+    return int(np.count_nonzero(np.bincount(at_risk.cluster)))
+
+
 def require_clusters(at_risk):
     """Refuse robust errors that rest on one cluster."""
-    if at_risk.cluster is not None and len(np.unique(at_risk.cluster)) < 2:
+    if at_risk.cluster is not None and n_clusters(at_risk) < 2:
         raise EstimationError("cluster: 1 cluster; errors between clusters need at least 2. "
                               "Leave cluster out, or choose a finer one")
 

@@ -8,6 +8,7 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import (
     event_codes,
     is_robust,
+    n_clusters,
     rarer_side,
     require_clusters,
     row_counts,
@@ -199,7 +200,7 @@ def _between_units(at_risk, plan, fit, naive):
     code, weight = units.code[plan.row], units.weight[plan.row]
     sums = np.empty((len(naive), len(units.copies)))
     for of_units, score in zip(sums, score_columns(plan, fit), strict=True):
-        of_units[:] = total(code, weight * score, len(units.copies))
+        of_units[:] = total(code, weight * score if plan.is_weighted else score, len(units.copies))
     return naive @ ((sums * units.copies) @ sums.T) @ naive
 
 
@@ -207,7 +208,7 @@ def _clusters(at_risk, robust):
     """Count the clusters, and say where they are too few to carry errors for all terms."""
     if at_risk.cluster is None:
         return {"clusters": None}
-    clusters = int(np.count_nonzero(np.bincount(at_risk.cluster)))
+    clusters = n_clusters(at_risk)
     if not robust or clusters > len(at_risk.terms):
         return {"clusters": clusters}
     return {"clusters": clusters,

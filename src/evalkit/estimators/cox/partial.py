@@ -181,10 +181,14 @@ def score_columns(plan, fit):
     passed = _from_zero(fit.s1 * q0[:, None] - fit.d1 * q1[:, None])
     end = np.vstack([passed[1:], passed[1:] - (fit.s1 * q1[:, None] - fit.d1 * q2[:, None])])
     mean = (fit.s1 * fit.hazard[:, None] - fit.d1 * correction[:, None]) / plan.deaths[:, None]
+    mean = np.vstack([np.zeros_like(mean), mean])
+    martingale = -fit.relative * expected
+    martingale[plan.died] += 1
     for k, x in enumerate(plan.x.T):
         drift = end[:, k].take(plan.cells.end) - passed[:, k].take(plan.cells.first)
-        residual = fit.relative * (plan.cells.rows(drift) - x * expected)
-        residual[plan.died] += x[plan.died] - mean[:, k].take(plan.at)
+        residual = martingale * x
+        residual += fit.relative * plan.cells.rows(drift)
+        residual -= plan.cells.rows(mean[:, k].take(plan.cells.end))
         yield residual
 
 
