@@ -135,6 +135,7 @@ def test_all_events_in_one_week_are_answered_or_refused():
         ({"season": {"harmonics": 9}}, "season"),
         ({"conf_level": 95}, "conf_level"),
         ({"duration": {"breaks": [np.inf]}}, "finite"),
+        ({"duration": {"breaks": [4.5]}}, "whole weeks"),
     ],
 )
 def test_options_outside_their_values(options, message):
@@ -234,3 +235,17 @@ def test_an_empty_early_risk_set_is_said_and_does_not_keep_everybody():
     )
     with pytest.raises(EstimationError, match="nobody of stratum B is at risk in 2 of the weeks up to 8"):
         predict_hazard(discrete_hazard(at_risk(places, strata="place")), weeks=8)
+
+
+def test_times_that_cannot_be_weeks_are_said():
+    with pytest.raises(EstimationError, match="after 1e.06 weeks.*Is the time in weeks"):
+        discrete_hazard(at_risk(frame().assign(weeks=1e6)))
+
+
+def test_a_stratum_that_has_no_rows_is_no_stratum():
+    data = frame().assign(place=lambda d: d["arm"].map({0: "A", 1: "B"}))
+    part = at_risk(data, strata="place").select(data["arm"].to_numpy() == 1)
+    fit = discrete_hazard(part, duration={"breaks": [4]})
+    assert fit.table["group"].unique().tolist() == ["B"]
+    assert piecewise_exponential(part, breaks=[4]).table["group"].unique().tolist() == ["B"]
+    assert len(predict_hazard(discrete_hazard(part), weeks=4).table) == 8

@@ -6,9 +6,11 @@ import pytest
 
 from evalkit import weeks
 from evalkit.atrisk import AtRisk
+from evalkit.disclosure import release
 from evalkit.estimators import discrete_hazard, hazard_ratios, piecewise_exponential, predict_hazard
 from evalkit.estimators.discrete import cells, clock
 from evalkit.estimators.discrete.splines import restricted_cubic
+from evalkit.profile import Profile
 
 
 def frame(n=300, seed=3):
@@ -245,3 +247,30 @@ def test_scales_and_origins_of_covariates_do_not_matter():
         first, second = plain.row(term="x"), scaled.row(term="x")
         assert second["estimate"] * factor == pytest.approx(first["estimate"], rel=1e-6)
         assert second["std_error"] * factor == pytest.approx(first["std_error"], rel=1e-6)
+
+
+def test_terms_are_named_once_and_may_leave_where_enough_persons_are_behind_them():
+    profile = Profile(
+        name="test",
+        valid_from="2020-01-01",
+        min_n=5,
+        min_events=5,
+        rounding_base=5,
+        decimals=3,
+        source="test",
+        is_verified=True,
+    )
+    at_risk = table(frame(3000), covariates=["arm"], strata="place", calendar="start")
+    fit = discrete_hazard(at_risk, duration={"breaks": [4]}, calendar="year")
+    assert tuple(fit.table["term"]) == fit.model["terms"] and len(set(fit.model["terms"])) == len(fit.table)
+    rates = piecewise_exponential(at_risk, breaks=[4])
+    ahead = predict_hazard(fit, pd.DataFrame({"arm": [1]}), weeks=3, calendar=1400)
+    for result in (fit, rates, ahead):
+        released = release(result, profile, name="hazards").payload
+        estimate = released["columns"].index("estimate")
+        assert all(row[estimate] is not None for row in released["rows"])
+    few = discrete_hazard(
+        table(frame(3000).assign(arm=lambda d: (d["person"] < 4) * 1), covariates=["arm"]), duration=None
+    )
+    released = release(few, profile, name="hazards").payload
+    assert [row[released["columns"].index("estimate")] is None for row in released["rows"]] == [True, False]

@@ -88,10 +88,12 @@ class Clock:
         return [("(Intercept)", True), *(("duration" + "'" * j, False) for j in range(n_curved))]
 
     def _piece(self, j):
-        low, high = self.breaks[j] + 1, self.breaks[j + 1]
+        is_last, low, high = j == len(self.breaks) - 2, self.breaks[j] + 1, self.breaks[j + 1]
+        if (self.breaks[:-1] % 1 != 0).any():
+            return f"after {low - 1:g}" if is_last else f"{low - 1:g} to {high:g}"
         if low == high:
             return f"{low:g}"
-        return f"{low:g}-" if j == len(self.breaks) - 2 else f"{low:g}-{high:g}"
+        return f"{low:g}-" if is_last else f"{low:g}-{high:g}"
 
     def _baseline_values(self, stratum, week):
         if self.duration == "levels":
@@ -120,10 +122,18 @@ def clock_of(at_risk, events, duration, calendar, season):
         require_one_of("calendar", calendar, CALENDARS)
     season, harmonics = _season(season)
     none = np.zeros(0, dtype=np.int64)
-    groups = at_risk.strata_labels or ("",)
+    groups, _ = strata_present(at_risk)
     return Clock(duration=kind, breaks=breaks, knots=knots, calendar=calendar or "", season=season,
                  groups=groups, harmonics=harmonics, periods=none, months=none,
                  has_level=np.ones((len(groups), len(breaks) - 1), dtype=bool))
+
+
+def strata_present(at_risk):
+    """Return the labels of the strata that have rows, and each row's number among them."""
+    if at_risk.strata is None:
+        return ("",), np.zeros(at_risk.n_rows, dtype=np.int64)
+    found, stratum = np.unique(at_risk.strata, return_inverse=True)
+    return tuple(at_risk.strata_labels[code] for code in found), stratum
 
 
 def period_of(week, calendar):

@@ -53,7 +53,7 @@ def table_of(model, clock, at_risk, n_events, conf_level):
     z = np.divide(estimate, error, out=np.full(len(error), np.nan), where=error > 0)
     z[p:][[is_level for _, _, is_level in columns]] = np.nan
     margin = quantile(conf_level) * error
-    return tidy(term=[*at_risk.terms, *(name for name, _, _ in columns)],
+    return tidy(term=list(model["terms"]),
                 group=[""] * p + [group for _, group, _ in columns],
                 estimate=estimate, std_error=error, conf_low=estimate - margin, conf_high=estimate + margin,
                 p_value=two_sided(z),

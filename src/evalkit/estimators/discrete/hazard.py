@@ -5,11 +5,13 @@ import numpy as np
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, row_counts
 from evalkit.estimators._limits import quantile, require_one_of
-from evalkit.estimators.discrete.clock import clock_of
+from evalkit.estimators.discrete.clock import clock_of, strata_present
 from evalkit.estimators.discrete.fit import fitted, require_events, table_of
 from evalkit.estimators.discrete.layout import lay_out
 from evalkit.result import Estimand, Provenance, Result
 
+# A follow-up of two centuries is a mistake of units.
+LONGEST = 10_000
 _SUMMARY = {"cloglog": ("hazard_ratio", "log_hazard_ratio"), "logit": ("odds_ratio", "log_odds_ratio")}
 
 
@@ -82,6 +84,8 @@ def discrete_hazard(at_risk, *, link="cloglog", duration="week", calendar=None, 
     require_events("discrete_hazard", at_risk, is_event)
     _require_weeks(at_risk, calendar or season)
     clock = clock_of(at_risk, is_event, duration, calendar, season)
+    if (clock.breaks % 1 != 0).any():
+        raise ValueError("duration: breaks must be whole weeks; piecewise_exponential takes any")
     layout = lay_out(at_risk, is_event, clock, is_share=True, keep_empty=duration != "week")
     model, diagnostics = fitted(at_risk, is_event, layout, link, robust)
     table = table_of(model, layout.clock, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
@@ -102,6 +106,9 @@ def _require_weeks(at_risk, reads_calendar):
             f"discrete_hazard: {int(between.sum())} of {at_risk.n_rows} rows begin or end between whole "
             "weeks, so they have no week at risk. Use piecewise_exponential, which takes any times, or round "
             "the exits up and the entries down to weeks")
+    if at_risk.exit.max() > LONGEST:
+        raise EstimationError(f"discrete_hazard: rows end after {at_risk.exit.max():g} weeks, at most "
+                              f"{LONGEST:,} are counted. Is the time in weeks? Else use piecewise_exponential")
     if reads_calendar and at_risk.calendar is None:
         raise EstimationError("discrete_hazard: calendar and season need the week of time zero; name its "
                               "column in AtRisk.from_frame(calendar=...)")
@@ -111,7 +118,7 @@ def _certain(at_risk, is_event, layout):
     """Mark levels in which everybody at risk leaves: they say nothing of the covariates and have no term."""
     clock, spans = layout.clock, layout.spans
     shape = clock.has_level.shape
-    stratum = np.zeros(at_risk.n_rows, dtype=np.int64) if at_risk.strata is None else at_risk.strata
+    stratum = strata_present(at_risk)[1]
     level = clock.level_of(spans.edges[spans.last[is_event] + 1])
     had = np.zeros(shape, dtype=bool)
     had[stratum[is_event], level] = True

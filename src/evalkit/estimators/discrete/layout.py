@@ -14,7 +14,7 @@ from evalkit.estimators.discrete.cells import (
     spans_of,
     time_at_risk,
 )
-from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of
+from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of, strata_present
 
 # A baseline with more terms than this has no dense information matrix worth inverting.
 MAX_TERMS = 3000
@@ -50,7 +50,7 @@ def lay_out(at_risk, is_event, clock, *, is_share, keep_empty):
     ``is_share`` says that time is counted in trials (a level in which everybody leaves has no finite
     estimate either); ``keep_empty`` leaves levels without events in, to be refused by name.
     """
-    stratum = np.zeros(at_risk.n_rows, dtype=np.int64) if at_risk.strata is None else at_risk.strata
+    stratum = strata_present(at_risk)[1]
     start = at_risk.calendar if clock.reads_calendar else np.zeros(at_risk.n_rows, dtype=np.int64)
     lane, example = number_rows([stratum, start], at_risk.n_rows)
     spans, weight = spans_of(at_risk, _edges(clock)), at_risk.row_weights

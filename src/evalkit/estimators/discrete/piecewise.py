@@ -6,7 +6,7 @@ import pandas as pd
 from evalkit.estimators._counting import event_codes, row_counts, total
 from evalkit.estimators._limits import quantile
 from evalkit.estimators.discrete.cells import time_at_risk
-from evalkit.estimators.discrete.clock import clock_of
+from evalkit.estimators.discrete.clock import clock_of, strata_present
 from evalkit.estimators.discrete.fit import fitted, require_events, table_of
 from evalkit.estimators.discrete.layout import lay_out
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -79,7 +79,7 @@ def _rates(at_risk, is_event, layout, model, conf_level):
     """Return the rates of all intervals, also of those without events, which the fit leaves out."""
     clock, p = layout.clock, len(at_risk.terms)
     shape, kept = clock.has_level.shape, clock.has_level
-    stratum = np.zeros(at_risk.n_rows, dtype=np.int64) if at_risk.strata is None else at_risk.strata
+    stratum = strata_present(at_risk)[1]
     rate, error = np.zeros(shape), np.full(shape, np.nan)
     effect, log_rate = np.split(model["estimates"], [p])
     low, high = np.zeros(shape), _upper_without_events(at_risk, layout, stratum, effect, conf_level)
