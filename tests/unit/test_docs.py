@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from evalkit import estimators
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 CARD = ("Answers", "Use", "Assumes", "Fails when", "Refuses", "Agrees with", "Sources")
@@ -214,6 +216,17 @@ def test_built_pages_have_one_title_unique_places_and_links_that_open(site):
             assert file.exists(), f"{target}: {link}"
             if anchor and anchor != "content":
                 assert anchor in known[file.resolve().relative_to(site[2].resolve()).as_posix()].ids, link
+
+
+def test_the_guide_names_every_survival_estimator_and_nothing_that_is_not_there():
+    text = (DOCS / "guide.md").read_text(encoding="utf-8")
+    table = re.search(r"## Decision table\n(.*?)\n## ", text, re.DOTALL)[1]
+    others = ("evalkit.estimators.panel", "evalkit.estimators.weighting")
+    survival = {name for name in estimators.__all__
+                if not getattr(estimators, name).__module__.startswith(others)}
+    named = set(re.findall(r"`([a-z_]+)`", table))
+    assert survival <= named | {"residuals"}
+    assert named <= set(estimators.__all__)
 
 
 @pytest.mark.parametrize("card", sorted((DOCS / "methods").glob("*.md")), ids=lambda file: file.stem)
