@@ -40,7 +40,7 @@ def draw(growth, path):
             ends.append((known[-1], label, colour))
     _name_ends(axes, ends)
     axes.plot([1e5, 1e7], [0.003, 0.3], color=_GREY, linestyle=":", linewidth=1.2)
-    axes.annotate("slope 1", (3e6, 0.07), color=_GREY)
+    axes.annotate("slope 1", (4e6, 0.07), color=_GREY)
     axes.set(xscale="log", yscale="log", xlabel="rows", ylabel="CPU seconds")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None, "Creator": None})
