@@ -22,8 +22,13 @@ ROWS = {"exit": "exit", "event": "event"}
 
 def people(n=40, **columns):
     rng = np.random.default_rng(5)
-    frame = {"entry": 0, "exit": rng.integers(1, 20, n), "event": rng.integers(0, 2, n), "x": rng.normal(size=n),
-             "g": np.where(np.arange(n) % 2, "a", "b")}
+    frame = {
+        "entry": 0,
+        "exit": rng.integers(1, 20, n),
+        "event": rng.integers(0, 2, n),
+        "x": rng.normal(size=n),
+        "g": np.where(np.arange(n) % 2, "a", "b"),
+    }
     return pd.DataFrame({**frame, **columns})
 
 
@@ -95,8 +100,12 @@ def test_too_many_means_for_a_covariance():
 
 
 def test_residual_time_needs_persons_follow_up_and_order():
-    stock = AtRisk.from_frame(people(entry=5, exit=np.arange(40) + 6, event=np.arange(40) % 2 == 0), **ROWS, entry="entry")
-    with pytest.raises(EstimationError, match="nobody is at risk just after 3 elapsed weeks .*covers 5 to 45"):
+    stock = AtRisk.from_frame(
+        people(entry=5, exit=np.arange(40) + 6, event=np.arange(40) % 2 == 0), **ROWS, entry="entry"
+    )
+    with pytest.raises(
+        EstimationError, match="nobody is at risk just after 3 elapsed weeks .*covers 5 to 45"
+    ):
         residual_time(stock, elapsed_weeks=3, horizon_weeks=4)
     with pytest.raises(EstimationError, match="nobody has 9 elapsed weeks.*join classes"):
         residual_time(stock, elapsed_weeks=[0, 9], horizon_weeks=4, method="classes")
@@ -145,7 +154,9 @@ def test_groups_that_never_meet_are_not_compared():
 
 @pytest.mark.parametrize("fit", [pseudo_observations, pseudo_regression])
 def test_pseudo_observations_refuse_delayed_entry_with_the_way_out(fit):
-    late = AtRisk.from_frame(people(entry=[1] * 3 + [0] * 37, exit=9), **ROWS, entry="entry", covariates=["x"])
+    late = AtRisk.from_frame(
+        people(entry=[1] * 3 + [0] * 37, exit=9), **ROWS, entry="entry", covariates=["x"]
+    )
     with pytest.raises(EstimationError, match="3 of 40 persons enter late.*Use cox.*landmark"):
         fit(late, weeks=5)
 
@@ -181,8 +192,12 @@ def test_the_cause_of_an_incidence_is_named():
 def test_states_are_refused():
     frame = people(person=np.arange(40), s="ON", event=np.where(np.arange(40) % 2, "OFF", None))
     rows = AtRisk.from_frame(frame, **ROWS, state="s", person="person", covariates=["x"])
-    for call in (lambda: survival_quantiles(rows), lambda: pseudo_observations(rows, weeks=3),
-                 lambda: residual_time(rows, elapsed_weeks=0, horizon_weeks=3), lambda: log_rank(rows)):
+    for call in (
+        lambda: survival_quantiles(rows),
+        lambda: pseudo_observations(rows, weeks=3),
+        lambda: residual_time(rows, elapsed_weeks=0, horizon_weeks=3),
+        lambda: log_rank(rows),
+    ):
         with pytest.raises(EstimationError, match="has states"):
             call()
 
@@ -199,7 +214,9 @@ def test_a_regression_needs_covariates_that_vary_and_differ():
 
 
 def test_a_covariate_that_changes_within_a_person_is_named():
-    frame = pd.DataFrame({"p": [1, 1, 2], "entry": [0, 3, 0], "exit": [3, 6, 5], "event": [0, 1, 0], "x": [1, 2, 1]})
+    frame = pd.DataFrame(
+        {"p": [1, 1, 2], "entry": [0, 3, 0], "exit": [3, 6, 5], "event": [0, 1, 0], "x": [1, 2, 1]}
+    )
     with pytest.raises(EstimationError, match="x: changes within a person"):
         pseudo_regression(at_risk(frame, entry="entry", person="p", covariates=["x"]), weeks=4)
 

@@ -1,7 +1,7 @@
 """Quantiles, restricted means, residual time, the log-rank family and pseudo-observations against R.
 
-Estimates to 1e-6, errors and limits to 1e-5, relative; the calls stand in tests/reference/expected/curves.json,
-which tests/reference/r/curves.R writes.
+Estimates to 1e-6, errors and limits to 1e-5, relative; the calls stand in
+tests/reference/expected/curves.json, which tests/reference/r/curves.R writes.
 """
 
 import json
@@ -89,7 +89,9 @@ def test_restricted_means_their_difference_and_ratio_equal_rmst2(case):
 def test_a_curve_from_a_start_equals_survfit_with_start_time():
     case = "start_20"
     table = kaplan_meier(at_risk_of(case, WEEKLY), start_weeks=20).table
-    found = pd.DataFrame(wanted(case)).merge(table, on="time_weeks", suffixes=("_r", ""), validate="one_to_one")
+    found = pd.DataFrame(wanted(case)).merge(
+        table, on="time_weeks", suffixes=("_r", ""), validate="one_to_one"
+    )
     assert len(found) == len(wanted(case)["time_weeks"]) and table["time_weeks"][0] == 20
     close(found["estimate"], found["estimate_r"])
     for column in ("std_error", "conf_low", "conf_high"):
@@ -171,7 +173,10 @@ def test_the_family_of_weights_equals_survmisc():
 @pytest.mark.parametrize("kind", ["", "stratified_", "trend_"])
 def test_weighted_tests_with_delayed_entry_equal_the_sums_written_out(name, kind):
     option = {"rho": 0.5, "gamma": 2} if name == "fh" else {"weights": name}
-    option |= {"stratified_": {"stratify": frame_of("weekly")["treated"]}, "trend_": {"trend": [0, 1, 5]}}.get(kind, {})
+    option |= {
+        "stratified_": {"stratify": frame_of("weekly")["treated"]},
+        "trend_": {"trend": [0, 1, 5]},
+    }.get(kind, {})
     case = f"entry_{kind}{name}"
     close(chi_square(case, {**WEEKLY, "strata": "place"}, **option), wanted(case)["chi_square"])
 
@@ -191,7 +196,9 @@ def test_pseudo_means_and_incidences_equal_r():
     for cause in ("1", "2"):
         found = pseudo_observations(at_risk, weeks=120, estimand="cumulative_incidence", cause=cause)
         # R's values are n times a difference of two estimates near 1: 1384 x 1e-16 is what it can know.
-        np.testing.assert_allclose(found[:50, 0], wanted("pseudo_incidence")[f"cause_{cause}"], rtol=1e-6, atol=1e-11)
+        np.testing.assert_allclose(
+            found[:50, 0], wanted("pseudo_incidence")[f"cause_{cause}"], rtol=1e-6, atol=1e-11
+        )
         assert found.mean() == pytest.approx(curve.loc[curve["term"] == cause, "estimate"].iloc[-1], abs=1e-4)
 
 
@@ -204,7 +211,10 @@ def test_the_infinitesimal_jackknife_of_survival_pseudo_differs_by_one_over_n():
 
 COVARIATES = {**LUNG, "covariates": ["age", "sex", "ecog"]}
 REGRESSIONS = {
-    **{f"regression_{link}": (COVARIATES, [26, 52], {"link": link}) for link in ("identity", "log", "logit", "cloglog")},
+    **{
+        f"regression_{link}": (COVARIATES, [26, 52], {"link": link})
+        for link in ("identity", "log", "logit", "cloglog")
+    },
     "regression_clustered": ({**COVARIATES, "cluster": "inst"}, [26, 52], {"link": "logit"}),
     "regression_mean_identity": (COVARIATES, 52, {"estimand": "restricted_mean"}),
     "regression_mean_log": (COVARIATES, 52, {"estimand": "restricted_mean", "link": "log"}),
@@ -220,10 +230,33 @@ def test_regression_equals_geese(case):
 
 
 def test_every_case_is_used():
-    entries = {f"entry_{kind}{name}" for kind in ("", "stratified_", "trend_")
-               for name in ("gehan", "tarone_ware", "peto", "fh")}
-    tested = {*QUANTILES, *ARMS, *REGRESSIONS, *entries, "start_20", "residual_5", "residual_12", "residual_30",
-              "residual_12_clustered", "residual_12_ratio", "residual_classes", "rho_1", "rho_half_stratified",
-              "plain_stratified", "trend", "trend_stratified", "family", "pseudo_survival", "pseudo_prodlim",
-              "pseudo_mean", "pseudo_incidence", "pseudo_infinitesimal"}
+    entries = {
+        f"entry_{kind}{name}"
+        for kind in ("", "stratified_", "trend_")
+        for name in ("gehan", "tarone_ware", "peto", "fh")
+    }
+    tested = {
+        *QUANTILES,
+        *ARMS,
+        *REGRESSIONS,
+        *entries,
+        "start_20",
+        "residual_5",
+        "residual_12",
+        "residual_30",
+        "residual_12_clustered",
+        "residual_12_ratio",
+        "residual_classes",
+        "rho_1",
+        "rho_half_stratified",
+        "plain_stratified",
+        "trend",
+        "trend_stratified",
+        "family",
+        "pseudo_survival",
+        "pseudo_prodlim",
+        "pseudo_mean",
+        "pseudo_incidence",
+        "pseudo_infinitesimal",
+    }
     assert tested == set(STORED["cases"])

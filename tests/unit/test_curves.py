@@ -139,7 +139,9 @@ def test_limits_of_a_quantile_are_the_crossings_of_the_limits():
 
 
 def test_quantiles_say_how_far_the_curve_falls():
-    answer = survival_quantiles(table([(1, 1, "a"), (2, 0, "a"), (3, 0, "b")], ("exit", "event", "g"), strata="g"))
+    answer = survival_quantiles(
+        table([(1, 1, "a"), (2, 0, "a"), (3, 0, "b")], ("exit", "event", "g"), strata="g")
+    )
     assert answer.diagnostics["lowest_survival"] == {"a": 0.5, "b": 1.0}
 
 
@@ -170,7 +172,9 @@ def test_errors_between_many_units_are_the_same_by_table_and_by_list(monkeypatch
     at_risk = AtRisk.from_frame(many(), **LATE, strata="group", cluster="cluster", weight="w")
     full = restricted_mean(at_risk, horizon_weeks=[5, 15]).model["covariance"]
     monkeypatch.setattr("evalkit.estimators._functionals.FULL", 1)
-    np.testing.assert_allclose(restricted_mean(at_risk, horizon_weeks=[5, 15]).model["covariance"], full, atol=1e-15)
+    np.testing.assert_allclose(
+        restricted_mean(at_risk, horizon_weeks=[5, 15]).model["covariance"], full, atol=1e-15
+    )
     assert full[0, -1] != 0
 
 
@@ -202,8 +206,9 @@ def test_conditional_errors_are_those_of_the_curve_from_the_start():
 
 def test_classes_follow_the_persons_found_with_so_many_weeks():
     answer = residual_time(stock(), elapsed_weeks=[0, 3, 10], horizon_weeks=2, method="classes").table
-    assert answer["term"].tolist() == [f"{term}[{edge}]" for edge in (0, 3, 10)
-                                       for term in ("residual_survival", "residual_mean")]
+    assert answer["term"].tolist() == [
+        f"{term}[{edge}]" for edge in (0, 3, 10) for term in ("residual_survival", "residual_mean")
+    ]
     assert answer["estimate"].tolist() == [1, 2, 0.5, 2, 0.5, 2] and (answer["n_persons"] == 2).all()
 
 
@@ -219,8 +224,10 @@ def test_split_rows_keep_the_elapsed_weeks_of_the_census():
     at_risk = table(rows, ("person", "entry", "exit", "event"), entry="entry", person="person")
     joined = table([(3, 9, 1), (4, 6, 1)], ("entry", "exit", "event"), entry="entry")
     for method in ("classes", "conditional"):
-        answers = [residual_time(part, elapsed_weeks=[3, 4], horizon_weeks=1.5, method=method).table
-                   for part in (at_risk, joined)]
+        answers = [
+            residual_time(part, elapsed_weeks=[3, 4], horizon_weeks=1.5, method=method).table
+            for part in (at_risk, joined)
+        ]
         pd.testing.assert_frame_equal(*answers)
 
 
@@ -240,9 +247,15 @@ def test_weights_look_where_they_say():
     late = np.where(base > 20, 20 + np.ceil((base - 20) / 2), base)
     frame = pd.DataFrame({"exit": np.append(base, late), "event": 1, "g": np.repeat(["a", "b"], 800)})
     at_risk = AtRisk.from_frame(frame, **ROWS, strata="g")
-    found = {name: log_rank(at_risk, **options).table["estimate"][0]
-             for name, options in {"late": {"gamma": 1}, "plain": {}, "early": {"rho": 1},
-                                   "gehan": {"weights": "gehan"}}.items()}
+    found = {
+        name: log_rank(at_risk, **options).table["estimate"][0]
+        for name, options in {
+            "late": {"gamma": 1},
+            "plain": {},
+            "early": {"rho": 1},
+            "gehan": {"weights": "gehan"},
+        }.items()
+    }
     assert found["late"] > found["plain"] > max(found["early"], found["gehan"])
 
 
@@ -254,6 +267,7 @@ def test_groups_that_meet_only_in_part_are_compared_where_they_do():
 
 def leave_one_out(at_risk, week, estimand):
     """Return the pseudo-observations by fitting again without each row."""
+
     def value(rows):
         if estimand == "survival":
             curve = kaplan_meier(rows).table
@@ -274,11 +288,16 @@ def test_pseudo_observations_are_the_jackknife(estimand):
 
 def test_without_censoring_pseudo_observations_are_the_outcomes():
     exit = np.array([1, 2, 2, 5, 7])
-    at_risk = AtRisk.from_frame(pd.DataFrame({"exit": exit, "cause": [1, 2, 1, 2, 1]}), exit="exit", event="cause")
+    at_risk = AtRisk.from_frame(
+        pd.DataFrame({"exit": exit, "cause": [1, 2, 1, 2, 1]}), exit="exit", event="cause"
+    )
     options = {"weeks": [2, 6]}
     weeks = np.array(options["weeks"])
-    expected = {"survival": exit[:, None] > weeks, "restricted_mean": np.minimum(exit[:, None], weeks),
-                "cumulative_incidence": (exit[:, None] <= weeks) & (np.array([0, 1, 0, 1, 0])[:, None] == 1)}
+    expected = {
+        "survival": exit[:, None] > weeks,
+        "restricted_mean": np.minimum(exit[:, None], weeks),
+        "cumulative_incidence": (exit[:, None] <= weeks) & (np.array([0, 1, 0, 1, 0])[:, None] == 1),
+    }
     for estimand, outcome in expected.items():
         found = pseudo_observations(at_risk, **options, estimand=estimand, cause={"c": "2"}.get(estimand[0]))
         np.testing.assert_allclose(found, outcome, atol=1e-12)
@@ -311,15 +330,23 @@ def test_one_binary_covariate_gives_back_the_groups():
 def test_errors_are_those_of_the_estimating_equations_of_statsmodels(link):
     import statsmodels.api as sm
     from statsmodels.genmod.families import Gaussian, links
+
     frame = many(200)
     at_risk = AtRisk.from_frame(frame, **ROWS, covariates=["x"], cluster="cluster")
     answer = pseudo_regression(at_risk, weeks=[5, 12], link=link)
     outcome = pseudo_observations(at_risk, weeks=[5, 12]).ravel()
     outcome = 1 - outcome if link == "cloglog" else outcome
     design = np.hstack([np.tile(np.eye(2), (200, 1)), np.repeat(at_risk.covariates, 2, axis=0)])
-    function = {"identity": links.Identity, "log": links.Log, "logit": links.Logit, "cloglog": links.CLogLog}[link]()
-    fit = sm.GEE(outcome, design, groups=np.repeat(frame["cluster"].to_numpy(), 2),
-                 family=Gaussian(link=function, check_link=False), cov_struct=sm.cov_struct.Independence())
+    function = {"identity": links.Identity, "log": links.Log, "logit": links.Logit, "cloglog": links.CLogLog}[
+        link
+    ]()
+    fit = sm.GEE(
+        outcome,
+        design,
+        groups=np.repeat(frame["cluster"].to_numpy(), 2),
+        family=Gaussian(link=function, check_link=False),
+        cov_struct=sm.cov_struct.Independence(),
+    )
     fit = fit.fit(start_params=answer.model["estimates"], ctol=1e-11)
     np.testing.assert_allclose(answer.model["estimates"], fit.params, rtol=1e-8)
     np.testing.assert_allclose(answer.table["std_error"], fit.bse, rtol=1e-8)
@@ -328,7 +355,9 @@ def test_errors_are_those_of_the_estimating_equations_of_statsmodels(link):
 @pytest.mark.parametrize("scale", [1e9, 1e-12])
 def test_units_of_a_covariate_change_nothing(scale):
     frame = many(200)
-    plain, scaled = (pseudo_regression(AtRisk.from_frame(part, **ROWS, covariates=["x"]), weeks=8, link="logit").table
-                     for part in (frame, frame.assign(x=frame["x"] * scale)))
+    plain, scaled = (
+        pseudo_regression(AtRisk.from_frame(part, **ROWS, covariates=["x"]), weeks=8, link="logit").table
+        for part in (frame, frame.assign(x=frame["x"] * scale))
+    )
     np.testing.assert_allclose(scaled["estimate"] * [1, scale], plain["estimate"], rtol=1e-6)
     np.testing.assert_allclose(scaled["p_value"], plain["p_value"], rtol=1e-6)

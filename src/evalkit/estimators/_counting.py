@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 
 # Weeks and strata are looked up in a table when it has at most this many places a row, and this many besides.
@@ -70,7 +69,7 @@ class Line:
     stratum: np.ndarray
 
     def number(self, stratum, moments, side="right"):
-        """Count the marked times up to each moment (``left``: before it), those of earlier strata included."""
+        """Count the marked times up to each moment (``left``: before it), earlier strata included."""
         position = positions(self.axis, moments, side)
         if stratum is None:
             return position
@@ -96,7 +95,7 @@ def line_of(rows, marked):
 
 
 def positions(axis, moments, side="right"):
-    """Count the times of a sorted axis up to each moment: by a table where moments are weeks, else by search."""
+    """Count the times of a sorted axis up to each moment: by a table for whole weeks, else by search."""
     whole = _whole(moments)
     if whole is None:
         return np.searchsorted(axis, moments, side=side)
@@ -110,7 +109,7 @@ def distinct(moments):
 
 
 def _whole(moments):
-    """Return moments as integers where all are whole, not negative and small enough for a table, else None."""
+    """Return moments as integers where all are whole and small enough for a table, else None."""
     if not len(moments) or moments.max() > TABLE * len(moments) + SMALL or moments.min() < 0:
         return None
     whole = moments.astype(np.int64)

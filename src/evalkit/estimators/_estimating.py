@@ -1,4 +1,4 @@
-"""Estimating equations under working independence: statsmodels solves them, the sandwich of GEE gives errors."""
+"""Estimating equations under working independence: statsmodels solves them, with the sandwich of GEE."""
 
 import warnings
 
@@ -47,7 +47,8 @@ def _scaled(rows):
     flat = scale <= 1e-12 * size
     if flat.any():
         names = ", ".join(term for term, bad in zip(rows.terms, flat, strict=True) if bad)
-        raise EstimationError(f"pseudo_regression: {names}: the same for all {rows.n_persons} persons; leave out")
+        raise EstimationError(f"pseudo_regression: {names}: the same for all {rows.n_persons} persons; "
+                              "leave out")
     centred /= scale
     own = np.abs(np.diag(np.linalg.qr(centred * np.sqrt(number)[:, None], mode="r")))
     repeated = own <= 1e-8 * np.sqrt(number.sum())
@@ -68,7 +69,8 @@ def _unscaled(params, covariance, rows, scale, n_weeks):
 def _params(outcome, design, number, link, n_weeks, terms):
     from statsmodels.genmod.families import Gaussian, links
     from statsmodels.genmod.generalized_linear_model import GLM
-    function = {"identity": links.Identity, "log": links.Log, "logit": links.Logit, "cloglog": links.CLogLog}[link]()
+    function = {"identity": links.Identity, "log": links.Log, "logit": links.Logit,
+                "cloglog": links.CLogLog}[link]()
     level = np.array([np.average(outcome[k::n_weeks], weights=number[k::n_weeks]) for k in range(n_weeks)])
     if link in ("logit", "cloglog"):
         level = np.clip(level, 0.01, 0.99)
@@ -77,12 +79,14 @@ def _params(outcome, design, number, link, n_weeks, terms):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         model = GLM(outcome, design, family=Gaussian(link=function, check_link=False), freq_weights=number)
-        fit = model.fit(start_params=start, scale=1.0, maxiter=200, tol_criterion="params", tol=1e-11, rtol=1e-11)
+        fit = model.fit(start_params=start, scale=1.0, maxiter=200, tol_criterion="params",
+                        tol=1e-11, rtol=1e-11)
         predictor = design @ fit.params
     lost = not np.isfinite(fit.params).all() or (link != "identity" and np.abs(predictor).max() > FARTHEST)
     if lost or not fit.converged:
         largest = terms[n_weeks + int(np.argmax(np.abs(np.nan_to_num(fit.params[n_weeks:], nan=np.inf))))]
-        raise EstimationError(f"pseudo_regression ({link}): no convergence in {fit.fit_history['iteration']} steps, "
-                              f"farthest {largest}. Where a group has nobody left, or nobody gone, at a week "
+        raise EstimationError(f"pseudo_regression ({link}): no convergence in "
+                              f"{fit.fit_history['iteration']} steps, farthest {largest}. Where a group "
+                              "has nobody left, or nobody gone, at a week "
                               "its effect has no end: choose other weeks, link='identity', or leave it out")
     return fit.params, function, int(fit.fit_history["iteration"])

@@ -1,9 +1,9 @@
 """Numbers read off a product-limit curve (areas, shares) with their joint covariance.
 
-A functional falls by ``rest(t)`` times d(-log S) at t: for the area up to a horizon ``rest`` is the area from t
-on, for the share at a horizon it is that share itself. Greenwood's covariance of two functionals is the sum of
-rest_i rest_j d / (n (n - d)); a row's influence is the sum over its times at risk of rest h / (n - d), less
-rest / (n - d) at its event.
+A functional falls by ``rest(t)`` times d(-log S) at t: for the area up to a horizon ``rest`` is the area from
+t on, for the share at a horizon it is that share itself. Greenwood's covariance of two functionals is the sum
+of rest_i rest_j d / (n (n - d)); a row's influence is the sum over its times at risk of rest h / (n - d),
+less rest / (n - d) at its event.
 """
 
 from dataclasses import dataclass
@@ -54,8 +54,8 @@ def joint_covariance(at_risk, readings, robust):
     """Return the covariance of all functionals of all curves, in the order of the readings."""
     size = sum(len(reading.estimate) for reading in readings)
     if size > MOST:
-        raise EstimationError(f"{len(readings)} groups and {size} numbers, at most {MOST} with their covariance; "
-                              "use fewer strata or fewer horizons")
+        raise EstimationError(f"{len(readings)} groups and {size} numbers, at most {MOST} with their "
+                              "covariance; use fewer strata or fewer horizons")
     return _between_units(at_risk, readings, size) if robust else _blocks(readings, size)
 
 
@@ -70,15 +70,15 @@ def _blocks(readings, size):
 
 def _between_units(at_risk, readings, size):
     units = units_of(at_risk)
-    columns = (units.weight[reading.position] * column for reading in readings for column in reading.influence.T)
-    codes = (units.code[reading.position] for reading in readings for _ in reading.influence.T)
+    columns = [(units.code[reading.position], units.weight[reading.position] * column)
+               for reading in readings for column in reading.influence.T]
     n_units = len(units.copies)
     if n_units * size <= FULL:
-        sums = np.column_stack([total(code, value, n_units) for code, value in zip(codes, columns, strict=True)])
+        sums = np.column_stack([total(code, value, n_units) for code, value in columns])
         return sums.T @ (sums * units.copies[:, None])
     from scipy import sparse
     parts = [sparse.csr_matrix((value, (code, np.zeros(len(code), dtype=np.int64))), shape=(n_units, 1))
-             for code, value in zip(codes, columns, strict=True)]
+             for code, value in columns]
     sums = sparse.hstack(parts, format="csr")
     return (sums.T @ sums.multiply(units.copies[:, None]).tocsr()).toarray()
 

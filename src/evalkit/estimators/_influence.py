@@ -134,7 +134,8 @@ class _Changes:
 
     def _products(self, x, y):
         change = self.copies * (x[1] * y[1] - x[0] * y[0])
-        return self.grid.accumulate(np.add, np.bincount(self.time, weights=change, minlength=len(self.grid.times)))
+        size = len(self.grid.times)
+        return self.grid.accumulate(np.add, np.bincount(self.time, weights=change, minlength=size))
 
 
 def _starts(unit, time):

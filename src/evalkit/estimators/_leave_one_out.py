@@ -1,7 +1,8 @@
 """What a curve says at given weeks when one person is left out, for every person, in time linear in the rows.
 
-Without person i the factors of the curve are 1 - d / (n - 1) while i was at risk, 1 - (d - 1) / (n - 1) at i's
-own event, and 1 - d / n after it: two cumulative products that all persons share, joined at i's last week.
+Without person i the factors of the curve are 1 - d / (n - 1) while i was at risk, 1 - (d - 1) / (n - 1) at
+i's own event, and 1 - d / n after it: two cumulative products that all persons share, joined at i's last
+week.
 """
 
 from dataclasses import dataclass

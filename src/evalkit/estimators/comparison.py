@@ -38,21 +38,21 @@ def log_rank(at_risk, *, weights="log_rank", rho=0.0, gamma=0.0, stratify=None, 
     -------
     Result
         Kind ``model``. First row: term ``log_rank``, ``estimate`` the chi-square statistic, with its p-value;
-        then ``observed`` and ``expected`` events of each group, weighted. ``diagnostics`` holds ``df`` and, for a
-        trend, ``z`` (positive: events more often than expected at high scores). ``model`` has the weighted
-        difference of observed and expected with its covariance.
+        then ``observed`` and ``expected`` events of each group, weighted. ``diagnostics`` holds ``df`` and,
+        for a trend, ``z`` (positive: events more often than expected at high scores). ``model`` has the
+        weighted difference of observed and expected with its covariance.
 
     Raises
     ------
     EstimationError
-        Fewer than two groups at risk, no events, weights or clusters, no week in which groups meet, or a curve
-        that weighs the weeks but falls to 0 while persons still enter.
+        Fewer than two groups at risk, no events, weights or clusters, no week in which groups meet, or a
+        curve that weighs the weeks but falls to 0 while persons still enter.
 
     Notes
     -----
     Observed less expected events against their hypergeometric covariance, each week's part times its weight
-    (squared in the covariance), summed over event times and ``stratify``. ``survival::survdiff(rho = )`` gives
-    the plain and the rho test; it takes no delayed entry, here persons count from their entry on. Score
+    (squared in the covariance), summed over event times and ``stratify``. ``survival::survdiff(rho = )``
+    gives the plain and the rho test; it takes no delayed entry, here persons count from their entry on. Score
     tests of ``coxph(ties = "exact")`` are the same for ``log_rank`` with any entry, and with a score as
     covariate for ``trend``. Curves that weigh are taken within each level of ``stratify``, as in R. The
     test assumes independent rows: for weights or clusters use :func:`cox` and its Wald test.
@@ -83,7 +83,8 @@ def log_rank(at_risk, *, weights="log_rank", rho=0.0, gamma=0.0, stratify=None, 
     statistic, diagnostics = test(observed - expected, covariance, scores)
     options = {"weights": weights, "rho": rho, "gamma": gamma, "is_stratified": stratify is not None,
                "trend": None if scores is None else scores.tolist(), "cause": cause}
-    return Result(kind="model", table=_table(at_risk, events, statistic, diagnostics["df"], observed, expected),
+    table = _table(at_risk, events, statistic, diagnostics["df"], observed, expected)
+    return Result(kind="model", table=table,
                   model={"groups": at_risk.strata_labels, "difference": observed - expected,
                          "covariance": covariance},
                   diagnostics=diagnostics,
@@ -125,7 +126,8 @@ def _scores(trend, labels):
         return None
     scores = np.asarray(trend, dtype=float)
     if scores.shape != (len(labels),) or not np.isfinite(scores).all() or len(np.unique(scores)) < 2:
-        raise ValueError(f"trend must be {len(labels)} numbers, not all equal: a score for each of the groups")
+        raise ValueError(f"trend must be {len(labels)} numbers, not all equal: a score for each of the "
+                         "groups")
     return scores
 
 
@@ -166,8 +168,9 @@ def _weight(weeks, weights, rho, gamma):
         return np.ones(len(n))
     # What nobody survives must be the end of a block, or the curve would weigh later weeks by nothing.
     if (weeks.block[1:] == weeks.block[:-1])[(died == n)[:-1]].any():
-        raise EstimationError("log_rank: everybody at risk has the event at one early time while others enter "
-                              "later, so S is 0 from there on; use weights='peto', 'gehan' or 'tarone_ware'")
+        raise EstimationError("log_rank: everybody at risk has the event at one early time while others "
+                              "enter later, so S is 0 from there on; use weights='peto', 'gehan' or "
+                              "'tarone_ware'")
     survival = _product(weeks.block, 1 - died / n)
     before = np.append(1.0, survival[:-1])
     before[np.append(True, weeks.block[1:] != weeks.block[:-1])] = 1.0

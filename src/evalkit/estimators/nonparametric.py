@@ -37,9 +37,9 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
     Returns
     -------
     Result
-        Kind ``curve``, term ``survival``: a row at the start, at every event time and at the end of follow-up.
-        ``diagnostics["unobserved_weeks"]`` lists the gaps ``[group, from, to]`` in which nobody is at risk
-        (under delayed entry): there the curve is flat because nothing is known.
+        Kind ``curve``, term ``survival``: a row at the start, at every event time and at the end of
+        follow-up. ``diagnostics["unobserved_weeks"]`` lists the gaps ``[group, from, to]`` in which nobody is
+        at risk (under delayed entry): there the curve is flat because nothing is known.
 
     Raises
     ------
@@ -74,8 +74,8 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
     grid, robust = _grid(at_risk, cause, robust, start_weeks)
     refuse_early_end(grid)
     survival, error = product_limit(grid, robust)
-    table = _curve(grid, "survival", 1.0, survival, error, share_limits(survival, error, conf_level, conf_type),
-                   start_weeks)
+    table = _curve(grid, "survival", 1.0, survival, error,
+                   share_limits(survival, error, conf_level, conf_type), start_weeks)
     options = {"cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust,
                "start_weeks": start_weeks}
     estimand = Estimand(name="survival", summary="survival", unit="share")
@@ -149,10 +149,10 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
     Returns
     -------
     Result
-        Kind ``model``: a row ``quantile[p]`` for each group and share, ``estimate`` in weeks (from week 0, also
-        with ``start_weeks``), missing where the curve does not fall so far; limits likewise. ``std_error`` is
-        missing: the limits are found without one. ``diagnostics["lowest_survival"]`` says, by group, how far
-        the curve falls.
+        Kind ``model``: a row ``quantile[p]`` for each group and share, ``estimate`` in weeks (from week 0,
+        also with ``start_weeks``), missing where the curve does not fall so far; limits likewise.
+        ``std_error`` is missing: the limits are found without one. ``diagnostics["lowest_survival"]`` says,
+        by group, how far the curve falls.
 
     Raises
     ------
@@ -161,10 +161,10 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
 
     Notes
     -----
-    The week at which S falls to 1 - p or below. Where S equals 1 - p (to 1.5e-8) between two weeks, the middle of
-    that step (to the end of follow-up, if it is the last). The limits are the same of the curve's
-    lower and upper limit (Brookmeyer and Crowley 1982): ``quantile(survfit(...), probs)`` of R survival. Where a
-    limit rises again (few at risk) its first crossing counts here; R sorts the limits first.
+    The week at which S falls to 1 - p or below. Where S equals 1 - p (to 1.5e-8) between two weeks, the
+    middle of that step (to the end of follow-up, if it is the last). The limits are the same of the curve's
+    lower and upper limit (Brookmeyer and Crowley 1982): ``quantile(survfit(...), probs)`` of R survival.
+    Where a limit rises again (few at risk) its first crossing counts here; R sorts the limits first.
 
     References
     ----------
@@ -187,8 +187,9 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
     limits = share_limits(survival, error, conf_level, conf_type)
     estimate, low, high = (_crossings(grid, curve, 1 - probs) for curve in (survival, *limits))
     groups = np.repeat(np.array(grid.labels, dtype=object), len(probs))
-    table = tidy(term=[f"quantile[{p:g}]" for _ in grid.labels for p in probs], group=groups, estimate=estimate,
-                 conf_low=low, conf_high=high, n_persons=np.repeat(persons_of(grid), len(probs)),
+    table = tidy(term=[f"quantile[{p:g}]" for p in probs] * len(grid.labels), group=groups,
+                 estimate=estimate, conf_low=low, conf_high=high,
+                 n_persons=np.repeat(persons_of(grid), len(probs)),
                  n_events=np.repeat(np.add.reduceat(grid.n_events[:, 0], grid.starts[:-1]), len(probs)))
     lowest = survival[grid.starts[1:] - 1]
     options = {"probs": probs.tolist(), "cause": cause, "conf_level": conf_level, "conf_type": conf_type,

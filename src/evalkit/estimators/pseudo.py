@@ -1,4 +1,4 @@
-"""Pseudo-observations: a curve's value at given weeks made into one number a person, and regression on them."""
+"""Pseudo-observations: a curve's value at given weeks as one number a person, and regression on them."""
 
 from dataclasses import dataclass, replace
 
@@ -49,8 +49,8 @@ def pseudo_observations(at_risk, *, weeks, estimand="survival", cause=None):
     Raises
     ------
     EstimationError
-        Delayed entry, weights, several events of one person, or a week beyond the follow-up while the event is
-        still to come.
+        Delayed entry, weights, several events of one person, or a week beyond the follow-up while the event
+        is still to come.
 
     Notes
     -----
@@ -58,9 +58,9 @@ def pseudo_observations(at_risk, *, weeks, estimand="survival", cause=None):
     person i: the exact jackknife, by two cumulative products instead of n fits. Persons' values have
     theta as their mean (exactly where nobody is censored, nearly elsewhere), and are what would be
     seen without censoring. Equals ``pseudo::pseudosurv``, ``pseudomean`` and ``pseudoci`` and
-    ``prodlim::jackknife`` in R; ``survival::pseudo`` takes the infinitesimal jackknife instead, which differs by
-    terms of order 1 / n. Within strata each stratum has its own curve, which is what censoring that differs
-    between groups needs.
+    ``prodlim::jackknife`` in R; ``survival::pseudo`` takes the infinitesimal jackknife instead, which differs
+    by terms of order 1 / n. Within strata each stratum has its own curve, which is what censoring that
+    differs between groups needs.
 
     References
     ----------
@@ -109,13 +109,13 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     Raises
     ------
     EstimationError
-        As for :func:`pseudo_observations`; no covariates, constant or collinear ones, ones that change within a
-        person; no convergence.
+        As for :func:`pseudo_observations`; no covariates, constant or collinear ones, ones that change within
+        a person; no convergence.
 
     Notes
     -----
-    statsmodels' GLM (Gaussian, the link) solves the estimating equation under working independence; errors are
-    the sandwich of GEE, its residuals added up within clusters, else persons: bread from the expected
+    statsmodels' GLM (Gaussian, the link) solves the estimating equation under working independence; errors
+    are the sandwich of GEE, its residuals added up within clusters, else persons: bread from the expected
     information, as ``geese(..., scale.fix = TRUE, jack = FALSE)`` of geepack and statsmodels' GEE, no
     small-sample factor. GLM's own robust errors use the observed information and differ for links other
     than the identity (2 per cent in a trial), so they are not used. The sandwich takes pseudo-observations as
@@ -161,14 +161,16 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
                "conf_level": conf_level}
     return Result(kind="model", table=table,
                   model={"terms": terms, "estimates": estimates, "covariance": covariance},
-                  estimand=Estimand(name=estimand, summary=f"pseudo_{link}", horizon_weeks=float(weeks.max())),
+                  estimand=Estimand(name=estimand, summary=f"pseudo_{link}",
+                                    horizon_weeks=float(weeks.max())),
                   diagnostics={"steps": steps, "units": int(units_of(rows).copies.sum())},
                   provenance=Provenance(method="pseudo_regression", options=options))
 
 
 def _weeks(weeks):
     found = np.atleast_1d(np.asarray(weeks, dtype=float))
-    if not (len(found) and np.isfinite(found).all() and (found > 0).all() and len(np.unique(found)) == len(found)):
+    fits = np.isfinite(found).all() and (found > 0).all() and len(np.unique(found)) == len(found)
+    if not (len(found) and fits):
         raise ValueError(f"weeks == {weeks!r}, must be different weeks above 0")
     return found
 
@@ -183,8 +185,8 @@ class _Persons:
 
 def _persons(at_risk, method, with_covariates=False):
     if at_risk.weight is not None and (at_risk.weight != 1).any():
-        raise EstimationError(f"{method}: the jackknife leaves out persons, not weights; give count for identical "
-                              "persons, or use cox or kaplan_meier with weights and robust errors")
+        raise EstimationError(f"{method}: the jackknife leaves out persons, not weights; give count for "
+                              "identical persons, or use cox or kaplan_meier with weights and robust errors")
     order, first, last = _runs(at_risk)
     _require_whole(at_risk, order, first, last, method)
     if with_covariates:
@@ -212,18 +214,18 @@ def _require_whole(at_risk, order, first, last, method):
     late = int((entry[first] > 0).sum())
     if late:
         raise EstimationError(
-            f"{method}: {late} of {int(first.sum())} persons enter late; leaving one out is only known to work for "
-            "persons followed from time zero. Use cox and its standardised curves (delayed entry is right there), "
-            "or begin at a landmark: keep those under observation at a week and count weeks from it. Where these "
-            "are split rows, name person in AtRisk.from_frame")
+            f"{method}: {late} of {int(first.sum())} persons enter late; leaving one out is only known to "
+            "work for persons followed from time zero. Use cox and its standardised curves (delayed entry "
+            "is right there), or begin at a landmark: keep those under observation at a week and count "
+            "weeks from it. Where these are split rows, name person in AtRisk.from_frame")
     gaps = ~first[1:] & (entry[1:] != exit[:-1])
     if gaps.any():
-        raise EstimationError(f"{method}: {int(gaps.sum())} rows of persons begin after the row before has ended; "
-                              "a person must be followed without a gap")
+        raise EstimationError(f"{method}: {int(gaps.sum())} rows of persons begin after the row before has "
+                              "ended; a person must be followed without a gap")
     again = (event > 0) & ~last
     if again.any():
-        raise EstimationError(f"{method}: {int(again.sum())} rows with an event are followed by another row of the "
-                              "person; end the follow-up at the first event")
+        raise EstimationError(f"{method}: {int(again.sum())} rows with an event are followed by another "
+                              "row of the person; end the follow-up at the first event")
 
 
 def _require_constant(at_risk, order, first, last):
@@ -234,15 +236,16 @@ def _require_constant(at_risk, order, first, last):
     changing = [name for name, column in columns.items()
                 if column is not None and (column[order][1:] != column[order][:-1])[~first[1:]].any()]
     if changing:
-        raise EstimationError(f"pseudo_regression: {', '.join(changing)}: changes within a person; the outcome is one "
-                              "number a person, so give its value at time zero")
+        raise EstimationError(f"pseudo_regression: {', '.join(changing)}: changes within a person; the "
+                              "outcome is one number a person, so give its value at time zero")
 
 
 def _require_difference(outcome, weeks, rows):
     alike = np.ptp(outcome, axis=0) < 1e-9 * np.maximum(np.abs(outcome).max(axis=0), 1)
     if alike.any():
-        raise EstimationError(f"pseudo_regression: the curve is the same for all {rows.n_persons} persons at week "
-                              f"{weeks[alike][0]:g} (no event before, or nobody left); choose other weeks")
+        raise EstimationError(f"pseudo_regression: the curve is the same for all {rows.n_persons} persons "
+                              f"at week {weeks[alike][0]:g} (no event before, or nobody left); choose "
+                              "other weeks")
 
 
 def _values(rows, weeks, estimand, cause):

@@ -6,7 +6,13 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, is_robust, require_clusters, strata_of
-from evalkit.estimators._functionals import areas, joint_covariance, positive_horizons, read, require_follow_up
+from evalkit.estimators._functionals import (
+    areas,
+    joint_covariance,
+    positive_horizons,
+    read,
+    require_follow_up,
+)
 from evalkit.estimators._grid import grid_of, unobserved
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators.nonparametric import refuse_early_end
@@ -103,7 +109,8 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
 
 def _starts(elapsed_weeks):
     starts = np.atleast_1d(np.asarray(elapsed_weeks, dtype=float))
-    if not (len(starts) and np.isfinite(starts).all() and (starts >= 0).all() and (np.diff(starts) > 0).all()):
+    fits = np.isfinite(starts).all() and (starts >= 0).all() and (np.diff(starts) > 0).all()
+    if not (len(starts) and fits):
         raise ValueError(f"elapsed_weeks == {elapsed_weeks!r}, must be increasing weeks from 0")
     return starts
 
@@ -132,8 +139,8 @@ def _classes(at_risk, events, edges, horizons, robust):
         for k, edge in enumerate(edges):
             chosen = position[group[position] == k]
             if not len(chosen):
-                raise EstimationError(f"{_where(label)}nobody has {edge:g} elapsed weeks at the census, or more "
-                                      "and less than the next edge; join classes in elapsed_weeks")
+                raise EstimationError(f"{_where(label)}nobody has {edge:g} elapsed weeks at the census, or "
+                                      "more and less than the next edge; join classes in elapsed_weeks")
             grid = grid_of(label, clock.select(chosen), events[chosen])
             estimate, rest, n_events = _from(grid, 0.0, horizons)
             yield read(grid, chosen, rest, robust, terms=_terms([edge], horizons), estimate=estimate,
@@ -173,7 +180,8 @@ def _require_somebody(grid, start):
     if not ((rows.entry <= start) & (rows.exit > start)).any():
         raise EstimationError(
             f"{_where(grid.label)}nobody is at risk just after {start:g} elapsed weeks (observation covers "
-            f"{rows.entry.min():g} to {rows.exit.max():g}); choose elapsed_weeks at which persons are observed")
+            f"{rows.entry.min():g} to {rows.exit.max():g}); choose elapsed_weeks at which persons are "
+            "observed")
 
 
 def _n_persons(rows, start, stop):

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 
 from evalkit.estimators._counting import event_codes, is_robust, require_clusters, strata_of
-from evalkit.estimators._functionals import areas, joint_covariance, positive_horizons, read, require_follow_up
+from evalkit.estimators._functionals import (
+    areas,
+    joint_covariance,
+    positive_horizons,
+    read,
+    require_follow_up,
+)
 from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
