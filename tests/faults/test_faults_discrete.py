@@ -238,7 +238,7 @@ def test_an_empty_early_risk_set_is_said_and_does_not_keep_everybody():
 
 
 def test_times_that_cannot_be_weeks_are_said():
-    with pytest.raises(EstimationError, match="after 1e.06 weeks.*Is the time in weeks"):
+    with pytest.raises(EstimationError, match="after 1e.06 weeks.*Is time in weeks"):
         discrete_hazard(at_risk(frame().assign(weeks=1e6)))
 
 

@@ -1,5 +1,6 @@
 """The bootstrap: what is drawn, the same for any number of workers, and what fails is counted."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from evalkit.estimators import (
     aalen_johansen,
     bootstrap,
     cox,
+    discrete_hazard,
     kaplan_meier,
     restricted_mean,
     state_occupation,
@@ -222,13 +224,39 @@ def test_a_mistake_in_the_statistic_is_no_failed_replication(n_workers):
         bootstrap(at_risk(), wrong, n_replications=60, seed=1, n_workers=n_workers)
 
 
-def test_a_stratum_that_is_lost_is_a_failed_replication():
-    data = frame().assign(arm=lambda d: (d["person"] < 2).astype(int))
-    answer = bootstrap(
-        at_risk(data.assign(weeks=25), strata="arm"), MEAN, n_replications=100, seed=1, max_failed_share=0.5
+def test_what_a_replication_does_not_say_is_missing_and_counted():
+    data = frame().assign(weeks=25, arm=lambda d: (d["person"] < 2).astype(int))
+    answer = bootstrap(at_risk(data, strata="arm"), MEAN, n_replications=200, seed=1)
+    # Two of 200 persons are not drawn in 0.99^200 = 13 % of the resamples.
+    lost = np.isnan(answer.model["replications"]).mean(axis=0)
+    first = (answer.table["group"] == "0").to_numpy()
+    assert (lost[first] == 0).all() and lost[~first] == pytest.approx(
+        0.134, abs=4 * np.sqrt(0.134 * 0.866 / 200)
     )
-    assert answer.diagnostics["n_failed"] > 0
-    assert "are not in the resample's" in next(iter(answer.diagnostics["failures"]))
+    assert answer.diagnostics["n_failed"] == 0 and answer.diagnostics["rows_without_limits"] == (~first).sum()
+    assert (
+        answer.table.loc[first, "std_error"].notna().all()
+        and answer.table.loc[~first, "std_error"].isna().all()
+    )
+    accepted = bootstrap(at_risk(data, strata="arm"), MEAN, n_replications=200, seed=1, max_failed_share=0.3)
+    assert accepted.diagnostics["rows_without_limits"] == 0
+    assert accepted.diagnostics["most_missing"] == round(lost.max() * 200)
+
+
+def test_levels_that_come_and_go_leave_the_covariates_their_limits():
+    rows = at_risk(covariates=["x"])
+    answer = bootstrap(rows, discrete_hazard, n_replications=60, seed=1)
+    effect = answer.row(term="x")
+    assert effect["std_error"] == pytest.approx(discrete_hazard(rows).row(term="x")["std_error"], rel=0.4)
+    nothing = iter(["first"])
+
+    def other(rows):
+        fit = discrete_hazard(rows)
+        table = fit.table if next(nothing, None) else fit.table.assign(term="else")
+        return replace(fit, table=table)
+
+    with pytest.raises(EstimationError, match="none of the .* rows of the answer"):
+        bootstrap(rows, other, n_replications=60, seed=1)
 
 
 @pytest.mark.parametrize(

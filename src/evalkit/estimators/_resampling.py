@@ -62,25 +62,23 @@ class Target:
         self._place = {key: k for k, key in enumerate(self.keys)}
 
     def read(self, result):
-        """Return the estimates at the rows of the target; missing where a curve ends before.
+        """Return the estimates at the rows of the target; missing where the answer has no such row, or where
+        its curve has ended before.
 
         Raises
         ------
         EstimationError
-            The answer lacks rows that are no curve's.
+            The answer has none of the rows.
         """
         keys, estimate = _keys(result.table), result.table["estimate"].to_numpy()
         if keys == self.keys:
             return estimate
-        if self.is_curve:
-            return self._read_curves(result.table)
-        found = [self._place.get(key, -1) for key in keys]
-        values = np.full(len(self.keys), np.nan)
-        values[[k for k in found if k >= 0]] = estimate[[k >= 0 for k in found]]
-        lacking = len(self.keys) - len({k for k in found if k >= 0})
-        if lacking:
-            raise EstimationError(f"{lacking} of {len(self.keys)} rows of the answer are not in the "
-                                  "resample's")
+        values = self._read_curves(result.table) if self.is_curve else np.full(len(self.keys), np.nan)
+        if not self.is_curve:
+            found = np.array([self._place.get(key, -1) for key in keys], dtype=np.int64)
+            values[found[found >= 0]] = estimate[found >= 0]
+        if np.isnan(values).all():
+            raise EstimationError(f"none of the {len(self.keys)} rows of the answer is in the resample's")
         return values
 
     def _read_curves(self, table):
@@ -92,7 +90,7 @@ class Target:
                 if term == "survival" and part["estimate"].iloc[-1] == 0}
         for key, rows in self.table.groupby(["term", "group"], sort=False).indices.items():
             if key not in curves:
-                raise EstimationError("a stratum or term of the answer is not in the resample's")
+                continue
             own, level = curves[key]["time_weeks"].to_numpy(), curves[key]["estimate"].to_numpy()
             at = np.searchsorted(own, time[rows], side="right") - 1
             # Where nobody is left, nothing changes any more; where follow-up ends before, nothing is known.

@@ -53,9 +53,10 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
     -------
     Result
         The statistic's table with ``std_error`` (standard deviation of the replications) and limits by the
-        bootstrap and no ``p_value``. ``model["replications"]`` (n_done, n_rows) holds the estimates.
-        ``diagnostics``: n_failed and why, and how many rows have no limits because more than
-        ``max_failed_share`` of the replications say nothing there (the end of a curve).
+        bootstrap and no ``p_value``. ``model["replications"]`` (n_done, n_rows) holds the estimates, missing
+        where a replication says nothing of a row (the end of a curve, a stratum or level that was not
+        drawn). A row is judged by the others where at most ``max_failed_share`` are missing and else has no
+        limits. ``diagnostics``: n_failed and why, rows_without_limits, most_missing (of any row that has).
 
     Raises
     ------
@@ -103,9 +104,9 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
         warnings.simplefilter("ignore")
         answers, how = run_shared(replication, n_replications, n_workers)
     values, failures = _sort_out(answers, n_replications, max_failed_share)
-    table, n_without = _table(original.table, values, conf_level, conf_type, max_failed_share)
+    table, gaps = _table(original.table, values, conf_level, conf_type, max_failed_share)
     found = {"n_replications": n_replications, "n_failed": n_replications - len(values), "failures": failures,
-             "rows_without_limits": n_without, "unit": unit, "n_units": draws.n_units, "workers": how}
+             **gaps, "unit": unit, "n_units": draws.n_units, "workers": how}
     if unit == "cluster" and draws.n_units < FEW_CLUSTERS:
         found["warning"] = (f"{draws.n_units} clusters: with fewer than {FEW_CLUSTERS} the bootstrap's "
                             "errors are too small; compare with placebo inference")
@@ -174,7 +175,7 @@ def _sort_out(answers, n_replications, max_failed_share):
 
 
 def _table(table, values, conf_level, conf_type, max_failed_share):
-    """Return the table with the bootstrap's errors and limits, and how many rows have none."""
+    """Return the table with the bootstrap's errors and limits, and what is missing."""
     known = np.isfinite(values)
     enough = known.sum(axis=0) >= max((1 - max_failed_share) * len(values), 2)
     enough &= table["estimate"].notna().to_numpy()
@@ -182,4 +183,6 @@ def _table(table, values, conf_level, conf_type, max_failed_share):
     for row in np.flatnonzero(enough):
         spread[row] = limits(table["estimate"].iloc[row], values[known[:, row], row], conf_level, conf_type)
     columns = dict(zip(("std_error", "conf_low", "conf_high"), spread.T, strict=True))
-    return table.assign(**columns, p_value=np.nan), int((~enough).sum())
+    missing = (~known).sum(axis=0)[enough]
+    return table.assign(**columns, p_value=np.nan), {"rows_without_limits": int((~enough).sum()),
+                                                     "most_missing": int(missing.max(initial=0))}

@@ -108,7 +108,7 @@ def _require_weeks(at_risk, reads_calendar):
             "the exits up and the entries down to weeks")
     if at_risk.exit.max() > LONGEST:
         raise EstimationError(f"discrete_hazard: rows end after {at_risk.exit.max():g} weeks, at most "
-                              f"{LONGEST:,} are counted. Is the time in weeks? Else use piecewise_exponential")
+                              f"{LONGEST:,} are counted. Is time in weeks? Else use piecewise_exponential")
     if reads_calendar and at_risk.calendar is None:
         raise EstimationError("discrete_hazard: calendar and season need the week of time zero; name its "
                               "column in AtRisk.from_frame(calendar=...)")
