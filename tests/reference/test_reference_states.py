@@ -18,7 +18,8 @@ from evalkit.estimators import markov_test, state_occupation, transition_cox, tr
 EXPECTED = Path(__file__).parent / "expected" / "states.json"
 HARD = {"weight": "pw", "cluster": "cluster"}
 OWN = ["old", "proph", "mismatch"]
-WEEKS = {"prothrombin": (200, [500, 1000, 2000]), "transplants": (100, [365, 1825]), "movements": (10, [26, 40])}
+WEEKS = {"prothrombin": (200, [500, 1000, 2000]), "transplants": (100, [365, 1825]),
+         "movements": (10, [26, 40])}
 MORE = {"": {}, "_weighted": {"weight": "pw"}, "_clustered": HARD, "_counted": {"count": "k"}}
 METHODS = {"markov": "aalen_johansen", "landmark": "landmark"}
 
@@ -41,7 +42,8 @@ def expected(case):
 
 
 def table_of(frame, **more):
-    return AtRisk.from_frame(frame, entry="start", exit="stop", state="now", event="then", person="id", **more)
+    columns = {"entry": "start", "exit": "stop", "state": "now", "event": "then", "person": "id"}
+    return AtRisk.from_frame(frame, **columns, **more)
 
 
 def seen_from_the_start(frame):
@@ -81,7 +83,7 @@ def test_transition_probabilities(case):
 
 
 def test_errors_of_mstate_differ_as_documented():
-    """Greenwood and Aalen errors take a person's movements as independent: a few per cent, not the estimate."""
+    """Greenwood and Aalen errors take a person's movements as independent: a few per cent apart."""
     found = transition_probabilities(table_of(frame_of("movements")), from_weeks=10, to_weeks=[26, 40]).table
     for kind in ("greenwood", "aalen"):
         both = expected(f"mstate_errors_{kind}").merge(found, on=["term", "time_weeks"], suffixes=("_r", ""))
@@ -103,7 +105,8 @@ def test_markov_statistics_are_log_rank_sums(name, weeks):
 
 def test_markov_z_is_that_of_mstate_without_ties():
     frame = seen_from_the_start(frame_of("movements"))
-    untied = {name: np.where(frame[name] > 0, frame[name] * 1000 + frame["id"], 0) for name in ("start", "stop")}
+    untied = {name: np.where(frame[name] > 0, frame[name] * 1000 + frame["id"], 0)
+              for name in ("start", "stop")}
     model = markov_test(table_of(frame.assign(**untied)), from_weeks=10500).model
     z = pd.DataFrame(model["z"][0, 0], index=list(model["terms"]), columns=list(model["landmarks"]))
     wanted = expected("markov_test_untied")

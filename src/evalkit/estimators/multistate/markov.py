@@ -72,7 +72,7 @@ def markov_test(at_risk, *, from_weeks):
     require_states(at_risk, "markov_test")
     require_persons(at_risk, "markov_test")
     _require_independence(at_risk)
-    moves = movements_of(at_risk)
+    moves = movements_of(at_risk, "markov_test")
     tests = [_at_week(chain, week, moves) for chain, _ in chains_of(at_risk) for week in weeks]
     if not any((test.df > 0).any() for test in tests):
         raise EstimationError("markov_test: no movement, after any of the weeks, can be compared between "
@@ -95,9 +95,12 @@ class _Test:
     n_all: int
 
 
-def movements_of(at_risk):
+def movements_of(at_risk, name):
     """Return the movements (from, to) that occur, as codes of states from 1, in the order of the states."""
     moved = (at_risk.event > 0) & (at_risk.event != at_risk.state)
+    if not moved.any():
+        raise EstimationError(f"{name}: no movement among {at_risk.n_persons} persons. "
+                              "Look at the definition of the states and the length of follow-up")
     return np.unique(np.column_stack([at_risk.state[moved], at_risk.event[moved]]), axis=0)
 
 

@@ -1,19 +1,24 @@
 """Hazards of each movement between states: own or shared effects, weeks since time zero or in the state."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import rarer_side
-from evalkit.estimators._limits import require_one_of
-from evalkit.estimators.cox import cox
+from evalkit.estimators._counting import rarer_side, total, units_of
+from evalkit.estimators._limits import chi_square, require_one_of
+from evalkit.estimators.cox import cox, residuals
 from evalkit.estimators.multistate.chain import require_states
 from evalkit.estimators.multistate.markov import movements_of
 from evalkit.estimators.multistate.spells import state_clock
-from evalkit.result import Estimand, Provenance, tidy
+from evalkit.result import Estimand, Provenance, Result, tidy
 
 CLOCKS = ("forward", "reset")
+FITTED = ("estimates", "covariance", "covariance_naive", "groups")
+BASELINE = ("baseline_time", "baseline_hazard", "baseline_group")
+TESTS = ("log_likelihood_null", "log_likelihood", "df", "likelihood_ratio_chi_square", "score_chi_square",
+         "wald_chi_square", "likelihood_ratio_p_value", "score_p_value", "wald_p_value")
 
 
 def transition_cox(at_risk, *, clock="forward", shared=(), transitions=None, ties="efron", conf_level=0.95,
@@ -42,8 +47,9 @@ def transition_cox(at_risk, *, clock="forward", shared=(), transitions=None, tie
     Result
         Kind ``model``. One row for each movement (``group``, ``FROM -> TO``) and own term, then each shared
         term with an empty group. ``n_persons`` counts persons ever at risk, ``n_events`` movements.
-        ``model``: as of :func:`cox`, rows in the order of the table; ``transitions`` is its column ``group``,
-        ``groups`` name the baseline hazards. ``diagnostics`` as of :func:`cox`.
+        ``model``: terms, transitions, estimates, covariance, covariance_naive and n_term in the order of the
+        table, and the cumulative baseline hazard of each movement at all covariates 0 (baseline_time,
+        baseline_hazard, baseline_group, groups). ``diagnostics``: log likelihoods and tests of all terms.
 
     Raises
     ------
@@ -85,11 +91,11 @@ def transition_cox(at_risk, *, clock="forward", shared=(), transitions=None, tie
     moves = _moves(at_risk, transitions)
     rows = state_clock(at_risk) if clock == "reset" else at_risk
     names = [f"{at_risk.causes[source - 1]} -> {at_risk.causes[to - 1]}" for source, to in moves]
-    stacked = _stacked(rows, moves, names, set(shared))
-    fit = _fitted(stacked, ties=ties, conf_level=conf_level, robust=robust)
-    options = {"clock": clock, "shared": list(shared), "transitions": names, "ties": ties,
-               "conf_level": conf_level, "robust": robust}
-    return _as_movements(fit, rows, moves, names, shared, options)
+    options = {"ties": ties, "conf_level": conf_level, "robust": robust}
+    fit = (_together(rows, moves, names, shared, options) if shared else
+           _apart(rows, moves, names, options))
+    return _as_movements(fit, rows, moves, names, shared,
+                         {"clock": clock, "shared": list(shared), "transitions": names, **options})
 
 
 def _require_terms(at_risk, shared):
@@ -103,10 +109,7 @@ def _require_terms(at_risk, shared):
 
 def _moves(at_risk, transitions):
     """Return the movements asked for as pairs of codes."""
-    moves = movements_of(at_risk)
-    if not len(moves):
-        raise EstimationError(f"transition_cox: no movement among {at_risk.n_persons} persons. "
-                              "Look at the definition of the states and the length of follow-up")
+    moves = movements_of(at_risk, "transition_cox")
     if transitions is None:
         return moves
     names = [f"{at_risk.causes[source - 1]} -> {at_risk.causes[to - 1]}" for source, to in moves]
@@ -114,6 +117,86 @@ def _moves(at_risk, transitions):
         raise ValueError(f"transitions == {transitions!r}, must be a sequence of movements among "
                          f"{', '.join(names)}")
     return moves[[name in set(transitions) for name in names]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """What one model says: the numbers of its table, its arrays and its tests."""
+
+    numbers: pd.DataFrame
+    model: dict
+    diagnostics: dict
+
+
+def _apart(rows, moves, names, options):
+    """Fit movement by movement: without shared effects the likelihood falls into these parts."""
+    parts = [_part(rows, move, name) for move, name in zip(moves, names, strict=True)]
+    fits = [_fitted(part, name, **options) for (part, _), name in zip(parts, names, strict=True)]
+    naive = _diagonal([fit.model["covariance_naive"] for fit in fits])
+    covariance = _diagonal([fit.model["covariance"] for fit in fits])
+    if options["robust"]:
+        covariance = _between(rows, parts, covariance, options["ties"])
+    groups = [fit.model["groups"] for fit in fits]
+    shift = np.cumsum([0, *map(len, groups[:-1])])
+    baseline = {name: np.concatenate([fit.model[name] for fit in fits]) for name in BASELINE[:2]}
+    baseline["baseline_group"] = np.concatenate([fit.model["baseline_group"] + k
+                                                 for fit, k in zip(fits, shift, strict=True)])
+    estimates = np.concatenate([fit.model["estimates"] for fit in fits])
+    model = {"estimates": estimates, "covariance": covariance, "covariance_naive": naive, **baseline,
+             "groups": tuple(label for part in groups for label in part)}
+    return _Fit(numbers=pd.concat([fit.table for fit in fits], ignore_index=True), model=model,
+                diagnostics=_tests([fit.diagnostics for fit in fits], estimates, covariance))
+
+
+def _part(rows, move, name):
+    """Return the rows at risk of one movement, which is their event, and their positions."""
+    position = np.flatnonzero(rows.state == move[0])
+    taken = rows.select(position)
+    strata, labels = _baselines(taken, np.zeros(len(position), dtype=np.int64), [name])
+    return replace(taken, event=(taken.event == move[1]).astype(np.int64), causes=("moved",), state=None,
+                   strata=strata, strata_labels=labels), position
+
+
+def _between(rows, parts, covariance, ties):
+    """Fill in the covariance between movements: the same persons make several."""
+    units, size = units_of(rows), len(rows.terms)
+    weight = units.weight / (1.0 if rows.weight is None else rows.weight)
+    sums = []
+    for part, position in parts:
+        influence = residuals(part, kind="dfbeta", ties=ties) * weight[position][:, None]
+        sums.append(np.column_stack([total(units.code[position], column, len(units.copies))
+                                     for column in influence.T]))
+    for q, mine in enumerate(sums):
+        for r, other in enumerate(sums[:q]):
+            block = (mine * units.copies[:, None]).T @ other
+            covariance[q * size:(q + 1) * size, r * size:(r + 1) * size] = block
+            covariance[r * size:(r + 1) * size, q * size:(q + 1) * size] = block.T
+    return covariance
+
+
+def _diagonal(blocks):
+    size = len(blocks[0])
+    whole = np.zeros((len(blocks) * size,) * 2)
+    for q, block in enumerate(blocks):
+        whole[q * size:(q + 1) * size, q * size:(q + 1) * size] = block
+    return whole
+
+
+def _tests(parts, estimates, covariance):
+    """Add up what independent parts of a likelihood say; the Wald statistic is that of all together."""
+    sums = {name: sum(part[name] for part in parts) for name in TESTS[:5]}
+    is_regular = np.linalg.matrix_rank(covariance, hermitian=True) == len(covariance)
+    wald = float(estimates @ np.linalg.solve(covariance, estimates)) if is_regular else np.nan
+    tests = {**sums, "wald_chi_square": wald}
+    return tests | {f"{name}_p_value": chi_square(tests[f"{name}_chi_square"], sums["df"])
+                    for name in ("likelihood_ratio", "score", "wald")}
+
+
+def _together(rows, moves, names, shared, options):
+    """Fit all movements as one model, with a term of its own for every effect that is not shared."""
+    fit = _fitted(_stacked(rows, moves, names, set(shared)), "", **options)
+    return _Fit(numbers=fit.table, diagnostics={name: fit.diagnostics[name] for name in TESTS},
+                model={name: fit.model[name] for name in (*FITTED, *BASELINE)})
 
 
 def _stacked(rows, moves, names, shared):
@@ -143,12 +226,13 @@ def _baselines(taken, move, names):
                                               for label in taken.strata_labels)
 
 
-def _fitted(stacked, **options):
+def _fitted(at_risk, name, **options):
     try:
-        return cox(stacked, **options)
+        return cox(at_risk, **options)
     except EstimationError as error:
-        raise EstimationError(f"transition_cox: {error}. For a movement with few events, share the effect, "
-                              "or leave the movement out by transitions=...") from None
+        where = f"{name}: " if name else ""
+        raise EstimationError(f"transition_cox: {where}{error}. For a movement with few events, share the "
+                              "effect, or leave the movement out by transitions=...") from None
 
 
 def _as_movements(fit, rows, moves, names, shared, options):
@@ -157,22 +241,17 @@ def _as_movements(fit, rows, moves, names, shared, options):
     common = [term for term in rows.terms if term in set(shared)]
     terms = tuple(own * len(names) + common)
     groups = tuple([name for name in names for _ in own] + [""] * len(common))
-    parts = [_part(rows, source, to) for source, to in moves]
-    persons = np.repeat([part.n_persons for part in parts], len(own))
-    events = np.repeat([part.n_events for part in parts], len(own))
-    columns = fit.table[["estimate", "std_error", "conf_low", "conf_high", "p_value"]].to_dict("series")
-    table = tidy(term=list(terms), group=list(groups), **columns,
-                 n_persons=np.append(persons, [rows.n_persons] * len(common)),
-                 n_events=np.append(events, [fit.table["n_events"][0]] * len(common)))
-    model = {**fit.model, "terms": terms, "transitions": groups, "n_term": _rarer_sides(parts, rows, terms)}
-    return replace(fit, table=table, model=model,
-                   provenance=Provenance(method="transition_cox", options=options),
-                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))
-
-
-def _part(rows, source, to):
-    part = rows.select(rows.state == source)
-    return replace(part, event=(part.event == to).astype(np.int64))
+    parts = [_part(rows, move, name)[0] for move, name in zip(moves, names, strict=True)]
+    persons, events = ([getattr(part, what) for part in parts] for what in ("n_persons", "n_events"))
+    everybody = rows.select(np.isin(rows.state, moves[:, 0])).n_persons
+    numbers = fit.numbers[["estimate", "std_error", "conf_low", "conf_high", "p_value"]].to_dict("series")
+    table = tidy(term=list(terms), group=list(groups), **numbers,
+                 n_persons=np.append(np.repeat(persons, len(own)), [everybody] * len(common)),
+                 n_events=np.append(np.repeat(events, len(own)), [sum(events)] * len(common)))
+    model = {"terms": terms, "transitions": groups, **fit.model, "n_term": _rarer_sides(parts, rows, terms)}
+    return Result(kind="model", table=table, model=model, diagnostics=fit.diagnostics,
+                  provenance=Provenance(method="transition_cox", options=options),
+                  estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))
 
 
 def _rarer_sides(parts, rows, terms):
