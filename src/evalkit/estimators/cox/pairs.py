@@ -23,7 +23,9 @@ def compare(rank, weight, first, last, event):
     as_event = np.zeros((3, len(rank)))
     as_event[:, died] = there.sums(at, rank[died])
     happened = _Points(at, rank[died], weight[died])
-    as_other = happened.sums(until - 1, rank) - happened.sums(first - 1, rank)
+    as_other = happened.sums(until - 1, rank)
+    late = np.flatnonzero(first)
+    as_other[:, late] -= happened.sums(first[late] - 1, rank[late])
     return as_event, as_other
 
 
@@ -36,20 +38,21 @@ class _Points:
 
     def __init__(self, time, rank, weight):
         order = np.argsort(time, kind="stable")
-        self.time, rank, weight = time[order], rank[order], weight[order]
+        self.time, rank, weight = time[order], rank[order].astype(np.int32), weight[order]
         self.total = _cumulated(weight)
         self.bits = range(int(rank.max(initial=0)).bit_length() - 1, -1, -1)
         self.levels = []
         for bit in self.bits:
             one = (rank >> bit) & 1 == 1
-            self.levels.append((_cumulated(~one), _cumulated(np.where(one, 0.0, weight))))
+            self.levels.append((_cumulated(~one, np.int32), _cumulated(np.where(one, 0.0, weight))))
             halves = np.concatenate([np.flatnonzero(~one), np.flatnonzero(one)])
             rank, weight = rank[halves], weight[halves]
         self.left = _cumulated(weight)
 
     def sums(self, until, rank):
         """Sum the points at or before ``until``: of lower, of equal and of any rank."""
-        low, high = np.zeros(len(until), dtype=np.int64), np.searchsorted(self.time, until, side="right")
+        high = np.searchsorted(self.time, until, side="right").astype(np.int32)
+        low = np.zeros_like(high)
         answer = np.zeros((3, len(until)))
         answer[2] = self.total[high]
         for bit, (n_zeros, zeros) in zip(self.bits, self.levels, strict=True):
@@ -61,5 +64,5 @@ class _Points:
         return answer
 
 
-def _cumulated(value):
-    return np.concatenate([[0], np.cumsum(value)])
+def _cumulated(value, kind=float):
+    return np.concatenate([np.zeros(1, dtype=kind), np.cumsum(value, dtype=kind)])

@@ -65,8 +65,14 @@ def vary(at_risk, offset, varying):
     effects = [(k, kind, name) for k, term in enumerate(at_risk.terms)
                for kind, name in _effects(term, steps.get(term), functions.get(term))]
     base, kinds, terms = (list(column) for column in zip(*effects, strict=True))
-    table = replace(at_risk, covariates=at_risk.covariates[:, base], terms=tuple(terms))
-    row, table = _split(table, np.unique(np.concatenate([[], *steps.values()])), kinds)
+    bare = replace(at_risk, covariates=at_risk.covariates[:, :0], terms=())
+    row, pieces = _split(bare, np.unique(np.concatenate([[], *steps.values()])))
+    x = np.empty((pieces.n_rows, len(base)), order="F")
+    for column, k, kind in zip(x.T, base, kinds, strict=True):
+        column[:] = at_risk.covariates[:, k][row]
+        if isinstance(kind, tuple):
+            column *= _at(kind, pieces.exit)
+    table = replace(pieces, covariates=x, terms=tuple(terms))
     return table, None if offset is None else offset[row], Varied(
         base_terms=at_risk.terms, base=np.array(base), functions=tuple(kinds))
 
@@ -151,8 +157,8 @@ def _at(function, weeks):
     return ((weeks > low) & (weeks <= high)).astype(float)
 
 
-def _split(table, cuts, kinds):
-    """Cut rows at the steps, and leave a covariate in its own step only; say which row each piece is of."""
+def _split(table, cuts):
+    """Cut rows at the steps; return the row of each piece, and the pieces. Those of one row stay together."""
     if not len(cuts):
         return slice(None), table
     lowest = np.searchsorted(cuts, table.entry, side="right")
@@ -162,13 +168,8 @@ def _split(table, cuts, kinds):
     step = np.arange(len(row)) - (last - pieces + 1)[row] + lowest[row]
     parts = table.select(row)
     edges = np.concatenate([[0.0], cuts, [np.inf]])
-    exit = np.minimum(parts.exit, edges[step + 1])
-    x = np.array(parts.covariates, order="F")
-    for k, kind in enumerate(kinds):
-        if isinstance(kind, tuple):
-            x[:, k] *= _at(kind, exit)
     event = np.zeros_like(parts.event)
     event[last] = table.event
-    person = row if table.person is None else parts.person
-    return row, replace(parts, entry=np.maximum(parts.entry, edges[step]), exit=exit, event=event,
-                        covariates=x, person=person)
+    return row, replace(parts, entry=np.maximum(parts.entry, edges[step]), event=event,
+                        exit=np.minimum(parts.exit, edges[step + 1]),
+                        person=row if table.person is None else parts.person)
