@@ -104,7 +104,8 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     -------
     Result
         Kind ``model``: a row ``intercept[week]`` for each week, then the terms, on the scale of the link.
-        ``model``: terms, estimates, covariance.
+        ``model``: terms, estimates, covariance. ``diagnostics``: steps, units (clusters, else persons) and,
+        where clusters are no more than terms, a warning.
 
     Raises
     ------
@@ -163,8 +164,16 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
                   model={"terms": terms, "estimates": estimates, "covariance": covariance},
                   estimand=Estimand(name=estimand, summary=f"pseudo_{link}",
                                     horizon_weeks=float(weeks.max())),
-                  diagnostics={"steps": steps, "units": int(units_of(rows).copies.sum())},
+                  diagnostics={"steps": steps, **_independent(rows, len(terms))},
                   provenance=Provenance(method="pseudo_regression", options=options))
+
+
+def _independent(rows, n_terms):
+    """Return how many units the errors rest on, and a warning where these are too few."""
+    n_units = int(units_of(rows).copies.sum())
+    few = {} if rows.cluster is None or n_units > n_terms else {
+        "warning": f"{n_units} clusters for {n_terms} terms: errors between so few clusters say little"}
+    return {"units": n_units, **few}
 
 
 def _weeks(weeks):
