@@ -239,11 +239,16 @@ def _wald(beta, covariance):
 
 
 def _baseline(plan, fit, at_mean, at_risk):
-    """Cumulate the hazard of a row with all covariates 0 within each stratum."""
-    hazard = fit.hazard * np.exp(-fit.shift[plan.block_of_time] - at_mean)
-    total = np.cumsum(hazard)
+    """Cumulate the hazard of a row with all covariates 0 within each stratum.
+
+    Where covariates are far from 0 it may be beyond the range of numbers; predictions do not rest on it.
+    """
     start = np.searchsorted(plan.stratum, plan.stratum)
-    return {"baseline_time": plan.time, "baseline_hazard": total - (total - hazard)[start],
+    with np.errstate(over="ignore", invalid="ignore"):
+        hazard = fit.hazard * np.exp(-fit.shift[plan.block_of_time] - at_mean)
+        total = np.cumsum(hazard)
+        cumulated = total - (total - hazard)[start]
+    return {"baseline_time": plan.time, "baseline_hazard": cumulated,
             "baseline_group": plan.stratum, "groups": at_risk.strata_labels or ("",)}
 
 
