@@ -16,7 +16,8 @@ from evalkit.atrisk import AtRisk
 from evalkit.estimators import cause_specific, fine_gray, gray_test, predict_incidence, time_lost
 
 EXPECTED = Path(__file__).parent / "expected" / "competing.json"
-ENTERING = {"exit": "exit", "event": "cause", "entry": "entry", "person": "id", "covariates": ["x", "treated"]}
+ENTERING = {"entry": "entry", "exit": "exit", "event": "cause", "person": "id",
+            "covariates": ["x", "treated"]}
 MONTHS = {"exit": "months", "event": "cause", "person": "id", "covariates": ["sex", "age"]}
 AGE = {**MONTHS, "exit": "exit", "entry": "entry"}
 WEEKS, PROFILES = [5, 20, 50], pd.DataFrame({"x": [-1, 0.5], "treated": [0, 1]}, index=["low", "high"])
@@ -44,7 +45,8 @@ FINE_GRAY = {
     "fg_count": ("weekly", {**ENTERING, "count": "k"}, FIXED),
     "crr_weekly": ("start", {**ENTERING, "entry": None}, CRR),
     "crr_mgus2": ("mgus2", MONTHS, CRR),
-    "crr_cengroup": ("start", {**ENTERING, "entry": None, "strata": "place"}, {**CRR, "stratify": ["censoring"]}),
+    "crr_cengroup": ("start", {**ENTERING, "entry": None, "strata": "place"},
+                     {**CRR, "stratify": ["censoring"]}),
 }
 
 
@@ -58,7 +60,7 @@ def frame_of(name):
     """Build the input; it must be the one that R saw."""
     if name == "start":
         return frame_of("weekly").query("entry == 0").reset_index(drop=True)
-    assert reference()["inputs"][name] == survival_data.sha256(name), "run tests/reference/r/competing.R again"
+    assert reference()["inputs"][name] == survival_data.sha256(name), "run r/competing.R again"
     frame = survival_data.FRAMES[name]()
     return frame.assign(tenths=(10 * frame["pw"]).round() / 10) if name == "weekly" else frame
 

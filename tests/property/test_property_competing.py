@@ -1,0 +1,151 @@
+"""What holds for regressions of competing exits on all inputs; the shared invariants ask the rest."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import oracle
+from evalkit.atrisk import AtRisk
+from evalkit.errors import EstimationError
+from evalkit.estimators import aalen_johansen, cause_specific, fine_gray, predict_incidence, time_lost
+from evalkit.estimators.competing._subdistribution import design, evaluate
+
+SOME = settings(max_examples=15, deadline=None, derandomize=True,
+                suppress_health_check=[HealthCheck.too_slow])
+PROFILE = pd.DataFrame({"x": [0.4]}, index=["one"])
+
+
+@st.composite
+def tables(draw):
+    """Weekly rows with ties, late entry, two causes, places and weights."""
+    n = draw(st.integers(12, 30))
+
+    def column(low, high):
+        return np.array(draw(st.lists(st.integers(low, high), min_size=n, max_size=n)))
+
+    entry = column(0, 3) * (column(0, 2) == 0)
+    frame = pd.DataFrame({"person": np.arange(n), "entry": entry, "exit": entry + column(1, 8),
+                          "x": column(-2, 2) / 2, "event": column(0, 2), "place": column(0, 3),
+                          "weight": column(1, 5) / 2})
+    return AtRisk.from_frame(frame, entry="entry", exit="exit", event="event", person="person",
+                             weight="weight", strata="place", covariates=["x"], causes=["JOB", "STUDY"])
+
+
+def fitted(estimator, at_risk, **options):
+    """Return the result, or None where the data have no answer."""
+    try:
+        return estimator(at_risk, **options)
+    except EstimationError:
+        return None
+
+
+def by_persons(at_risk, estimate):
+    """Square and sum the derivatives by each person's weight."""
+    base = at_risk.weight
+
+    def moved(table):
+        return estimate(replace(table, weight=base * table.weight))
+    return oracle.moved_weight_error(at_risk, moved, at_risk.person)
+
+
+@SOME
+@given(at_risk=tables(), ties=st.sampled_from(["efron", "breslow"]),
+       stratify=st.sampled_from([(), ("baseline",), ("censoring",), ("baseline", "censoring")]))
+def test_the_error_of_fine_gray_is_the_derivative_by_weights(at_risk, stratify, ties):
+    options = {"cause": "JOB", "stratify": stratify, "ties": ties}
+    fit = fitted(fine_gray, at_risk, **options)
+    if fit is None or abs(fit.table["estimate"][0]) > 5:
+        return
+    error = by_persons(at_risk, lambda table: fine_gray(table, **options).model["estimates"][0])
+    np.testing.assert_allclose(fit.table["std_error"][0], error, rtol=1e-3, atol=1e-6)
+
+
+@SOME
+@given(at_risk=tables(), week=st.integers(2, 5))
+def test_errors_of_predictions_are_derivatives_by_weights(at_risk, week):
+    at_risk = replace(at_risk, strata=None, strata_labels=())
+    for estimator, options in ((cause_specific, {}), (fine_gray, {"cause": "JOB"})):
+        fit = fitted(estimator, at_risk, **options)
+        if fit is None or np.abs(fit.model["estimates"]).max() > 5:
+            continue
+        table = predict_incidence(fit, PROFILE, weeks=week, at_risk=at_risk).table
+
+        def incidence(weighted, estimator=estimator, options=options):
+            fit = estimator(weighted, **options)
+            return predict_incidence(fit, PROFILE, weeks=week).table["estimate"].iloc[-1]
+        error = by_persons(at_risk, incidence)
+        np.testing.assert_allclose(table["std_error"].iloc[-1], error, rtol=1e-3, atol=1e-6)
+
+
+@SOME
+@given(at_risk=tables())
+def test_errors_of_weeks_lost_are_derivatives_by_weights(at_risk):
+    at_risk = replace(at_risk, strata=at_risk.strata % 2, strata_labels=("0", "1"))
+    answer = fitted(time_lost, at_risk, horizon_weeks=3.5)
+    if answer is None or (np.bincount(at_risk.strata, minlength=2) == 0).any():
+        return
+    for k in (1, len(answer.table) - 1):
+        def weeks(table, k=k):
+            return time_lost(table, horizon_weeks=3.5).table["estimate"][k]
+        error = by_persons(at_risk, weeks)
+        np.testing.assert_allclose(answer.table["std_error"][k], error, rtol=1e-4, atol=1e-7)
+
+
+@SOME
+@given(at_risk=tables())
+def test_the_product_of_subdistribution_hazards_is_aalen_and_johansen(at_risk):
+    """Geskus 2011: without covariates the weights give back the incidence, late entry included."""
+    shares = fitted(aalen_johansen, replace(at_risk, covariates=at_risk.covariates * 0))
+    if shares is None or not (at_risk.event == 1).any():
+        return
+    plan, _, _ = design(at_risk, 1, "breslow")
+    at = evaluate(plan, np.zeros(1))
+    for code, label in enumerate(at_risk.strata_labels):
+        mine = plan.stratum == code
+        product = 1 - np.cumprod(1 - at.hazard[mine] * np.exp(-at.shift[plan.stratum[mine]]))
+        curve = shares.table.query("term == 'JOB' and group == @label")
+        known = curve.set_index("time_weeks")["estimate"].reindex(plan.time[mine])
+        np.testing.assert_allclose(product, known, rtol=1e-9, atol=1e-12)
+
+
+@SOME
+@given(at_risk=tables())
+def test_weights_double_rows_where_ties_are_breslow(at_risk):
+    counted = replace(at_risk, weight=None, count=np.rint(2 * at_risk.weight).astype(np.int64))
+    plain = fitted(fine_gray, counted, cause="JOB", ties="breslow")
+    weighted = fitted(fine_gray, at_risk, cause="JOB", ties="breslow")
+    assert (plain is None) == (weighted is None)
+    if plain is not None:
+        np.testing.assert_allclose(plain.table["estimate"], weighted.table["estimate"], rtol=1e-6, atol=1e-8)
+
+
+@SOME
+@given(at_risk=tables(), factor=st.sampled_from([1 / 7, 365.25]))
+def test_the_unit_of_time_changes_weeks_lost_only(at_risk, factor):
+    days = replace(at_risk, entry=at_risk.entry * factor, exit=at_risk.exit * factor)
+    for estimator, options in ((fine_gray, {"cause": "JOB"}), (cause_specific, {})):
+        first, second = fitted(estimator, at_risk, **options), fitted(estimator, days, **options)
+        if first is not None:
+            np.testing.assert_allclose(first.table["std_error"], second.table["std_error"], rtol=1e-7,
+                                       atol=1e-9)
+    first = fitted(time_lost, at_risk, horizon_weeks=3)
+    second = fitted(time_lost, days, horizon_weeks=3 * factor)
+    assert (first is None) == (second is None)
+    if first is not None:
+        np.testing.assert_allclose(first.table["estimate"] * factor, second.table["estimate"], rtol=1e-9,
+                                   atol=1e-12)
+
+
+@SOME
+@given(at_risk=tables(), scale=st.sampled_from([1e-12, 1e9]))
+def test_the_scale_of_a_covariate_scales_its_ratio(at_risk, scale):
+    scaled = replace(at_risk, covariates=at_risk.covariates * scale)
+    for estimator, options in ((fine_gray, {"cause": "JOB"}), (cause_specific, {})):
+        first, second = fitted(estimator, at_risk, **options), fitted(estimator, scaled, **options)
+        assert (first is None) == (second is None)
+        if first is not None:
+            np.testing.assert_allclose(first.table["estimate"], second.table["estimate"] * scale, rtol=1e-6,
+                                       atol=1e-9)
