@@ -1,7 +1,7 @@
 """What is read off curves finds a known truth, and limits and tests hold it as often as they say.
 
-Weeks are drawn from discrete hazards, so the truth is exact. Coverage must lie within three Monte-Carlo errors of
-95 %, bias within three of nothing; a true hypothesis is refused in 5 % within three errors.
+Weeks are drawn from discrete hazards, so the truth is exact. Coverage must lie within three Monte-Carlo
+errors of 95 %, bias within three of nothing; a true hypothesis is refused in 5 % within three errors.
 """
 
 import numpy as np
@@ -106,7 +106,9 @@ def test_limits_of_the_median_hold_it():
     rng, held = np.random.default_rng(24), []
     truth = np.flatnonzero(survival(np.arange(60)) <= 0.5)[0]
     for _ in range(N_REPLICATIONS):
-        row = survival_quantiles(AtRisk.from_frame(stock(rng), **ROWS, entry="elapsed"), probs=0.5).table.iloc[0]
+        row = survival_quantiles(
+            AtRisk.from_frame(stock(rng), **ROWS, entry="elapsed"), probs=0.5
+        ).table.iloc[0]
         held.append(row["conf_low"] <= truth <= np.nan_to_num(row["conf_high"], nan=np.inf))
     assert 0.95 - 3 * np.sqrt(0.95 * 0.05 / N_REPLICATIONS) < np.mean(held) < 1
 
@@ -121,8 +123,12 @@ def test_tests_refuse_a_true_hypothesis_as_often_as_they_say():
         level, group = np.arange(N_PERSONS) % 2, rng.integers(0, 3, N_PERSONS)
         entry = rng.integers(0, 3, N_PERSONS) * group
         exit = entry + rng.geometric(np.where(level == 1, 0.1, 0.04))
-        frame = pd.DataFrame({"entry": entry, "exit": exit, "event": rng.uniform(size=N_PERSONS) < 0.8, "g": group})
+        frame = pd.DataFrame(
+            {"entry": entry, "exit": exit, "event": rng.uniform(size=N_PERSONS) < 0.8, "g": group}
+        )
         at_risk = AtRisk.from_frame(frame, **ROWS, entry="entry", strata="g")
-        refused.append([log_rank(at_risk, stratify=level, **option).table["p_value"][0] < 0.05 for option in OPTIONS])
+        refused.append(
+            [log_rank(at_risk, stratify=level, **option).table["p_value"][0] < 0.05 for option in OPTIONS]
+        )
     for share in np.mean(refused, axis=0):
         within_error(share, 0.05)

@@ -151,7 +151,8 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     outcome = 1 - outcome if link == "cloglog" and estimand == "survival" else outcome
     terms = (*(f"intercept[{week:g}]" for week in weeks), *rows.terms)
     estimates, covariance, steps = solve(rows, outcome, link, terms)
-    error = np.sqrt(np.diag(covariance))
+    # A fit without any residual has an error of nothing, which rounding may put below it.
+    error = np.sqrt(np.maximum(np.diag(covariance), 0))
     n_events = row_counts(rows)[event_codes(rows, cause) > 0].sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         p_value = two_sided(estimates / error)
@@ -260,9 +261,10 @@ def _require_difference(outcome, weeks, rows):
 def _values(rows, weeks, estimand, cause):
     """Return pseudo-observations of persons, shape (n_persons, n_weeks)."""
     codes, k = _codes(rows, estimand, cause)
+    n_causes = len(rows.causes) if estimand == "cumulative_incidence" else 1
     values = np.empty((rows.n_rows, len(weeks)))
     for label, position in strata_of(rows):
-        grid = grid_of(label, rows.select(position), codes[position], int(max(codes.max(), 1)))
+        grid = grid_of(label, rows.select(position), codes[position], n_causes)
         require_follow_up(grid, _leave_one_out.halves_of(grid).whole, weeks)
         n = row_counts(grid.rows).sum()
         whole, less = _leave_one_out.incidence(grid, weeks, k) if estimand == "cumulative_incidence" else \
