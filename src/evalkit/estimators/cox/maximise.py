@@ -9,8 +9,8 @@ from evalkit.estimators.cox.partial import evaluate, part
 MAX_STEPS = 40
 # Expected gain of the next step at which the step is taken for the last time.
 ENOUGH = 1e-10
-# A last step, in standard deviations of covariates, that leaves sums as they are to nine digits.
-NEGLIGIBLE = 1e-9
+# A last step, in standard deviations of covariates, that leaves sums as they are to ten digits.
+NEGLIGIBLE = 1e-10
 # Information left, against that at zero, below which the likelihood has flattened out: no maximum.
 FLAT = 1e-7
 # Where Newton's steps come to nothing, hazards this far apart say that there is no maximum.

@@ -140,16 +140,14 @@ def evaluate(plan, beta):
     """Return the log partial likelihood with its derivatives (Therneau and Grambsch 2000, 3.1 and 3.3)."""
     relative, shift = relative_hazard(plan, beta)
     weighted = relative * plan.weight if plan.is_weighted else relative
-    (s0, *s1), (d0, *d1) = sums(plan, weighted, (None, *plan.x.T))
-    s1, d1 = np.array(s1).T, np.array(d1).T
+    at_risk, dying = sums(plan, weighted, (*plan.x.T, None))
+    (s0, s1), (d0, d1) = ((part[-1], part[:-1].T) for part in (at_risk, dying))
     ties, bottom, (hazard, correction, q0, q1, q2) = tied_sums(plan, s0, d0)
     expected = _expected(plan, hazard, correction)
     value = plan.observed @ beta + plan.observed_offset - ties.share @ (
         np.log(bottom) + shift[plan.block_of_time[ties.at]])
     gradient = plan.observed - s1.T @ hazard + d1.T @ correction
-    cross = s1.T @ (q1[:, None] * d1)
-    information = _product(plan.x, weighted * expected) - (
-        s1.T @ (q0[:, None] * s1) - cross - cross.T + d1.T @ (q2[:, None] * d1))
+    information = _product(plan.x, weighted * expected) - squared_means(s1, d1, q0, q1, q2)
     return Pass(value=float(value), gradient=gradient, information=information, relative=relative, s0=s0,
                 s1=s1, d0=d0, d1=d1, hazard=hazard, moments=(correction, q0, q1, q2, expected), shift=shift)
 
@@ -161,6 +159,16 @@ def tied_sums(plan, s0, d0):
     inverse = ties.share / bottom
     squares = (ties.add(ties.part**power * inverse / bottom) for power in range(3))
     return ties, bottom, (ties.add(inverse), ties.add(ties.part * inverse), *squares)
+
+
+def squared_means(s1, d1, q0, q1, q2):
+    """Sum, over the terms of the likelihood, the products of the mean covariates of those at risk."""
+    squared = np.zeros((s1.shape[1], s1.shape[1]))
+    for start in range(0, len(q0), SLICE):
+        times = slice(start, start + SLICE)
+        s, d, r0, r1, r2 = s1.T[:, times], d1.T[:, times], q0[times], q1[times], q2[times]
+        squared += (r0 * s - r1 * d) @ s.T - (r1 * s - r2 * d) @ d.T
+    return (squared + squared.T) / 2
 
 
 def score_residuals(plan, fit):
