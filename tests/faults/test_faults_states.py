@@ -6,7 +6,7 @@ import pytest
 
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
-from evalkit.estimators import markov_test, transition_cox, transition_probabilities
+from evalkit.estimators import markov_test, state_occupation, transition_cox, transition_probabilities
 
 CHAIN = {"entry": "entry", "exit": "exit", "state": "state", "event": "event", "person": "person"}
 
@@ -123,3 +123,16 @@ def test_a_stay_of_unknown_beginning_has_no_clock_of_its_own():
         transition_cox(table_of(gap, covariates=["x"]), clock="reset")
     with pytest.raises(EstimationError, match="must be found again"):
         transition_cox(table_of(frame, covariates=["x"], cluster="place").compress(), clock="reset")
+
+
+def test_a_state_that_should_hold_persons_but_is_not_observed_is_said():
+    """Half of A leaves at week 2, the others are lost at week 3: nobody in A is seen when B moves."""
+    rows = [(1, 0, 2, "A", "B"), (2, 0, 20, "A", None), (3, 0, 4, "B", "A"), (4, 0, 20, "B", None)]
+    frame = pd.DataFrame(rows, columns=["person", "entry", "exit", "state", "event"])
+    assert ask(table_of(frame), from_weeks=1).diagnostics["unobserved"] == []
+    lost = frame.assign(exit=frame["exit"].where(frame["person"] != 2, 3))
+    assert ask(table_of(lost), from_weeks=1).diagnostics["unobserved"] == ["A at week 4"]
+    own = ask(table_of(lost), from_weeks=1, method="landmark").diagnostics
+    assert own == {"not_estimable": ["A to week 8"], "unobserved": []}
+    weeks = state_occupation(table_of(lost), horizon_weeks=8)
+    assert weeks.diagnostics["unobserved"] == ["A at week 4"]

@@ -75,7 +75,8 @@ def test_where_the_way_matters_only_the_landmark_estimate_is_right():
     worlds = [stays(*walk(rng, 600, returned=FASTER)) for _ in range(60)]
     answers = {method: [transition_probabilities(at_risk, from_weeks=FROM, to_weeks=TO, method=method).row(
         term="SUPPORT -> SUPPORT") for at_risk in worlds] for method in ("aalen_johansen", "landmark")}
-    distance = {method: np.mean([row["estimate"] for row in rows]) - truth for method, rows in answers.items()}
+    distance = {method: np.mean([row["estimate"] for row in rows]) - truth
+                for method, rows in answers.items()}
     error = np.std([row["estimate"] for row in answers["landmark"]]) / np.sqrt(60)
     assert abs(distance["landmark"]) < 4 * error
     assert abs(distance["aalen_johansen"]) > 8 * error

@@ -145,6 +145,17 @@ def require_follow_up(chain, found, last):
                               "Choose an earlier horizon")
 
 
+def unobserved(chain, found, last):
+    """Name states in which persons should be at a movement up to a week, while nobody in them is observed.
+
+    They are taken to stay, as in R; with delayed entry, or few persons, that can be far from the truth.
+    """
+    is_empty = (found.after[:-1].max(axis=1, initial=0) > 1e-9) & (chain.at_risk <= 1e-9) & chain.moving
+    is_empty &= (chain.times <= last)[:, None]
+    return [f"{chain.where}{chain.states[k]} at week {chain.times[is_empty[:, k].argmax()]:g}"
+            for k in np.flatnonzero(is_empty.any(axis=0))]
+
+
 def _shares(chain, start, begin):
     after = np.zeros((len(chain.step) + 1, *start.shape))
     after[begin] = start

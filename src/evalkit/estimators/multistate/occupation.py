@@ -11,6 +11,7 @@ from evalkit.estimators.multistate.chain import (
     require_follow_up,
     require_states,
     row_influence,
+    unobserved,
 )
 from evalkit.estimators.multistate.ledger import ledger_of, local_units
 from evalkit.estimators.multistate.persons import person_counter
@@ -38,6 +39,8 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
         ``time_weeks`` the week. ``n_persons`` counts persons of the group (for a share: under observation in
         that week, or last seen in a state that nobody leaves), ``n_events`` those of them ever (for a
         share: then) in the state. ``model``: terms, times, groups, estimates (n_groups, n_terms), covariance.
+        ``diagnostics`` name under ``unobserved`` the states in which nobody is under observation at some
+        movement (and the first such week) though persons should be there: they are taken to stay.
 
     Raises
     ------
@@ -71,11 +74,12 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     require_states(at_risk, "state_occupation")
     require_clusters(at_risk)
     horizons, weeks = _times(horizon_weeks, at_weeks)
-    model, chains = _estimate(at_risk, horizons, weeks)
+    model, chains, empty = _estimate(at_risk, horizons, weeks)
     table = pd.concat(_tables(model, chains, horizons, weeks, conf_level, conf_type), ignore_index=True)
     options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level,
                "conf_type": conf_type}
-    return Result(kind="model", table=table, model=model, estimand=_estimand(model["terms"], horizons.max()),
+    return Result(kind="model", table=table, model=model, diagnostics={"unobserved": empty},
+                  estimand=_estimand(model["terms"], horizons.max()),
                   provenance=Provenance(method="state_occupation", options=options))
 
 
@@ -130,10 +134,11 @@ def _times(horizon_weeks, at_weeks):
 def _estimate(at_risk, horizons, weeks):
     terms, times = _names(at_risk.causes, horizons, weeks)
     parts = list(_groups(at_risk, horizons, weeks))
-    chains = [chain for chain, _, _ in parts]
+    chains, last = [chain for chain, _, _ in parts], max(horizons.max(), weeks.max(initial=0))
+    empty = [name for chain, _, found in parts for name in unobserved(chain, found, last)]
     return {"terms": terms, "times": times, "groups": tuple(chain.label for chain in chains),
             "estimates": np.array([found.estimate for _, _, found in parts]),
-            "covariance": _covariance(at_risk, parts, len(terms))}, chains
+            "covariance": _covariance(at_risk, parts, len(terms))}, chains, empty
 
 
 def _groups(at_risk, horizons, weeks):

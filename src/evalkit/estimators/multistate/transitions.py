@@ -6,7 +6,13 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators.multistate.chain import chain_of, chains_of, functionals_from, require_states
+from evalkit.estimators.multistate.chain import (
+    chain_of,
+    chains_of,
+    functionals_from,
+    require_states,
+    unobserved,
+)
 from evalkit.estimators.multistate.landmark import followed_from, moved_between, require_persons
 from evalkit.estimators.multistate.ledger import ledger_of, local_units
 from evalkit.estimators.multistate.sweep import covariances
@@ -43,7 +49,8 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
         (or last seen in TO if nobody leaves it; missing where no person is named). ``model``: terms,
         from_weeks, times, groups, estimates (n_groups, n_times, n_terms), covariance (of the terms of a group
         and time). ``diagnostics`` name under ``not_estimable`` the states in which nobody is seen at s, or
-        nobody could be followed to t: their rows have no estimate.
+        nobody could be followed to t: their rows have no estimate; and under ``unobserved`` the states that
+        nobody is observed in at some movement though persons should be there: they are taken to stay.
 
     Raises
     ------
@@ -92,11 +99,11 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
     require_clusters(at_risk)
     if method == "landmark":
         require_persons(at_risk, "transition_probabilities(method='landmark')")
-    model, tables, missing = _estimate(at_risk, start, weeks, method, conf_level, conf_type)
+    model, tables, diagnostics = _estimate(at_risk, start, weeks, method, conf_level, conf_type)
     options = {"from_weeks": start, "to_weeks": weeks.tolist(), "method": method, "conf_level": conf_level,
                "conf_type": conf_type}
     return Result(kind="model", table=pd.concat(tables, ignore_index=True), model=model,
-                  diagnostics={"not_estimable": missing},
+                  diagnostics=diagnostics,
                   provenance=Provenance(method="transition_probabilities", options=options),
                   estimand=Estimand(name="transition_probability", summary="transition_probabilities",
                                     unit="share", horizon_weeks=float(weeks.max())))
@@ -115,11 +122,12 @@ def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
     """Estimate every stratum; return the model, the tables and what could not be estimated."""
     units, seen = units_of(at_risk), np.unique(at_risk.state) - 1
     terms = tuple(f"{at_risk.causes[h]} -> {to}" for h in seen for to in at_risk.causes)
-    groups, estimates, covariances, tables, missing = [], [], [], [], []
+    groups, estimates, covariances, tables, missing, empty = [], [], [], [], [], []
     for chain, position in chains_of(at_risk):
         answer = _Group(chain, units, position, seen, start, method)
         estimate, covariance = answer.probabilities(weeks)
         missing += answer.not_estimable(estimate, weeks)
+        empty += answer.unobserved(weeks.max())
         tables.append(_table(answer, terms, weeks, estimate, covariance, conf_level, conf_type))
         for held, found in ((groups, chain.label), (estimates, estimate), (covariances, covariance)):
             held.append(found)
@@ -127,8 +135,9 @@ def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
         raise EstimationError(f"transition_probabilities: nobody who is seen in a state at week {start:g} "
                               f"can be followed to week {weeks.min():g}. "
                               "Choose an earlier week, or pool groups")
-    return {"terms": terms, "from_weeks": start, "times": weeks, "groups": tuple(groups),
-            "estimates": np.array(estimates), "covariance": np.array(covariances)}, tables, missing
+    model = {"terms": terms, "from_weeks": start, "times": weeks, "groups": tuple(groups),
+             "estimates": np.array(estimates), "covariance": np.array(covariances)}
+    return model, tables, {"not_estimable": missing, "unobserved": empty}
 
 
 class _Group:
@@ -204,6 +213,12 @@ class _Group:
         size = len(self.chain.states)
         shaped = columns.reshape(len(columns), len(self.occupied), -1, size)
         return shaped.transpose(2, 0, 1, 3).reshape(shaped.shape[2], len(columns), -1)
+
+    def unobserved(self, last):
+        """Name states in which persons should be while nobody in them is observed."""
+        found = [name for chain, _, begin in self.begun
+                 for name in unobserved(chain, functionals_from(chain, begin, self.start, np.empty(0)), last)]
+        return list(dict.fromkeys(found))
 
     def not_estimable(self, estimate, weeks):
         """Name the states and weeks without an estimate."""
