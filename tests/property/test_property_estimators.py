@@ -32,6 +32,7 @@ CALLS = {
     "gray_test": {"cause": "JOB"},
     "kaplan_meier": {},
     "log_rank": {},
+    "markov_test": {"from_weeks": [1, 3]},
     "mixture_cure": {"start": "moments"},
     "nelson_aalen": {},
     "parametric": {"start": "moments"},
@@ -46,7 +47,11 @@ CALLS = {
     "state_occupation": {"horizon_weeks": [3, 6], "at_weeks": 4},
     "survival_quantiles": {},
     "time_lost": {"horizon_weeks": 4},
+    "transition_cox": {},
+    "transition_probabilities": {"from_weeks": 2, "to_weeks": [3, 6]},
 }
+# Follow persons through states.
+OF_STATES = {"markov_test", "state_occupation", "transition_cox", "transition_probabilities"}
 ARRAYS = {"occupation_influence", "pseudo_observations", "residuals"}
 # Takes another estimator and draws: asked in its own tests.
 DRAWN = {"bootstrap"}
@@ -56,7 +61,7 @@ UNSTRATIFIED = {"mixture_cure", "parametric", "royston_parmar"}
 LOOSE = {"mixture_cure"}
 EXACT = sorted(set(CALLS) - LOOSE)
 # Compare groups of independent persons: no limits, no clusters.
-TESTS = {"gray_test", "log_rank", "proportionality_test"}
+TESTS = {"gray_test", "log_rank", "markov_test", "proportionality_test"}
 # A missing estimate or upper limit is not reached: beyond every week.
 WEEKS = {"survival_quantiles"}
 # Follow everybody from time zero.
@@ -111,7 +116,8 @@ def histories(draw):
     # A last person is seen throughout, so that a horizon of six weeks is always covered.
     parts.append((99, 0, 9, "SUPPORT", None, 0))
     parts.append((98, 0, 9, "SELF", None, 1))
-    return pd.DataFrame(parts, columns=["person", "entry", "exit", "state", "event", "group"])
+    frame = pd.DataFrame(parts, columns=["person", "entry", "exit", "state", "event", "group"])
+    return frame.assign(x=frame["person"] % 3)
 
 
 def a_rich_frame():
@@ -135,11 +141,11 @@ def table_of(name, frame, **more):
     columns = {**COLUMNS_OF, "strata": "group", **more}
     if name in UNSTRATIFIED:
         del columns["strata"]
-    if name == "state_occupation":
+    if name in OF_STATES:
         columns["state"] = "state"
     else:
         columns["causes"] = ["JOB", "STUDY"]
-        columns["covariates"] = ["x"]
+    columns["covariates"] = ["x"]
     return AtRisk.from_frame(frame, **columns)
 
 
@@ -162,7 +168,7 @@ def same(first, second, rtol=1e-6):
 def inputs(name):
     if name in FROM_START:
         return rows().map(from_start)
-    return histories() if name == "state_occupation" else rows()
+    return histories() if name in OF_STATES else rows()
 
 
 def from_start(frame):
@@ -202,7 +208,7 @@ def test_order_and_splits_and_weights_of_one_change_nothing(name, data):
     same(plain, answer(name, table_of(name, frame.assign(w=1.0), weight="w")))
 
 
-@pytest.mark.parametrize("name", sorted(set(EXACT) - {"state_occupation"}))
+@pytest.mark.parametrize("name", sorted(set(EXACT) - OF_STATES))
 @pytest.mark.filterwarnings("ignore:.*3 clusters for")
 @SOME
 @given(frame=rows())
@@ -236,7 +242,7 @@ def test_intervals_hold_the_estimate_and_widen(name, data):
     pd.testing.assert_series_equal(narrow["estimate"], wide["estimate"])
 
 
-@pytest.mark.parametrize("name", sorted(set(CALLS) - {"state_occupation"}))
+@pytest.mark.parametrize("name", sorted(set(CALLS) - OF_STATES))
 def test_every_estimator_answers_on_a_rich_table(name):
     frame = a_rich_frame()
     assert len(answer(name, table_of(name, from_start(frame) if name in FROM_START else frame)))
