@@ -165,7 +165,8 @@ def test_standardised_survival_without_ties_equals_risk_regression():
 
 
 PROPORTIONAL = {
-    **{f"zph_veteran_{ties}": (VETERAN, ("trt", "celltype", "karno", "age"), {"ties": ties}) for ties in TIES},
+    **{f"zph_veteran_{ties}": (VETERAN, ("trt", "celltype", "karno", "age"), {"ties": ties})
+       for ties in TIES},
     **{f"zph_weekly_{ties}": (PLACES, ("x", "treated"), {"ties": ties}) for ties in TIES},
     "zph_heart": (HEART, ("age", "year", "surgery", "transplant"), {}),
     "zph_rotterdam": ({"exit": "dtime", "event": "death"}, ("age", "nodes", "er", "chemo", "hormon"), {}),
