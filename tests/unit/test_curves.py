@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from evalkit.atrisk import AtRisk
+from evalkit.disclosure import release
 from evalkit.estimators import (
     kaplan_meier,
     log_rank,
@@ -15,6 +16,7 @@ from evalkit.estimators import (
     restricted_mean,
     survival_quantiles,
 )
+from evalkit.profile import Profile
 
 ROWS = {"exit": "exit", "event": "event"}
 LATE = {**ROWS, "entry": "entry"}
@@ -88,20 +90,21 @@ def test_weeks_without_anybody_at_risk_are_named():
     rows = [(2, 5, 1), (3, 5, 0), (7, 9, 1), (8, 12, 0)]
     at_risk = table(rows, ("entry", "exit", "event"), entry="entry")
     for estimator in (kaplan_meier, nelson_aalen):
-        assert estimator(at_risk).diagnostics["unobserved_weeks"] == [["", 0.0, 2.0], ["", 5.0, 7.0]]
-    assert kaplan_meier(table([(2, 1), (5, 0)])).diagnostics["unobserved_weeks"] == []
+        assert estimator(at_risk).model["gaps"] == (("", 0.0, 2.0), ("", 5.0, 7.0))
+        assert estimator(at_risk).diagnostics["n_gaps"] == 2
+    assert kaplan_meier(table([(2, 1), (5, 0)])).model["gaps"] == ()
 
 
 def test_weeks_without_anybody_at_risk_are_named_by_group():
     rows = [(0, 5, 0, "a"), (4, 9, 1, "a"), (0, 3, 0, "b"), (6, 9, 1, "b")]
     at_risk = table(rows, ("entry", "exit", "event", "g"), entry="entry", strata="g")
-    assert kaplan_meier(at_risk).diagnostics["unobserved_weeks"] == [["b", 3.0, 6.0]]
+    assert kaplan_meier(at_risk).model["gaps"] == (("b", 3.0, 6.0),)
 
 
 def test_a_gap_is_closed_by_somebody_who_enters_in_the_very_week():
     """(entry, exit]: who enters at 5 is at risk just after 5, when the first has left."""
     at_risk = table([(0, 5, 0), (5, 9, 1)], ("entry", "exit", "event"), entry="entry")
-    assert kaplan_meier(at_risk).diagnostics["unobserved_weeks"] == []
+    assert kaplan_meier(at_risk).model["gaps"] == ()
 
 
 def test_a_curve_from_a_start_is_that_of_those_who_are_still_there():
@@ -142,7 +145,7 @@ def test_quantiles_say_how_far_the_curve_falls():
     answer = survival_quantiles(
         table([(1, 1, "a"), (2, 0, "a"), (3, 0, "b")], ("exit", "event", "g"), strata="g")
     )
-    assert answer.diagnostics["lowest_survival"] == {"a": 0.5, "b": 1.0}
+    assert answer.model["lowest_survival"].tolist() == [0.5, 1.0]
 
 
 def test_the_ratio_of_restricted_means_and_its_limits():
@@ -361,3 +364,28 @@ def test_units_of_a_covariate_change_nothing(scale):
     )
     np.testing.assert_allclose(scaled["estimate"] * [1, scale], plain["estimate"], rtol=1e-6)
     np.testing.assert_allclose(scaled["p_value"], plain["p_value"], rtol=1e-6)
+
+
+def test_what_is_read_off_curves_may_leave_where_enough_persons_are_behind_it():
+    rules = Profile(
+        name="example",
+        valid_from="2015-01-01",
+        min_n=5,
+        min_events=5,
+        rounding_base=5,
+        decimals=3,
+        source="example",
+        is_verified=False,
+    )
+    frame = pd.concat([many(), many(4).assign(group=9)])
+    at_risk = AtRisk.from_frame(frame, **ROWS, strata="group", covariates=["x"])
+    released = {
+        "quantile": survival_quantiles(at_risk, probs=0.5),
+        "residual": residual_time(at_risk.select(at_risk.strata < 3), elapsed_weeks=0, horizon_weeks=8),
+        "intercept": pseudo_regression(at_risk.select(at_risk.strata < 3), weeks=6),
+        "mean": restricted_mean(at_risk.select(at_risk.strata < 3), horizon_weeks=8),
+    }
+    for name, result in released.items():
+        payload = release(result, rules, name="answer").payload
+        shown = {row[1] for row in payload["rows"] if row[3] is not None}
+        assert shown == ({""} if name == "intercept" else {"0", "1", "2"}), name

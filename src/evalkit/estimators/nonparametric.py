@@ -38,8 +38,9 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
     -------
     Result
         Kind ``curve``, term ``survival``: a row at the start, at every event time and at the end of
-        follow-up. ``diagnostics["unobserved_weeks"]`` lists the gaps ``[group, from, to]`` in which nobody is
-        at risk (under delayed entry): there the curve is flat because nothing is known.
+        follow-up. Where nobody is at risk (before the first enter, or between) the curve is flat
+        because nothing is known: ``diagnostics["n_gaps"]`` counts these gaps, ``model["gaps"]`` has (group,
+        from, to) of each.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
     Result
         Kind ``model``: a row ``quantile[p]`` for each group and share, ``estimate`` in weeks (from week 0,
         also with ``start_weeks``), missing where the curve does not fall so far; limits likewise.
-        ``std_error`` is missing: the limits are found without one. ``diagnostics["lowest_survival"]`` says,
+        ``std_error`` is missing: the limits are found without one. ``model["lowest_survival"]`` says,
         by group, how far the curve falls.
 
     Raises
@@ -191,15 +192,15 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
                  estimate=estimate, conf_low=low, conf_high=high,
                  n_persons=np.repeat(persons_of(grid), len(probs)),
                  n_events=np.repeat(np.add.reduceat(grid.n_events[:, 0], grid.starts[:-1]), len(probs)))
-    lowest = survival[grid.starts[1:] - 1]
     options = {"probs": probs.tolist(), "cause": cause, "conf_level": conf_level, "conf_type": conf_type,
                "robust": robust, "start_weeks": start_weeks}
+    n_term = table.groupby("term")["n_persons"].transform("max").to_numpy()
     return Result(kind="model", table=table,
-                  model={"terms": tuple(table["term"]), "groups": tuple(groups), "estimates": estimate},
+                  model={"terms": tuple(table["term"]), "groups": tuple(groups), "estimates": estimate,
+                         "n_term": n_term, "lowest_survival": survival[grid.starts[1:] - 1]},
                   estimand=Estimand(name="survival_quantiles", summary="survival_quantiles", unit="weeks"),
                   provenance=Provenance(method="survival_quantiles", options=options),
-                  diagnostics={"lowest_survival": dict(zip(grid.labels, lowest.tolist(), strict=True)),
-                               "unobserved_weeks": unobserved(grid, start_weeks)})
+                  diagnostics={"n_gaps": len(unobserved(grid, start_weeks))})
 
 
 def _shares(probs):
@@ -290,7 +291,8 @@ def _curve(grid, term, start, value, error, limits, start_weeks):
 
 def _answer(method, estimand, table, grid, values, options):
     group = np.repeat(np.arange(len(grid.labels)), np.diff(grid.starts))
-    model = {"groups": grid.labels, "group": group, "times": grid.times, "values": values}
+    gaps = unobserved(grid, options["start_weeks"])
+    model = {"groups": grid.labels, "group": group, "times": grid.times, "values": values, "gaps": gaps}
     return Result(kind="curve", estimand=estimand, table=table, model=model,
                   provenance=Provenance(method=method, options=options),
-                  diagnostics={"unobserved_weeks": unobserved(grid, options["start_weeks"])})
+                  diagnostics={"n_gaps": len(gaps)})

@@ -104,8 +104,8 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     -------
     Result
         Kind ``model``: a row ``intercept[week]`` for each week, then the terms, on the scale of the link.
-        ``model``: terms, estimates, covariance. ``diagnostics``: steps, units (clusters, else persons) and,
-        where clusters are no more than terms, a warning.
+        ``model``: terms, estimates, covariance, n_term (as in :func:`cox`). ``diagnostics``: steps, units
+        (clusters, else persons) and, where clusters are no more than terms, a warning.
 
     Raises
     ------
@@ -153,16 +153,18 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     estimates, covariance, steps = solve(rows, outcome, link, terms)
     # A fit without any residual has an error of nothing, which rounding may put below it.
     error = np.sqrt(np.maximum(np.diag(covariance), 0))
+    n_term = np.append(np.full(len(weeks), float(rows.n_persons)), rarer_side(rows))
     n_events = row_counts(rows)[event_codes(rows, cause) > 0].sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         p_value = two_sided(estimates / error)
     table = tidy(term=terms, estimate=estimates, std_error=error, conf_low=estimates - z * error,
                  conf_high=estimates + z * error, p_value=p_value, n_events=n_events,
-                 n_persons=np.append(np.full(len(weeks), float(rows.n_persons)), rarer_side(rows)))
+                 n_persons=n_term)
     options = {"weeks": weeks.tolist(), "estimand": estimand, "link": link, "cause": cause,
                "conf_level": conf_level}
     return Result(kind="model", table=table,
-                  model={"terms": terms, "estimates": estimates, "covariance": covariance},
+                  model={"terms": terms, "estimates": estimates, "covariance": covariance,
+                         "n_term": n_term},
                   estimand=Estimand(name=estimand, summary=f"pseudo_{link}",
                                     horizon_weeks=float(weeks.max())),
                   diagnostics={"steps": steps, **_independent(rows, len(terms))},

@@ -50,7 +50,7 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
         Kind ``model``. Terms ``residual_survival[e]`` and ``residual_mean[e]`` for each e (or class, by its
         lower edge), group and horizon; ``time_weeks`` are weeks after the census, ``n_persons`` those
         who contribute and ``n_events`` their events until the horizon. ``model`` holds the estimates with
-        their joint covariance.
+        their joint covariance and, as n_term, the persons of the largest group of a term.
 
     Raises
     ------
@@ -98,12 +98,13 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
     table = _table(readings, np.sqrt(np.diag(covariance)), conf_level, conf_type)
     model = {"terms": tuple(table["term"]), "groups": tuple(table["group"]),
              "times": table["time_weeks"].to_numpy(), "estimates": table["estimate"].to_numpy(),
-             "covariance": covariance}
+             "covariance": covariance,
+             "n_term": table.groupby("term")["n_persons"].transform("max").to_numpy()}
     units = {term: "share" if term.startswith("residual_survival") else "weeks" for term in model["terms"]}
     return Result(kind="model", table=table, model=model,
                   estimand=Estimand(name="residual_time", summary="residual_time", unit=units,
                                     horizon_weeks=float(horizons.max())),
-                  diagnostics={"unobserved_weeks": [gap for _, gaps in found for gap in gaps]},
+                  diagnostics={"n_gaps": sum(len(gaps) for _, gaps in found)},
                   provenance=Provenance(method="residual_time", options=options))
 
 
@@ -178,10 +179,8 @@ def _from(grid, start, horizons):
 def _require_somebody(grid, start):
     rows = grid.rows
     if not ((rows.entry <= start) & (rows.exit > start)).any():
-        raise EstimationError(
-            f"{_where(grid.label)}nobody is at risk just after {start:g} elapsed weeks (observation covers "
-            f"{rows.entry.min():g} to {rows.exit.max():g}); choose elapsed_weeks at which persons are "
-            "observed")
+        raise EstimationError(f"{_where(grid.label)}nobody is at risk just after {start:g} elapsed weeks; "
+                              "choose elapsed_weeks at which persons are observed")
 
 
 def _n_persons(rows, start, stop):
