@@ -10,7 +10,7 @@ from evalkit.estimators._counting import event_codes, rarer_side, require_cluste
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators.competing._influence import ERRORS, between_units, fit_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate, require_cause
-from evalkit.estimators.cox.fit import _baseline, _clusters, _table, _wald, _wald_limits
+from evalkit.estimators.cox.inference import baseline, clusters_of, square, table_of, wald_limits
 from evalkit.estimators.cox.maximise import maximise, require_variation, root_of
 from evalkit.estimators.cox.predict import reference_hazard
 from evalkit.result import Estimand, Provenance, Result
@@ -86,7 +86,7 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
     model, diagnostics = _fit(at_risk, cause, ties, stratify, errors)
     options = {"cause": cause, "ties": ties, "stratify": list(stratify), "errors": errors,
                "conf_level": conf_level}
-    table = _table(model, at_risk, own, _wald_limits(model, conf_level))
+    table = table_of(model, at_risk, own, wald_limits(model, conf_level))
     return Result(kind="model", table=table.assign(group=cause), model=model,
                   diagnostics=diagnostics, provenance=Provenance(method="fine_gray", options=options),
                   estimand=Estimand(name="subdistribution_hazard_ratio", summary="log_hazard_ratio",
@@ -103,16 +103,16 @@ def _fit(at_risk, cause, ties, stratify, errors):
     group = at_risk.strata if "censoring" in stratify else None
     covariance = between_units(at_risk, fit_of(at_risk, plan, at, errors, group).coefficients)
     unscale = np.outer(scale, scale)
-    wald = _wald(beta, covariance)
+    wald = square(beta, covariance)
     pooled = at_risk if "baseline" in stratify else replace(at_risk, strata=None, strata_labels=())
     diagnostics = {"log_likelihood_null": null.value, "log_likelihood": at.value, "df": len(beta),
                    "steps": steps, "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta)),
-                   "ties": ties, **_clusters(at_risk, True)}
+                   "ties": ties, **clusters_of(at_risk, True)}
     return {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
             "covariance_naive": np.linalg.inv(at.information) / unscale, "means": mean,
             "n_term": rarer_side(at_risk), "causes": (cause,),
             "has_survival": False, "baseline_cause": np.zeros(len(plan.time), dtype=np.int64),
-            **_baseline(plan, at, mean @ (beta / scale), pooled), **reference_hazard(plan, at, scale, pooled)
+            **baseline(plan, at, mean @ (beta / scale), pooled), **reference_hazard(plan, at, scale, pooled)
             }, diagnostics
 
 

@@ -8,20 +8,26 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import (
     event_codes,
     is_robust,
-    n_clusters,
     rarer_side,
     require_clusters,
-    row_counts,
     total,
     units_of,
 )
-from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
+from evalkit.estimators._limits import quantile, require_one_of
+from evalkit.estimators.cox.inference import (
+    baseline,
+    clusters_of,
+    likelihood_ratio,
+    table_of,
+    tests,
+    wald_limits,
+)
 from evalkit.estimators.cox.maximise import beginning, maximise, require_variation, root_of
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.estimators.cox.penalty import climb, firth_likelihood, profiled, ridge_likelihood, ridge_weights
 from evalkit.estimators.cox.predict import reference_hazard
 from evalkit.estimators.cox.varying import describe, vary
-from evalkit.result import Estimand, Provenance, Result, tidy
+from evalkit.result import Estimand, Provenance, Result
 
 
 def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=None, ridge_scale=True,
@@ -98,7 +104,7 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=N
     options = {"ties": ties, "cause": cause, "offset": offset is not None, "varying": describe(varying),
                "ridge": ridge, "ridge_scale": ridge_scale, "firth": firth, "conf_level": conf_level,
                "robust": robust}
-    return Result(kind="model", table=_table(model, at_risk, events, limits), model=model,
+    return Result(kind="model", table=table_of(model, at_risk, events, limits), model=model,
                   diagnostics={**diagnostics, "ties": ties},
                   provenance=Provenance(method="cox", options=options),
                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))
@@ -138,7 +144,10 @@ def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
     plan, mean, scale = design(at_risk, events, ties, offset)
     plan = varied.place(plan)
     null = evaluate(plan, np.zeros(len(at_risk.terms)))
-    require_variation(null.information, len(plan.died), at_risk.terms)
+    is_ridge = isinstance(penalty, np.ndarray)
+    # A ridge on every term shares an effect among covariates that say the same.
+    require_variation(null.information, len(plan.died), at_risk.terms,
+                      combinations=not (is_ridge and (penalty > 0).all()))
     beta, top, steps, climbed = _climb(plan, null, at_risk.terms, scale, penalty)
     fit = top if penalty is None else top.fit
     naive = covariance = np.linalg.inv(top.information)
@@ -148,16 +157,16 @@ def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
     unscale = np.outer(scale, scale)
     model = {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
              "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk),
-             **_baseline(plan, fit, varied.at_reference(plan, mean) @ (beta / scale), at_risk),
+             **baseline(plan, fit, varied.at_reference(plan, mean) @ (beta / scale), at_risk),
              **reference_hazard(plan, fit, scale, at_risk), **varied.model(plan)}
-    diagnostics = {**_tests(null, fit, beta, covariance, float(np.trace(fit.information @ naive))),
+    diagnostics = {**tests(null, fit, beta, covariance, float(np.trace(fit.information @ naive))),
                    "steps": steps, "strata_with_events": int(plan.block_of_time[-1]) + 1,
-                   **_clusters(at_risk, robust)}
-    if penalty is None or robust or isinstance(penalty, np.ndarray):
-        return model, diagnostics, _wald_limits(model, conf_level)
+                   **clusters_of(at_risk, robust)}
+    if penalty is None or is_ridge or robust:
+        return model, diagnostics, wald_limits(model, conf_level)
     low, high, p_value = profiled(climbed, beta, top, at_risk.terms, conf_level)
     at_zero = climbed(np.zeros(len(beta)))
-    diagnostics |= _likelihood_ratio(2 * (top.value - at_zero.value), len(beta))
+    diagnostics |= likelihood_ratio(2 * (top.value - at_zero.value), len(beta))
     return model, diagnostics, {"conf_low": low / scale, "conf_high": high / scale, "p_value": p_value}
 
 
@@ -202,67 +211,3 @@ def _between_units(at_risk, plan, fit, naive):
     for of_units, score in zip(sums, score_columns(plan, fit), strict=True):
         of_units[:] = total(code, weight * score if plan.is_weighted else score, len(units.copies))
     return naive @ ((sums * units.copies) @ sums.T) @ naive
-
-
-def _clusters(at_risk, robust):
-    """Count the clusters, and say where they are too few to carry errors for all terms."""
-    if at_risk.cluster is None:
-        return {"clusters": None}
-    clusters = n_clusters(at_risk)
-    if not robust or clusters > len(at_risk.terms):
-        return {"clusters": clusters}
-    return {"clusters": clusters,
-            "warning": f"{clusters} clusters for {len(at_risk.terms)} terms: errors between so few clusters "
-                       "are too small, and no Wald test of all terms exists"}
-
-
-def _tests(null, fit, beta, covariance, df):
-    """Return likelihoods and tests; ``df`` is less than the number of terms under a ridge."""
-    score = float(null.gradient @ np.linalg.solve(null.information, null.gradient))
-    wald = _wald(beta, covariance)
-    return {"log_likelihood_null": null.value, "log_likelihood": fit.value, "df": df,
-            **_likelihood_ratio(2 * (fit.value - null.value), df),
-            "score_chi_square": score, "score_p_value": chi_square(score, len(beta)),
-            "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta))}
-
-
-def _likelihood_ratio(statistic, df):
-    return {"likelihood_ratio_chi_square": float(statistic),
-            "likelihood_ratio_p_value": chi_square(statistic, df)}
-
-
-def _wald(beta, covariance):
-    """Return the Wald statistic; missing where fewer clusters than covariates leave the errors singular."""
-    if np.linalg.matrix_rank(covariance, hermitian=True) < len(beta):
-        return np.nan
-    return float(beta @ np.linalg.solve(covariance, beta))
-
-
-def _baseline(plan, fit, at_mean, at_risk):
-    """Cumulate the hazard of a row with all covariates 0 within each stratum.
-
-    Where covariates are far from 0 it may be beyond the range of numbers; predictions do not rest on it.
-    """
-    start = np.searchsorted(plan.stratum, plan.stratum)
-    with np.errstate(over="ignore", invalid="ignore"):
-        hazard = fit.hazard * np.exp(-fit.shift[plan.block_of_time] - at_mean)
-        total = np.cumsum(hazard)
-        cumulated = total - (total - hazard)[start]
-    return {"baseline_time": plan.time, "baseline_hazard": cumulated,
-            "baseline_group": plan.stratum, "groups": at_risk.strata_labels or ("",)}
-
-
-def _wald_limits(model, conf_level):
-    estimate, error = model["estimates"], np.sqrt(np.diag(model["covariance"]))
-    # Clusters that all agree leave a robust error of rounding only; a p-value of it would be noise.
-    is_real = error > 1e-7 * np.sqrt(np.diag(model["covariance_naive"]))
-    z = np.divide(estimate, error, out=np.full(len(error), np.nan), where=is_real)
-    margin = quantile(conf_level) * error
-    return {"conf_low": estimate - margin, "conf_high": estimate + margin, "p_value": two_sided(z)}
-
-
-def _table(model, at_risk, events, limits):
-    n_events = row_counts(at_risk)[events > 0].sum()
-    return tidy(term=list(model["terms"]), estimate=model["estimates"],
-                std_error=np.sqrt(np.diag(model["covariance"])), **limits, n_persons=at_risk.n_persons,
-                n_events=n_events)

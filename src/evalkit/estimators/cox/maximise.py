@@ -80,8 +80,8 @@ def beginning(plan, null):
     return (beta, fit) if fit.value >= null.value else (np.zeros(len(beta)), null)
 
 
-def require_variation(information, n_died, terms, name="cox"):
-    """Refuse covariates that carry no information of their own, by name."""
+def require_variation(information, n_died, terms, name="cox", combinations=True):
+    """Refuse covariates that carry no information of their own, by name; or only those that are constant."""
     size = np.diag(information)
     flat = size <= REDUNDANT * n_died
     if flat.any():
@@ -89,7 +89,7 @@ def require_variation(information, n_died, terms, name="cox"):
         raise EstimationError(f"{name}: {names}: constant among the persons at risk (within strata) at every "
                               "event; leave out")
     correlation = information / np.sqrt(np.outer(size, size))
-    for k in range(1, len(terms)):
+    for k in range(1, len(terms) if combinations else 1):
         weights = np.linalg.solve(correlation[:k, :k], correlation[:k, k])
         if 1 - correlation[k, :k] @ weights < REDUNDANT:
             others = ", ".join(terms[j] for j in range(k) if abs(weights[j]) > 1e-6)

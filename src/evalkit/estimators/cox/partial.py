@@ -14,34 +14,11 @@ from functools import singledispatch
 import numpy as np
 
 from evalkit.estimators._counting import event_times, row_counts, total
+from evalkit.estimators.cox.cells import Cells, cells_of
 from evalkit.estimators.cox.ties import Ties, breslow, efron
 
 # Rows of a slice of the product X' diag(..) X: all covariates of it fit the processor's cache twice.
 SLICE = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cells:
-    """Rows that are at risk at the same times, and die or not, together.
-
-    ``of_row`` is the cell of each row; where cells would not be fewer than rows it is None and each row is
-    its own. ``end`` is a cell's last time, moved on by the number of times where its rows die, so that one
-    index serves the sums over those at risk and over the dying.
-    """
-
-    of_row: np.ndarray | None
-    first: np.ndarray
-    end: np.ndarray
-
-    def sums(self, value):
-        """Add up a value of the rows in each cell."""
-        if self.of_row is None:
-            return value
-        return np.bincount(self.of_row, weights=value, minlength=len(self.first))
-
-    def rows(self, value):
-        """Give each row the value of its cell."""
-        return value if self.of_row is None else value.take(self.of_row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,7 +102,7 @@ def placed(*, row, x, weight, number, first, last, dies, time, stratum, offset, 
     block = block_of_time[first] if block_of_time[-1] else np.zeros(len(first), dtype=np.int64)
     plan = Design(row=row, block=block, block_of_time=block_of_time, x=x, weight=weight,
                   is_weighted=bool((weight != 1).any()), offset=offset, first=first, last=last,
-                  cells=_cells(first, last - 1 + len(time) * dies, len(time)), died=died, at=at, time=time,
+                  cells=cells_of(first, last - 1 + len(time) * dies, len(time)), died=died, at=at, time=time,
                   stratum=stratum, number=counts, deaths=deaths, observed=x.T @ (weight * dies),
                   observed_offset=0.0 if offset is None else float(weight[died] @ offset[died]),
                   ties=breslow(deaths))
@@ -216,19 +193,6 @@ def part(plan, rows):
                   dies=dies[rows],
                   time=plan.time[there], stratum=plan.stratum[there], ties=ties,
                   offset=None if plan.offset is None else plan.offset[rows])
-
-
-def _cells(first, end, n_times):
-    """Put rows with the same times into cells, where a table of all pairs of times is small."""
-    if not first.any():
-        return Cells(of_row=end, first=np.zeros(2 * n_times, dtype=np.int64), end=np.arange(2 * n_times))
-    width = 2 * n_times
-    if (n_times + 1) * width > 4 * len(first):
-        return Cells(of_row=None, first=first, end=end)
-    pair = first * width + end
-    there = np.bincount(pair) > 0
-    pairs = np.flatnonzero(there)
-    return Cells(of_row=(np.cumsum(there) - 1).take(pair), first=pairs // width, end=pairs % width)
 
 
 def _scaled(covariates, kept, mean, weight):

@@ -1,0 +1,73 @@
+"""What is said of a fitted partial likelihood: tests, limits, baseline hazard and table."""
+
+import numpy as np
+
+from evalkit.estimators._counting import n_clusters, row_counts
+from evalkit.estimators._limits import chi_square, quantile, two_sided
+from evalkit.result import tidy
+
+
+def table_of(model, at_risk, events, limits):
+    """Return the tidy table of a fitted model."""
+    n_events = row_counts(at_risk)[events > 0].sum()
+    return tidy(term=list(model["terms"]), estimate=model["estimates"],
+                std_error=np.sqrt(np.diag(model["covariance"])), **limits, n_persons=at_risk.n_persons,
+                n_events=n_events)
+
+
+def wald_limits(model, conf_level):
+    """Return limits and p-values from estimates and their errors."""
+    estimate, error = model["estimates"], np.sqrt(np.diag(model["covariance"]))
+    # Clusters that all agree leave a robust error of rounding only; a p-value of it would be noise.
+    is_real = error > 1e-7 * np.sqrt(np.diag(model["covariance_naive"]))
+    z = np.divide(estimate, error, out=np.full(len(error), np.nan), where=is_real)
+    margin = quantile(conf_level) * error
+    return {"conf_low": estimate - margin, "conf_high": estimate + margin, "p_value": two_sided(z)}
+
+
+def tests(null, fit, beta, covariance, df):
+    """Return likelihoods and tests; ``df`` is less than the number of terms under a ridge."""
+    score, wald = square(null.gradient, null.information), square(beta, covariance)
+    return {"log_likelihood_null": null.value, "log_likelihood": fit.value, "df": df,
+            **likelihood_ratio(2 * (fit.value - null.value), df),
+            "score_chi_square": score, "score_p_value": chi_square(score, len(beta)),
+            "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta))}
+
+
+def likelihood_ratio(statistic, df):
+    """Return a likelihood-ratio statistic with its p-value."""
+    return {"likelihood_ratio_chi_square": float(statistic),
+            "likelihood_ratio_p_value": chi_square(statistic, df)}
+
+
+def square(value, metric):
+    """Return value' metric^-1 value; missing where the metric is singular, as errors of few clusters are."""
+    if np.linalg.matrix_rank(metric, hermitian=True) < len(value):
+        return np.nan
+    return float(value @ np.linalg.solve(metric, value))
+
+
+def clusters_of(at_risk, robust):
+    """Count the clusters, and say where they are too few to carry errors for all terms."""
+    if at_risk.cluster is None:
+        return {"clusters": None}
+    clusters = n_clusters(at_risk)
+    if not robust or clusters > len(at_risk.terms):
+        return {"clusters": clusters}
+    return {"clusters": clusters,
+            "warning": f"{clusters} clusters for {len(at_risk.terms)} terms: errors between so few clusters "
+                       "are too small, and no Wald test of all terms exists"}
+
+
+def baseline(plan, fit, at_mean, at_risk):
+    """Cumulate the hazard of a row with all covariates 0 within each stratum.
+
+    Where covariates are far from 0 it may be beyond the range of numbers; predictions do not rest on it.
+    """
+    start = np.searchsorted(plan.stratum, plan.stratum)
+    with np.errstate(over="ignore", invalid="ignore"):
+        hazard = fit.hazard * np.exp(-fit.shift[plan.block_of_time] - at_mean)
+        total = np.cumsum(hazard)
+        cumulated = total - (total - hazard)[start]
+    return {"baseline_time": plan.time, "baseline_hazard": cumulated,
+            "baseline_group": plan.stratum, "groups": at_risk.strata_labels or ("",)}
