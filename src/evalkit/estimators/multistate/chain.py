@@ -8,11 +8,10 @@ where it went less the value of where its state goes on average, so its cost is 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, strata_of, total
+from evalkit.estimators._counting import distinct, divide, positions, strata_of, total
 from evalkit.estimators.multistate.ledger import ledger_of
 
 
@@ -21,7 +20,9 @@ class Chain:
     """One stratum as a chain on its event times.
 
     ``step`` (n_times, M, M) holds the transition matrices, ``at_risk`` (n_times, M) weighted persons. A row
-    is at risk at the times numbered ``first`` to ``last - 1`` and moves, if at all, at ``last - 1``.
+    is at risk at the times numbered ``first`` to ``last - 1`` and moves, if at all, at ``last - 1``; ``cell``
+    is that time with the states from and to as one number. ``moving`` says whether anybody is ever seen to
+    be in each state; the others are final.
     """
 
     label: str
@@ -32,18 +33,15 @@ class Chain:
     times: np.ndarray
     first: np.ndarray
     last: np.ndarray
+    cell: np.ndarray
     at_risk: np.ndarray
     step: np.ndarray
+    moving: np.ndarray
 
     @property
     def where(self):
         """How a message names the stratum."""
         return f"stratum {self.label}: " if self.label else ""
-
-    @property
-    def moving(self):
-        """Whether anybody is ever seen in each state; the others are final."""
-        return np.bincount(self.state, minlength=len(self.states)) > 0
 
     def occupants(self, week):
         """Return the rows of those in each state just after a week; a state that nobody leaves keeps them."""
@@ -61,17 +59,17 @@ def chains_of(at_risk):
 
 def chain_of(label, rows):
     """Estimate the transition matrices of one stratum."""
-    size = len(rows.causes)
+    size, weight = len(rows.causes), rows.row_weights
     state = rows.state - 1
     target = np.where(rows.event > 0, rows.event - 1, state)
-    moved = target != state
-    times = np.sort(pd.unique(rows.exit[moved]))
-    first, last = (np.searchsorted(times, moment, side="right") for moment in (rows.entry, rows.exit))
-    weight = rows.row_weights
+    times = distinct(rows.exit[target != state])
+    first, last = (positions(times, moment) for moment in (rows.entry, rows.exit))
+    # A row that ends before the first movement does not move, and stands on a diagonal that is not used.
+    cell = (np.maximum(last - 1, 0) * size + state) * size + target
     at_risk = _at_risk(first, last, state, weight, len(times), size)
     return Chain(label=label, rows=rows, states=rows.causes, state=state, target=target, times=times,
-                 first=first, last=last, at_risk=at_risk,
-                 step=_steps(last, state, target, weight, moved, at_risk))
+                 first=first, last=last, cell=cell, at_risk=at_risk, step=_steps(cell, weight, at_risk),
+                 moving=np.bincount(state, minlength=size) > 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,7 +122,8 @@ def row_influence(chain, found):
     influence on the state shares from which the chain begins.
     """
     rows = np.arange(chain.rows.n_rows)
-    return ledger_of(chain, rows, np.ones(len(rows)), len(rows)).sums(chain, found)
+    ledger = ledger_of(chain, rows, np.ones(len(rows)), len(rows), is_start_drawn=found.is_start_drawn)
+    return ledger.sums(chain, found)
 
 
 def require_states(at_risk, name):
@@ -189,11 +188,13 @@ def _at_risk(first, last, state, weight, n_times, size):
     return np.cumsum(change.reshape(shape), axis=0)[:-1]
 
 
-def _steps(last, state, target, weight, moved, at_risk):
+def _steps(cell, weight, at_risk):
     n_times, size = at_risk.shape
-    cell = ((last[moved] - 1) * size + state[moved]) * size + target[moved]
-    step = divide(total(cell, weight[moved], n_times * size * size).reshape(n_times, size, size),
-                  at_risk[:, :, None])
+    if not n_times:
+        return np.empty((0, size, size))
+    step = total(cell, weight, n_times * size * size).reshape(n_times, size, size)
     diagonal = np.arange(size)
+    step[:, diagonal, diagonal] = 0
+    step = divide(step, at_risk[:, :, None])
     step[:, diagonal, diagonal] = 1 - step.sum(axis=2)
     return step

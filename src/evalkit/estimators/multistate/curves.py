@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import row_counts, running, total, units_of
+from evalkit.estimators._counting import positions, row_counts, running, total, units_of
 from evalkit.estimators.multistate.chain import functionals
 from evalkit.estimators.multistate.sweep import covariances
 
@@ -38,7 +38,7 @@ def share_curves(chain):
 
 def _counts(chain, times):
     rows, number, size = chain.rows, row_counts(chain.rows), len(chain.states)
-    first, last = (np.searchsorted(times, moment, side="right") for moment in (rows.entry, rows.exit))
+    first, last = (positions(times, moment) for moment in (rows.entry, rows.exit))
     start = total(chain.state, number * (rows.entry == 0), size)
     present = [running(first, last, number * (chain.state == k), len(times)) for k in range(size)]
     moved = np.flatnonzero(chain.target != chain.state)

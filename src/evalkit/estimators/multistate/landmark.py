@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import row_counts, total
+from evalkit.estimators._counting import positions, row_counts, total
 from evalkit.estimators.multistate.persons import person_codes
 
 
@@ -69,7 +69,7 @@ def _running(chain, followed, number, weeks):
     known, ended = landmark >= 0, ~chain.moving[chain.target]
     change = np.zeros((len(weeks) + 1) * size * size)
     order = np.sort(weeks)
-    first, last = (np.searchsorted(order, moment) for moment in (chain.rows.entry, chain.rows.exit))
+    first, last = (positions(order, moment, side="left") for moment in (chain.rows.entry, chain.rows.exit))
     for point, state, sign, rows in ((first, chain.state, 1, known), (last, chain.state, -1, known),
                                      (last, chain.target, 1, known & ended)):
         cell = (point[rows] * size + landmark[rows]) * size + state[rows]

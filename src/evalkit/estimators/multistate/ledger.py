@@ -17,33 +17,41 @@ BLOCK = 1 << 14
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ledger:
-    """Which cells each unit passes through, with signs and weights; ``moves`` are the cells of movements."""
+    """Which cells each unit passes through, with signs and weights, as the arrays of a sparse matrix.
 
-    passed: object
+    ``moves`` are the cells of movements, ``n_cells`` those of all.
+    """
+
+    value: np.ndarray
+    cell: np.ndarray
+    edges: np.ndarray
     moves: np.ndarray
-
-    @property
-    def n_units(self):
-        """Number of units, with or without rows in this chain."""
-        return self.passed.shape[0]
+    n_cells: int
 
     def sums(self, chain, found):
         """Return the influence of every unit, shape (n_units, H * Q)."""
-        return self.passed @ _table(chain, found, self.moves)
+        return self._passed(0, len(self.edges) - 1) @ _table(chain, found, self.moves)
 
     def blocks(self, chain, found):
         """Yield the units of each block as a slice, and their influence."""
-        table = _table(chain, found, self.moves)
-        for start in range(0, self.n_units, BLOCK):
-            part = slice(start, start + BLOCK)
-            yield part, self.passed[part] @ table
+        table, n_units = _table(chain, found, self.moves), len(self.edges) - 1
+        for start in range(0, n_units, BLOCK):
+            stop = min(start + BLOCK, n_units)
+            yield slice(start, stop), self._passed(start, stop) @ table
 
     def covariance(self, chain, found, copies):
         """Return the products of the units' influence, each as often as it has copies."""
         return sum((part * copies[units][:, None]).T @ part for units, part in self.blocks(chain, found))
 
+    def _passed(self, start, stop):
+        from scipy.sparse import csr_matrix
+        edges = self.edges[start:stop + 1]
+        inside = slice(edges[0], edges[-1])
+        return csr_matrix((self.value[inside], self.cell[inside], edges - edges[0]),
+                          shape=(stop - start, self.n_cells))
 
-def ledger_of(chain, code, weight, n_units):
+
+def ledger_of(chain, code, weight, n_units, *, is_start_drawn=False):
     """Enter the rows of a chain under their units.
 
     Parameters
@@ -53,32 +61,27 @@ def ledger_of(chain, code, weight, n_units):
         The unit of each row, from 0.
     weight : ndarray of float, shape (n_rows,)
     n_units : int
+    is_start_drawn : bool
+        Enter, too, the state at time zero of the rows that begin there.
     """
-    from scipy.sparse import csr_matrix
     moves, number = _moves(chain)
-    columns, data = _entries(chain, weight, number, len(moves))
+    size, width = len(chain.states), 4 if is_start_drawn else 3
+    n_times = (len(chain.times) + 1) * size
+    cell, value = np.empty((len(code), width), dtype=np.int32), np.empty((len(code), width))
+    for column, (where, share) in enumerate(((chain.first * size + chain.state, -weight),
+                                             (chain.last * size + chain.state, weight),
+                                             (n_times + number, weight))):
+        cell[:, column], value[:, column] = where, share
+    if is_start_drawn:
+        start = chain.rows.entry == 0
+        cell[:, 3] = n_times + len(moves) + chain.state
+        value[:, 3] = weight * start / chain.rows.row_weights[start].sum()
     if not (code[1:] >= code[:-1]).all():
         order = np.argsort(code, kind="stable")
-        code, columns, data = code[order], columns[order], data[order]
-    passes = data != 0
-    edges = np.append(0, np.cumsum(np.bincount(code, weights=passes.sum(axis=1), minlength=n_units)))
-    shape = (n_units, (len(chain.times) + 2) * len(chain.states) + len(moves))
-    return Ledger(passed=csr_matrix((data[passes], columns[passes], edges.astype(np.int64)), shape=shape),
-                  moves=moves)
-
-
-def _entries(chain, weight, number, n_moves):
-    """Return the four cells of each row and their signs: time it enters, leaves, its movement, the start."""
-    size = len(chain.states)
-    n_cells = (len(chain.times) + 1) * size
-    start = np.where(chain.rows.entry == 0, weight, 0.0)
-    mass = chain.rows.row_weights[chain.rows.entry == 0].sum()
-    columns = np.column_stack([chain.first * size + chain.state, chain.last * size + chain.state,
-                               n_cells + np.maximum(number, 0), n_cells + n_moves + chain.state])
-    is_seen = chain.last > chain.first
-    data = np.column_stack([-weight * is_seen, weight * is_seen, weight * (number >= 0),
-                            start * divide(1.0, mass)])
-    return columns.astype(np.int32), data
+        cell, value = cell[order], value[order]
+    edges = width * np.append(0, np.cumsum(np.bincount(code, minlength=n_units)))
+    return Ledger(value=value.ravel(), cell=cell.ravel(), edges=edges, moves=moves,
+                  n_cells=n_times + len(moves) + size * is_start_drawn)
 
 
 def local_units(units, position):
@@ -89,26 +92,28 @@ def local_units(units, position):
 
 
 def _moves(chain):
-    """Return the cells (time, from, to) of the movements that occur, and the number of each row's, or -1."""
-    size = len(chain.states)
-    moved = np.flatnonzero(chain.target != chain.state)
-    cell = ((chain.last[moved] - 1) * size + chain.state[moved]) * size + chain.target[moved]
-    occurs = np.zeros(len(chain.times) * size * size, dtype=bool)
-    occurs[cell] = True
-    number = np.full(chain.rows.n_rows, -1)
-    number[moved] = (np.cumsum(occurs) - 1)[cell]
-    return np.flatnonzero(occurs), number
+    """Return the cells (time, from, to) that occur, and the number of each row's among them.
+
+    Rows that do not move have a cell on the diagonal, whose gain is nothing.
+    """
+    occurs = np.zeros(max(len(chain.times), 1) * len(chain.states)**2, dtype=bool)
+    occurs[chain.cell] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[chain.cell]
 
 
 def _table(chain, found, moves):
     """Return what times in states, movements and states at the start add, shape (n_cells, H * Q)."""
     value, size = found.value, len(chain.states)
-    share = divide(found.after[:-1], chain.at_risk[:, None, :])
-    stayed = value[1:] - chain.step @ value[1:]
-    drift = np.zeros((len(value), size, share.shape[1], value.shape[2]))
-    np.cumsum(share.transpose(0, 2, 1)[:, :, :, None] * stayed[:, :, None, :], axis=0, out=drift[1:])
-    time, state, target = np.unravel_index(moves, (len(chain.times), size, size))
-    gain = share[time, :, state][:, :, None] * (value[time + 1, target] - value[time + 1, state])[:, None, :]
-    width = share.shape[1] * value.shape[2]
-    begin = value[0] - found.estimate if found.is_start_drawn else np.zeros((size, width))
-    return np.vstack([drift.reshape(-1, width), gain.reshape(-1, width), begin])
+    width = found.after.shape[1] * value.shape[2]
+    if not len(chain.times):
+        parts = [np.zeros((size + len(moves), width))]
+    else:
+        share = divide(found.after[:-1], chain.at_risk[:, None, :])
+        stayed = value[1:] - chain.step @ value[1:]
+        drift = np.zeros((len(value), size, share.shape[1], value.shape[2]))
+        np.cumsum(share.transpose(0, 2, 1)[:, :, :, None] * stayed[:, :, None, :], axis=0, out=drift[1:])
+        time, state, target = np.unravel_index(moves, (len(chain.times), size, size))
+        gain = value[time + 1, target] - value[time + 1, state]
+        gain = share[time, :, state][:, :, None] * gain[:, None, :]
+        parts = [drift.reshape(-1, width), gain.reshape(-1, width)]
+    return np.vstack([*parts, value[0] - found.estimate] if found.is_start_drawn else parts)

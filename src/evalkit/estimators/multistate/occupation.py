@@ -157,7 +157,7 @@ def _covariance(at_risk, parts, n_terms):
     for g, (chain, position, found) in enumerate(parts):
         own = slice(g * n_terms, (g + 1) * n_terms)
         code, local = local_units(units, position)
-        ledger = ledger_of(chain, local, units.weight[position], len(code))
+        ledger = ledger_of(chain, local, units.weight[position], len(code), is_start_drawn=True)
         covariance[own, own] = ledger.covariance(chain, found, units.copies[code])
         if is_shared:
             sums = ledger.sums(chain, found)

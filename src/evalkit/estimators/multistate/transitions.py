@@ -120,7 +120,7 @@ def _times(from_weeks, to_weeks):
 
 def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
     """Estimate every stratum; return the model, the tables and what could not be estimated."""
-    units, seen = units_of(at_risk), np.unique(at_risk.state) - 1
+    units, seen = units_of(at_risk), np.flatnonzero(np.bincount(at_risk.state)) - 1
     terms = tuple(f"{at_risk.causes[h]} -> {to}" for h in seen for to in at_risk.causes)
     groups, estimates, covariances, tables, missing, empty = [], [], [], [], [], []
     for chain, position in chains_of(at_risk):
