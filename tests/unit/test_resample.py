@@ -1,5 +1,6 @@
 """The bootstrap: what is drawn, the same for any number of workers, and what fails is counted."""
 
+import os
 from dataclasses import replace
 from functools import partial
 
@@ -224,6 +225,19 @@ def test_a_mistake_in_the_statistic_is_no_failed_replication(n_workers):
         bootstrap(at_risk(), wrong, n_replications=60, seed=1, n_workers=n_workers)
 
 
+@pytest.mark.skipif(not _parallel.can_fork(), reason="no worker processes here")
+def test_a_worker_that_dies_is_said():
+    parent = os.getpid()
+
+    def dying(rows):
+        if os.getpid() != parent:
+            os._exit(1)
+        return MEAN(rows)
+
+    with pytest.raises(EstimationError, match="a worker ended without an answer.*fewer workers"):
+        bootstrap(at_risk(), dying, n_replications=60, seed=1, n_workers=2)
+
+
 def test_what_a_replication_does_not_say_is_missing_and_counted():
     data = frame().assign(weeks=25, arm=lambda d: (d["person"] < 2).astype(int))
     answer = bootstrap(at_risk(data, strata="arm"), MEAN, n_replications=200, seed=1)
@@ -294,9 +308,9 @@ def test_clusters_must_be_there_several_and_hold_whole_persons():
 def test_persons_drawn_as_persons_agree_with_influence_functions():
     data = frame(400)
     rows = at_risk(data, strata="arm")
-    drawn = bootstrap(rows, MEAN, n_replications=600, seed=1).table["std_error"]
-    # A standard deviation of 600 replications has an error of 3 %.
-    np.testing.assert_allclose(drawn, MEAN(rows, robust=True).table["std_error"], rtol=0.12)
+    drawn = bootstrap(rows, MEAN, n_replications=300, seed=1).table["std_error"]
+    # A standard deviation of 300 replications has an error of 4 %.
+    np.testing.assert_allclose(drawn, MEAN(rows, robust=True).table["std_error"], rtol=0.16)
     clustered = at_risk(data, strata="arm", cluster="town")
-    drawn = bootstrap(clustered, MEAN, n_replications=600, seed=1, unit="cluster").table["std_error"]
-    np.testing.assert_allclose(drawn, MEAN(clustered).table["std_error"], rtol=0.2)
+    drawn = bootstrap(clustered, MEAN, n_replications=300, seed=1, unit="cluster").table["std_error"]
+    np.testing.assert_allclose(drawn, MEAN(clustered).table["std_error"], rtol=0.25)

@@ -132,7 +132,8 @@ class Cells:
     def _count(self):
         for rows, low, high in self._parts:
             block = self._block(self.spans.take(rows), self.group[rows] - low, rows, low, high - low)
-            yield _merge(block, self.n_cells_of_time) if self._merges else block
+            if len(block.cell):
+                yield _merge(block, self.n_cells_of_time) if self._merges else block
 
     def _block(self, spans, group, rows, low, n_groups):
         weight, died = self.weight[rows], np.flatnonzero(self.is_event[rows])

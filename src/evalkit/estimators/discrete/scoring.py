@@ -35,23 +35,27 @@ def evaluate(layout, link, beta):
     """
     p, n_times = layout.x.shape[1], len(layout.z)
     by_x, by_z = layout.x @ beta[:p], layout.z @ beta[p:]
-    value, sums = 0.0, [np.zeros(size) for size in (len(layout.x), n_times) * 2]
-    mixed = np.zeros((p, n_times))
+    value, mixed = 0.0, np.zeros((p, n_times))
+    # Of the score and of the information: sums by pattern and by cell of time.
+    patterns, times = np.zeros((2, len(layout.x))), np.zeros((2, n_times))
     for block in layout.cells:
-        part = LINKS[link](by_x[block.pattern] + by_z[block.cell])
-        value += _product(block.events, part.log_event) - block.weeks @ part.cumulated
-        score = block.events * part.event - block.weeks * part.risk
-        w = block.weeks * part.information
-        for k, (index, term) in enumerate(((block.pattern, score), (block.cell, score), (block.pattern, w),
-                                           (block.cell, w))):
-            sums[k] += total(index, term, len(sums[k]))
+        # A block's patterns lie side by side, so that many blocks cost no more than one.
+        low, width = block.pattern.min(), int(np.ptp(block.pattern)) + 1
+        own, part = slice(low, low + width), block.pattern - low
+        x = layout.x[own]
+        at = LINKS[link](by_x[own][part] + by_z[block.cell])
+        value += _product(block.events, at.log_event) - block.weeks @ at.cumulated
+        w = block.weeks * at.information
+        for k, term in enumerate((block.events * at.event - block.weeks * at.risk, w)):
+            patterns[k, own] += total(part, term, width)
+            times[k] += total(block.cell, term, n_times)
         for j in range(p):
-            mixed[j] += total(block.cell, w * layout.x[block.pattern, j], n_times)
+            mixed[j] += total(block.cell, w * x[part, j], n_times)
     corner = mixed @ layout.z
-    information = np.block([[(layout.x.T * sums[2]) @ layout.x, corner],
-                            [corner.T, (layout.z.T * sums[3]) @ layout.z]])
+    information = np.block([[(layout.x.T * patterns[1]) @ layout.x, corner],
+                            [corner.T, (layout.z.T * times[1]) @ layout.z]])
     return Pass(value=float(value), information=information,
-                gradient=np.concatenate([sums[0] @ layout.x, sums[1] @ layout.z]))
+                gradient=np.concatenate([patterns[0] @ layout.x, times[0] @ layout.z]))
 
 
 def maximise(layout, link, terms):

@@ -33,7 +33,7 @@ def restricted_cubic(x, knots):
 
     Notes
     -----
-    Harrell (2015), Regression Modeling Strategies, equation 2.25 and its scaling; equals
+    Harrell (2015), Regression Modeling Strategies, section 2.4.5, with its scaling; equals
     ``Hmisc::rcspline.eval(x, knots, inclx = TRUE)`` and the columns of ``rms::rcs``.
 
     Examples
