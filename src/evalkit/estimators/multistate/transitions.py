@@ -6,21 +6,12 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators.multistate.chain import (
-    chain_of,
-    chains_of,
-    functionals_from,
-    require_states,
-    unobserved,
-)
-from evalkit.estimators.multistate.landmark import followed_from, moved_between, require_persons
-from evalkit.estimators.multistate.ledger import ledger_of, local_units
-from evalkit.estimators.multistate.sweep import covariances
+from evalkit.estimators.multistate.begun import Begun
+from evalkit.estimators.multistate.chain import chains_of, require_states
+from evalkit.estimators.multistate.landmark import moved_between, require_persons
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 METHODS = ("aalen_johansen", "landmark")
-# Later weeks whose influence is held in memory at once.
-BLOCK = 8
 
 
 def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_johansen", conf_level=0.95,
@@ -124,7 +115,7 @@ def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
     terms = tuple(f"{at_risk.causes[h]} -> {to}" for h in seen for to in at_risk.causes)
     groups, estimates, covariances, tables, missing, empty = [], [], [], [], [], []
     for chain, position in chains_of(at_risk):
-        answer = _Group(chain, units, position, seen, start, method)
+        answer = Begun(chain, units, position, seen, start, method)
         estimate, covariance = answer.probabilities(weeks)
         missing += answer.not_estimable(estimate, weeks)
         empty += answer.unobserved(weeks.max())
@@ -138,99 +129,6 @@ def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
     model = {"terms": terms, "from_weeks": start, "times": weeks, "groups": tuple(groups),
              "estimates": np.array(estimates), "covariance": np.array(covariances)}
     return model, tables, {"not_estimable": missing, "unobserved": empty}
-
-
-class _Group:
-    """One stratum, and the chains that begin in its states at one week: one for all, or one for each.
-
-    ``begun`` holds each chain, the positions of its rows in the stratum, and how it begins, (n_from, M).
-    """
-
-    def __init__(self, chain, units, position, seen, start, method):
-        code, self.code = local_units(units, position)
-        self.chain, self.seen, self.start = chain, seen, start
-        self.copies, self.weight = units.copies[code], units.weight[position]
-        self.followed = followed_from(chain, start)
-        self.occupied = np.flatnonzero([self.followed.is_occupied(h) for h in seen])
-        begin = np.eye(len(chain.states))[seen[self.occupied]]
-        self.begun = []
-        if method == "aalen_johansen" and len(begin):
-            self.begun.append((chain, slice(None), begin))
-        elif method == "landmark":
-            for h, one in zip(seen[self.occupied], begin, strict=True):
-                rows = self.followed.rows_of(h)
-                self.begun.append((chain_of(chain.label, chain.rows.select(rows)), rows, one[None, :]))
-
-    def probabilities(self, weeks):
-        """Return estimates (n_weeks, n_terms) and their covariance at each week."""
-        width = len(self.seen) * len(self.chain.states)
-        estimate = np.full((len(weeks), width), np.nan)
-        covariance = np.full((len(weeks), width, width), np.nan)
-        known = np.arange(width).reshape(len(self.seen), -1)[self.occupied].ravel()
-        if len(known):
-            paths = [functionals_from(chain, begin, self.start, np.empty(0)).after
-                     for chain, _, begin in self.begun]
-            shares = np.concatenate([after[_point(chain, weeks)] for (chain, _, _), after
-                                     in zip(self.begun, paths, strict=True)], axis=1)
-            shares[~self._is_followed(shares, weeks)] = np.nan
-            estimate[:, known] = shares.reshape(len(weeks), -1)
-            covariance[:, known[:, None], known] = self._covariance(weeks)
-        covariance[np.isnan(estimate)] = np.nan
-        return np.clip(estimate, 0, 1), covariance
-
-    def _is_followed(self, shares, weeks):
-        """Tell whether those who could still move are under observation at each week, by chain and start."""
-        columns = []
-        for chain, _, begin in self.begun:
-            beyond = chain.rows.exit.max() < weeks
-            columns.append(np.repeat(beyond[:, None], len(begin), axis=1))
-        moving = np.array([chain.moving for chain, _, begin in self.begun for _ in begin])
-        return ~(np.hstack(columns) & ((shares * moving).sum(axis=2) > 1e-12))
-
-    def _covariance(self, weeks):
-        """Sweep many weeks of one chain in one go; take others a few at a time, so that little is held."""
-        if len(self.begun) == 1 and len(weeks) > BLOCK:
-            (chain, rows, begin), = self.begun
-            found = functionals_from(chain, begin, self.start, np.empty(0))
-            square = covariances(chain, found, self.code[rows], self.weight[rows], self.copies)
-            return square[_point(chain, weeks)]
-        ledgers = [ledger_of(chain, self.code[rows], self.weight[rows], len(self.copies))
-                   for chain, rows, _ in self.begun]
-        return np.concatenate([self._of_few(ledgers, weeks[first:first + BLOCK])
-                               for first in range(0, len(weeks), BLOCK)])
-
-    def _of_few(self, ledgers, weeks):
-        total, blocks = 0.0, []
-        for (chain, _, begin), ledger in zip(self.begun, ledgers, strict=True):
-            blocks.append(ledger.blocks(chain, functionals_from(chain, begin, self.start, weeks)))
-        for pieces in zip(*blocks, strict=True):
-            value = self._by_week(np.hstack([influence for _, influence in pieces]))
-            total = total + (value * self.copies[pieces[0][0]][:, None]).transpose(0, 2, 1) @ value
-        return total
-
-    def _by_week(self, columns):
-        """Turn columns (from, week, to) into the order (week, rows, from and to)."""
-        size = len(self.chain.states)
-        shaped = columns.reshape(len(columns), len(self.occupied), -1, size)
-        return shaped.transpose(2, 0, 1, 3).reshape(shaped.shape[2], len(columns), -1)
-
-    def unobserved(self, last):
-        """Name states in which persons should be while nobody in them is observed."""
-        found = [name for chain, _, begin in self.begun
-                 for name in unobserved(chain, functionals_from(chain, begin, self.start, np.empty(0)), last)]
-        return list(dict.fromkeys(found))
-
-    def not_estimable(self, estimate, weeks):
-        """Name the states and weeks without an estimate."""
-        size = len(self.chain.states)
-        return [f"{self.chain.where}{self.chain.states[state]} to week {week:g}"
-                for k, state in enumerate(self.seen) for week, row in zip(weeks, estimate, strict=True)
-                if np.isnan(row[k * size])]
-
-
-def _point(chain, weeks):
-    """Number the last event time up to each week."""
-    return np.searchsorted(chain.times, weeks, side="right")
 
 
 def _table(answer, terms, weeks, estimate, covariance, conf_level, conf_type):
