@@ -19,7 +19,7 @@ from evalkit.evaluations.facts import needs, origin
 from evalkit.result import Estimand, Result, tidy
 from evalkit.weeks import week_of
 
-_ADJUSTED = ("age_group", "sex")
+ADJUSTED = ("age_group", "sex")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,7 +126,7 @@ def _at_risk(people, study, exposed):
         people.spells,
         sustain_weeks=study.sustain_weeks,
         horizon_weeks=study.horizon_weeks,
-        covariates=_ADJUSTED,
+        covariates=ADJUSTED,
         strata="target_group",
         exposures=exposed,
     )
@@ -164,7 +164,7 @@ def _ratios(name, at_risk, tables, study, used, *, groups=None):
         estimand=estimand,
         table=table,
         diagnostics={"failed": failed, "descriptive": True},
-        provenance=origin(tables, study, used, method="cox", ties="efron", adjusted=list(_ADJUSTED)),
+        provenance=origin(tables, study, used, method="cox", ties="efron", adjusted=list(ADJUSTED)),
         withheld="" if len(table) else "too_few_exits",
     )
 
@@ -195,7 +195,7 @@ def _fit(at_risk, group, study):
 
 
 def _is_exposure(term):
-    return term.split("[")[0] not in _ADJUSTED
+    return term.split("[")[0] not in ADJUSTED
 
 
 def _varies(at_risk, events, term):

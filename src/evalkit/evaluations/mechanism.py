@@ -9,6 +9,7 @@ from evalkit.evaluations.casework import caseload, contacts
 from evalkit.evaluations.facts import needs, reach, rests_on, unanswered
 from evalkit.evaluations.funnel import funnel, gate_times, waits
 from evalkit.evaluations.hazards import course, efforts, efforts_by_group, followed, interplay, parallel
+from evalkit.evaluations.leaving import caseworkers, leaving_rates
 from evalkit.evaluations.progression import progression, progression_change
 from evalkit.evaluations.published import investment
 from evalkit.evaluations.user import both_sides, read_survey
@@ -26,11 +27,13 @@ class Description:
     waits: Result
     gate_times: Result
     attrition: Result
+    leaving_rates: Result
     efforts: Result
     efforts_by_group: Result
     parallel: Result
     course: Result
     interplay: Result
+    caseworkers: Result
     ratings: Result
     progression: Result
     progression_change: Result
@@ -84,4 +87,4 @@ def ratings(tables, study, site):
 
 STEPS = (investment, caseload, contacts, funnel, waits, gate_times, ratings, progression,
          progression_change)
-HAZARDS = (efforts, efforts_by_group, parallel, course, interplay)
+HAZARDS = (leaving_rates, efforts, efforts_by_group, parallel, course, interplay, caseworkers)

@@ -36,6 +36,8 @@ class MechanismStudy:
         Gates after the screening, in order.
     gate_weeks : tuple of int
         Weeks after a gate at which the share that passed the next one is told.
+    rate_breaks_weeks : tuple of int
+        Weeks since the start of support between which the rate of leaving is told as one number.
     kinds : mapping of str to tuple of str
         Kinds of effort and their activities; ``job`` and ``health`` in one week are parallel.
     after_weeks : int
@@ -70,6 +72,7 @@ class MechanismStudy:
     risk_levels: tuple[str, ...]
     steps: tuple[str, ...]
     gate_weeks: tuple[int, ...]
+    rate_breaks_weeks: tuple[int, ...]
     kinds: Mapping[Literal["job", "training", "health", "mentor"], tuple[str, ...]]
     after_weeks: Annotated[int, Range(1, 260)]
     min_exposed_events: Annotated[int, Range(5)]
