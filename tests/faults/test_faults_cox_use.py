@@ -131,6 +131,17 @@ def test_weeks_beyond_the_follow_up_are_refused_with_the_stratum():
             ask(table_of(frame, strata="place"), exposure="treated", **{how: 15})
 
 
+def test_an_empty_beginning_is_said():
+    frame = people(place=np.where(np.arange(40) < 20, "A", "B"), entry=np.where(np.arange(40) < 20, 0, 3))
+    frame["exit"] += 4
+    at_risk = table_of(frame, strata="place", entry="entry")
+    late = [["B", 0.0, 3.0]]
+    assert predict_survival(cox(at_risk), PROFILE).diagnostics["unobserved_weeks"] == late
+    assert predict_survival(cox(at_risk), PROFILE.assign(strata="A")).diagnostics["unobserved_weeks"] == []
+    for ask in (standardised_survival, standardised_contrasts):
+        assert ask(at_risk, exposure="treated", weeks=[5]).diagnostics["unobserved_weeks"] == late
+
+
 @pytest.mark.parametrize("weeks", [-1, np.nan, [3, np.inf]])
 def test_weeks_must_be_weeks(weeks):
     with pytest.raises(ValueError, match="must be finite and not below 0"):

@@ -35,6 +35,8 @@ def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_
         Kind ``curve``: term ``survival`` or ``cumulative_hazard``, group the profile's name (and stratum),
         rows at time 0 and at each week. ``n_persons`` counts all at risk in the stratum just before its last
         event up to the week, ``n_events`` all its events since the row before.
+        ``diagnostics["unobserved_weeks"]`` lists ``[stratum, 0, week]`` where everybody enters late: the
+        hazard before that week is unknown and counts as 0, so the curve is that of those still there.
 
     Raises
     ------
@@ -73,12 +75,14 @@ def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_
     quantile(conf_level)
     model = _require_baseline(result)
     x = covariates_of(profiles, model)
+    asked = wanted(profiles, model["groups"])
     tables = [_curve(model, x[row], code, name_of(profiles.index[row], model["groups"][code]), weeks,
-                     (quantity, conf_level, conf_type))
-              for row, code in wanted(profiles, model["groups"])]
+                     (quantity, conf_level, conf_type)) for row, code in asked]
     options = {"quantity": quantity, "conf_level": conf_level, "conf_type": conf_type,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
+    late = late_strata(model, sorted({code for _, code in asked}))
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
+                  diagnostics={"unobserved_weeks": late},
                   estimand=Estimand(name=f"predicted_{quantity}", summary="cox",
                                     unit="share" if quantity == "survival" else "hazard"),
                   provenance=Provenance(method="predict_survival",
@@ -103,15 +107,25 @@ def reference_hazard(plan, fit, scale, at_risk):
 
 
 def _followed(at_risk):
-    """Return until when each stratum is followed, and how many rows are there from the start."""
+    """Return from and until when each stratum is followed, and how many rows are there from the start."""
     start, number = at_risk.entry == 0, at_risk.count
-    if at_risk.strata is None:
-        n_at_start = start.sum(keepdims=True) if number is None else number[start].sum(keepdims=True)
-        return {"follow_up_weeks": at_risk.exit.max(keepdims=True), "n_at_start": n_at_start.astype(float)}
-    end = np.zeros(len(at_risk.strata_labels))
-    np.maximum.at(end, at_risk.strata, at_risk.exit)
     number = None if number is None else number[start]
-    return {"follow_up_weeks": end, "n_at_start": total(at_risk.strata[start], number, len(end))}
+    if at_risk.strata is None:
+        n_at_start = start.sum(keepdims=True) if number is None else number.sum(keepdims=True)
+        return {"first_entry_weeks": at_risk.entry.min(keepdims=True),
+                "follow_up_weeks": at_risk.exit.max(keepdims=True), "n_at_start": n_at_start.astype(float)}
+    size = len(at_risk.strata_labels)
+    begin, end = np.full(size, np.inf), np.zeros(size)
+    np.minimum.at(begin, at_risk.strata, at_risk.entry)
+    np.maximum.at(end, at_risk.strata, at_risk.exit)
+    return {"first_entry_weeks": begin, "follow_up_weeks": end,
+            "n_at_start": total(at_risk.strata[start], number, size)}
+
+
+def late_strata(model, codes):
+    """Return ``[group, 0, week]`` for each stratum in which nobody is under observation before that week."""
+    return [[model["groups"][code], 0.0, float(model["first_entry_weeks"][code])] for code in codes
+            if model["first_entry_weeks"][code] > 0]
 
 
 def cumulated(model, x, code):

@@ -9,6 +9,7 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, total
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
 from evalkit.estimators.cox.influence import Influences, Population, averages
+from evalkit.estimators.cox.predict import late_strata
 from evalkit.estimators.cox.residuals import fit_with_sums
 from evalkit.estimators.cox.worlds import averaged_over, name_of, worlds_of
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -45,7 +46,8 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
     Result
         Kind ``curve``: term ``survival``, one group a level (``reference`` for a category's first).
         ``n_persons`` counts all at risk just before the last event up to the week, ``n_events`` all events
-        since the row before: every curve rests on all of them.
+        since the row before: every curve rests on all of them. ``diagnostics["unobserved_weeks"]`` as in
+        :func:`predict_survival`.
 
     Raises
     ------
@@ -86,6 +88,7 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
                "conf_type": conf_type, "is_among_some": among is not None}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
+                  diagnostics={"unobserved_weeks": study.late},
                   estimand=Estimand(name="standardised_survival", summary="g_computation", unit="share"),
                   provenance=Provenance(method="standardised_survival", options=options))
 
@@ -146,7 +149,8 @@ def standardised_contrasts(at_risk, *, exposure, weeks=(), horizon_weeks=(), amo
              "times": np.tile(wanted.times, len(units)), "estimates": estimates, "covariance": covariance}
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
                "is_among_some": among is not None}
-    return Result(kind="model", table=table, model=model, diagnostics={"reference": next(iter(study.worlds))},
+    return Result(kind="model", table=table, model=model,
+                  diagnostics={"reference": next(iter(study.worlds)), "unobserved_weeks": study.late},
                   estimand=Estimand(name="standardised_contrasts", summary="g_computation",
                                     unit={"survival": "share", "survival_difference": "share",
                                           "restricted_mean": "weeks", "restricted_mean_difference": "weeks"}),
@@ -166,6 +170,7 @@ class _Study:
     n_at_start: float
     n_at_risk: np.ndarray
     n_events: np.ndarray
+    late: list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -194,7 +199,7 @@ def _study(at_risk, exposure, among, ties, cause):
     return _Study(influences=influences, worlds=worlds, copies=influences.units.copies, times=times,
                   end=float(baseline["follow_up_weeks"][used].min()), n_persons=at_risk.n_persons,
                   n_at_start=float(baseline["n_at_start"][used].sum()), n_at_risk=n_at_risk,
-                  n_events=n_events)
+                  n_events=n_events, late=late_strata(baseline, used))
 
 
 def _within(study, weeks):
