@@ -1,7 +1,7 @@
 """The inputs of the parametric references: public data by name, and two simulations.
 
-``python tests/reference/parametric_data.py DIR`` writes them as CSV for tests/reference/r/parametric.R; nothing of it is
-committed. The tests build the same frames and compare their hashes with the expected file's header.
+``python tests/reference/parametric_data.py DIR`` writes them as CSV for r/parametric.R; nothing of
+it is committed. The tests build the same frames and compare their hashes with the expected file's header.
 """
 
 import hashlib
@@ -33,7 +33,8 @@ def movers():
 
 
 OWN = {make.__name__: make for make in (recurrence, movers)}
-FRAMES = {**{name: survival_data.FRAMES[name] for name in ("lung", "veteran", "weekly", "heart", "mgus2")}, **OWN}
+PUBLIC = ("lung", "veteran", "weekly", "heart", "mgus2")
+FRAMES = {**{name: survival_data.FRAMES[name] for name in PUBLIC}, **OWN}
 
 
 def as_csv(name):

@@ -8,6 +8,8 @@ from evalkit.estimators._counting import event_codes
 # Information per event along a direction of the covariates, against their spread, below which the
 # likelihood has flattened out.
 FLAT = 1e-7
+# A shape parameter beyond these (1 / scale, Q) is on its way to infinity.
+STEEP, SKEW = 1e4, 50.0
 # Share of a covariate's spread left by the others below which it counts as a combination of them.
 REDUNDANT = 1e-10
 
@@ -51,7 +53,7 @@ def require_fixed_covariates(at_risk, method):
 
 
 def flatness(data, died, model, covariates):
-    """Return a check of each pass: information along every direction of the covariates.
+    """Return a check of each step: information along every direction of the covariates, and the shapes' size.
 
     Where covariates separate the events, information vanishes along them as the estimate runs off.
     """
@@ -61,7 +63,8 @@ def flatness(data, died, model, covariates):
         blocks.append((slice(start, start + len(names)), np.linalg.inv(np.linalg.cholesky(gram)), names))
         start += len(names)
 
-    def check(here):
+    def check(theta, here):
+        _require_finite_shapes(theta[start:], model)
         for block, root, names in blocks:
             left, direction = np.linalg.eigh(root @ here.information[block, block] @ root.T / events)
             flattest = np.argmin(np.abs(left))
@@ -69,6 +72,16 @@ def flatness(data, died, model, covariates):
                 _refuse(np.abs(root.T @ direction[:, flattest]), names, model)
 
     return check
+
+
+def _require_finite_shapes(shapes, model):
+    limits = (STEEP, SKEW) if model.form == "time" else ()
+    for name, size, limit in zip(model.shapes, np.abs(shapes), limits, strict=False):
+        if size > limit:
+            where = "0" if limit == STEEP else "infinity"
+            raise EstimationError(f"{model.method}: {name}: runs to {where}, so the likelihood has no "
+                                  "maximum: too few different weeks with events for so many parameters. "
+                                  "Leave covariates out, or use a simpler distribution")
 
 
 def _require_variation(at_risk, method):

@@ -77,7 +77,9 @@ def log_survival(z, q):
     size, x = q**-2, q**-2 * np.exp(q * z)
     tail = (gammaincc if q > 0 else gammainc)(size, x)
     density, slope, _ = log_density(z, q)
-    value = np.where(tail > TINY, np.log(np.maximum(tail, TINY)), density - np.log(_far(x, size) * abs(q)))
+    value, far = np.log(np.maximum(tail, TINY)), tail < TINY
+    if far.any():
+        value[far] = density[far] - np.log(_far(x[far], size) * abs(q))
     hazard = np.exp(density - value)
     return value, -hazard, -hazard * (slope + hazard)
 

@@ -8,6 +8,8 @@ from evalkit.errors import EstimationError
 MAX_STEPS = 80
 # Expected gain of the next step at which the step is taken for the last time.
 ENOUGH = 1e-11
+# Expected gain below which a step that finds nothing higher has met rounding errors.
+ROUNDING = 1e-8
 
 
 def maximise(function, start, *, names, check, method):
@@ -21,7 +23,7 @@ def maximise(function, start, *, names, check, method):
     names : sequence of str
         For the message.
     check : callable
-        Called with each accepted pass; raises where the likelihood has flattened out.
+        Called with the parameters and the pass of each step; raises where there is no maximum ahead.
     method : str
         Begins the message.
 
@@ -38,13 +40,19 @@ def maximise(function, start, *, names, check, method):
                               "Look for extreme times or covariate values, or try a simpler distribution")
     for step in range(1, MAX_STEPS + 1):
         change = _direction(here)
-        gain, is_hill = change @ here.gradient, _is_positive(here.information)
-        theta, here = _ascend(function, theta, change, here)
-        check(here)
+        gain, was_hill = change @ here.gradient, _is_positive(here.information)
+        taken = _ascend(function, theta, change, here)
+        if taken is None and was_hill and gain < ROUNDING:
+            return theta, here, step
+        if taken is None:
+            break
+        theta, here = taken
+        check(theta, here)
+        is_hill = was_hill and _is_positive(here.information)
         if is_hill and gain < ENOUGH * (1 + abs(here.value) * 1e-3):
             return theta, here, step
     last = ", ".join(f"{name} {value:.3g}" for name, value in zip(names, here.gradient, strict=True))
-    raise EstimationError(f"{method}: no convergence in {MAX_STEPS} steps; last gradient (of scaled "
+    raise EstimationError(f"{method}: no convergence in {step} steps; last gradient (of scaled "
                           f"covariates and time): {last}. Leave covariates out, join rare categories, or "
                           "try a simpler distribution (the Weibull has one shape, the exponential none)")
 
@@ -58,15 +66,15 @@ def _direction(here):
 
 
 def _ascend(function, theta, change, here):
-    """Take a step, halved until the likelihood does not fall."""
+    """Take a step, halved until the likelihood does not fall; None where no step is left."""
     slack = 1e-12 * (1 + abs(here.value))
-    for _ in range(50):
+    for _ in range(40):
         with np.errstate(all="ignore"):
             new = function(theta + change)
         if _is_finite(new) and new.value >= here.value - slack:
             return theta + change, new
         change = change / 2
-    return theta, here
+    return None
 
 
 def _is_finite(here):

@@ -14,6 +14,8 @@ from evalkit.result import Estimand, Provenance, Result, tidy
 # Below exp(-37) of a horizon survival is 1 to the last digit; beyond exp(600) no mean is of use.
 FLOOR, CEILING = 37.0, 600.0
 NODES = 16
+# Narrowest panel, in log weeks: a curve that falls within it is as good as a step.
+NARROW = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,7 +172,7 @@ def _width(read, k, first, last):
     if not inside.any():
         return 0.5
     steep = np.exp(read.log_hazard(k, np.exp(log_weeks[inside]))[0] + log_weeks[inside]) / -value[inside]
-    return min(0.5, 1 / steep.max())
+    return np.clip(1 / max(steep.max(), 1.0), NARROW, 0.5)
 
 
 def _rows(read, mean, conf_level):

@@ -54,7 +54,9 @@ def predict_parametric(result, profiles=None, *, weeks=None, conf_level=0.95):
     quantile(conf_level)
     read = profiles_of(result, profiles, "predict_parametric")
     weeks = _weeks(weeks, read.last_weeks)
-    tables = [part for k in range(len(read.names)) for part in _curves(read, k, weeks, conf_level)]
+    # Far beyond the data a survival of 0, and limits without bound, are answers.
+    with np.errstate(all="ignore"):
+        tables = [part for k in range(len(read.names)) for part in _curves(read, k, weeks, conf_level)]
     return _answer(result, pd.concat(tables, ignore_index=True), "predict_parametric",
                    {"weeks": weeks.tolist(), "conf_level": conf_level},
                    Estimand(name="predicted_survival", summary="predicted_survival",
@@ -96,7 +98,8 @@ def parametric_quantiles(result, profiles=None, *, probs=(0.25, 0.5, 0.75), conf
     probs = np.atleast_1d(np.asarray(probs, dtype=float))
     if not ((probs > 0) & (probs < 1)).all():
         raise ValueError(f"probs == {probs.tolist()}, must be shares between 0 and 1")
-    tables = [_quantiles(read, k, probs, conf_level) for k in range(len(read.names))]
+    with np.errstate(all="ignore"):
+        tables = [_quantiles(read, k, probs, conf_level) for k in range(len(read.names))]
     table = pd.concat(tables, ignore_index=True)
     n_beyond = int((table["estimate"] > read.last_weeks).sum())
     return _answer(result, table, "parametric_quantiles", {"probs": probs.tolist(), "conf_level": conf_level},
@@ -157,7 +160,7 @@ def _weeks(weeks, last):
 def _curves(read, k, weeks, conf_level):
     value, gradient = read.log_survival(k, weeks)
     survival = np.exp(value)
-    error = survival * read.error(gradient)
+    error = survival * read.error(np.where(survival[:, None] > 0, gradient, 0.0))
     low, high = share_limits(survival, error, conf_level, "log-log")
     common = {"group": read.names[k], "time_weeks": weeks, **read.counts}
     yield tidy(term="survival", estimate=survival, std_error=error, conf_low=low, conf_high=high, **common)
