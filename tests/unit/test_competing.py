@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evalkit import disclosure
 from evalkit.atrisk import AtRisk
 from evalkit.estimators import (
     aalen_johansen,
@@ -17,8 +18,11 @@ from evalkit.estimators import (
     restricted_mean,
     time_lost,
 )
+from evalkit.profile import Profile
 
 CAUSES = ["JOB", "STUDY"]
+PROFILE = Profile(name="test", valid_from="2020-01-01", min_n=5, min_events=8, rounding_base=5, decimals=3,
+                  source="test", is_verified=True)
 
 
 def people(n=60, seed=4):
@@ -179,6 +183,16 @@ def test_a_profile_may_name_its_stratum():
         assert set(predict_incidence(fit, profiles, weeks=4).table["group"]) == {"one, 1"}
 
 
+def test_a_stratum_without_exits_keeps_everybody():
+    frame = people().assign(event=lambda d: d["event"] * (d["place"] > 0))
+    at_risk, profiles = table_of(frame, strata="place"), pd.DataFrame({"x": [0.0], "sex": [0], "strata": ["0"]})
+    for given in (None, at_risk):
+        table = predict_incidence(cause_specific(at_risk), profiles, weeks=5, at_risk=given).table
+        assert (table["estimate"] == (table["term"] == "survival")).all() and (table["std_error"] == 0).all()
+    lost = time_lost(at_risk, horizon_weeks=5)
+    assert lost.row("restricted_mean", "0")[["estimate", "std_error"]].tolist() == [5, 0]
+
+
 def test_two_ways_to_an_error_are_near_and_weeks_do_not_change_it():
     at_risk = table_of(people(400))
     profiles = pd.DataFrame({"x": [0.3], "sex": [1]}, index=["one"])
@@ -222,6 +236,19 @@ def test_a_difference_of_weeks_lost_is_that_of_the_groups():
     assert shared.row("time_lost_difference[JOB]", "1")["std_error"] != pytest.approx(difference["std_error"])
 
 
+def test_results_of_competing_exits_may_leave_with_enough_exits_behind_them():
+    few = people(300).assign(event=lambda d: np.where((d["event"] == 2) & (d["person"] > 12), 1, d["event"]))
+    at_risk = table_of(few, strata="sex", covariates=["x"])
+    fit = cause_specific(at_risk)
+    predicted = predict_incidence(fit, pd.DataFrame({"x": [0.0]}))
+    for result in (fit, fine_gray(at_risk, cause="JOB"), time_lost(at_risk, horizon_weeks=5), predicted):
+        payload = disclosure.release(result, PROFILE, name="exits").payload
+        rows = pd.DataFrame(payload["rows"], columns=payload["columns"])
+        about = rows["term"] + rows["group"]
+        assert rows.loc[about.str.contains("JOB"), "estimate"].notna().all()
+        assert rows.loc[about.str.contains("STUDY") & (rows["time_weeks"] != "0"), "estimate"].isna().all()
+
+
 def test_log_log_limits_of_an_incidence_lie_inside_zero_and_one():
     table = aalen_johansen(table_of(people()), conf_type="log-log").table
     inside = table[(table["estimate"] > 0) & (table["estimate"] < 1)]
@@ -246,7 +273,7 @@ def test_weeks_without_anybody_at_risk_are_named():
     frame = pd.DataFrame({"person": range(4), "entry": [0, 0, 5, 5], "exit": [2, 3, 9, 9],
                           "event": [1, 0, 2, 0]})
     curve = aalen_johansen(table_of(frame, covariates=()))
-    assert curve.diagnostics["unobserved_weeks"] == [["", 3.0, 5.0]]
+    assert [tuple(gap) for gap in curve.diagnostics["unobserved_weeks"]] == [("", 3.0, 5.0)]
     same = kaplan_meier(table_of(frame, covariates=())).table
     survival = curve.table[curve.table["term"] == "survival"].reset_index(drop=True)
     pd.testing.assert_series_equal(survival["estimate"], same["estimate"])

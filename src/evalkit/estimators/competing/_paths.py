@@ -69,7 +69,7 @@ def delta_variance(path, covariance):
         v0, v1, v2 = (np.cumsum(own**power * path.variance, axis=0) for power in range(3))
         squares = v2 - 2 * pull * v1 + pull**2 * v0
         turned, kept = (np.cumsum(part, axis=0) for part in (own[:, :, None] * path.turn, path.turn))
-        change = (turned - pull[:, :, None] * kept).reshape(len(own), -1)
+        change = (turned - pull[:, :, None] * kept).reshape(len(own), len(covariance))
         result[:, k] = squares.sum(axis=1) + ((change @ covariance) * change).sum(axis=1)
     return np.maximum(result, 0)
 
@@ -101,7 +101,7 @@ def _incidences(hazard, has_survival):
     """Return levels, and derivatives by the hazards, of survival (if asked for) and every incidence."""
     together = hazard.sum(axis=1)
     after = np.exp(-np.cumsum(together))
-    before, stay = np.append(1.0, after[:-1]), np.exp(-together)
+    before, stay = np.append(1.0, after)[:-1], np.exp(-together)
     share = np.divide(hazard, together[:, None], out=np.zeros_like(hazard), where=together[:, None] > 0)
     part = before * -np.expm1(-together)
     incidence = np.cumsum(part[:, None] * share, axis=0)

@@ -110,7 +110,7 @@ def _curves(model, x, code, profile, weeks, fits, limits):
     has_survival = len(path.terms) > len(model["causes"])
     variance = delta_variance(path, model["covariance"]) if fits is None else None
     for k, term in enumerate(path.terms):
-        estimate = np.append(path.level[:1, k] * 0 + (has_survival and k == 0), path.level[:, k])[last]
+        estimate = np.append(1.0 if has_survival and k == 0 else 0.0, path.level[:, k])[last]
         error = np.sqrt(np.append(0.0, variance[:, k])[last] if fits is None else
                         influence_variance(path, fits, k, last))
         low, high = share_limits(estimate, error, *limits)

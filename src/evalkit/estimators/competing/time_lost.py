@@ -68,7 +68,8 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
     tables = [_levels(groups, estimates, covariance, z)]
     if len(groups) > 1:
         tables.append(_differences(groups, estimates, covariance, z))
-    model = {"terms": groups[0].terms * len(groups), "estimates": estimates, "covariance": covariance,
+    # Not "terms": these are no covariates, of which a level may leave only with persons on both of its sides.
+    model = {"quantities": groups[0].terms * len(groups), "estimates": estimates, "covariance": covariance,
              "groups": tuple(np.repeat([group.label for group in groups], len(groups[0].terms))),
              "times": np.concatenate([group.times for group in groups])}
     options = {"horizon_weeks": horizons.tolist(), "conf_level": conf_level}
