@@ -18,11 +18,12 @@ import pages  # noqa: E402
 import running  # noqa: E402
 
 DOCS = ROOT / "docs"
-# Heading of the navigation -> pages, in order; a pattern stands for all that match it.
+# Heading of the navigation -> pages, in order; a pattern stands for all that match it and were not named yet.
 PLACES = {
     "Start": ("index.md", "guide.md", "r-and-lifelines.md"),
     "Worked examples": ("examples/*.md",),
-    "Method cards": ("methods/*.md",),
+    "Method cards": ("methods/nonparametric.md", "methods/cox*.md", "methods/frailty*.md", "methods/comp*.md",
+                     "methods/states*.md", "methods/weekly*.md", "methods/parametric*.md", "methods/*.md"),
     "Evidence": ("benchmarks/*.md", "studies/*.md", "panel/*.md"),
     "Decisions": ("decisions/*.md",),
 }
@@ -57,11 +58,12 @@ def gather(folder, more=None, places=None):
     places : mapping, optional
         As `PLACES`.
     """
-    found = []
+    found = {}
     for heading, patterns in (places or PLACES).items():
         for pattern in patterns:
-            found += [(heading, file, name) for file, name in _matching(folder, pattern, more or {})]
-    return SimpleNamespace(pages=[pages.read(heading, file, name) for heading, file, name in found])
+            for file, name in _matching(folder, pattern, more or {}):
+                found.setdefault(name, pages.read(heading, file, name))
+    return SimpleNamespace(pages=list(found.values()))
 
 
 def _matching(folder, pattern, more):
