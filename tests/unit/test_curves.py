@@ -57,6 +57,17 @@ def test_curves_of_all_strata_at_once_are_those_of_each(estimator, more):
         pd.testing.assert_frame_equal(found, alone, rtol=1e-9)
 
 
+@pytest.mark.parametrize("estimator", [kaplan_meier, nelson_aalen])
+def test_few_clusters_in_a_table_are_those_sorted(estimator):
+    """3,000 rows of 25 clusters are laid out as a table; a second stratum makes the first be sorted."""
+    frame = many(3000)
+    columns = {**LATE, "cluster": "cluster", "weight": "w"}
+    alone = estimator(AtRisk.from_frame(frame, **columns)).table
+    both = pd.concat([frame.assign(side="a"), many(40).assign(side="b")])
+    together = estimator(AtRisk.from_frame(both, **columns, strata="side")).table.query("group == 'a'")
+    pd.testing.assert_frame_equal(together.drop(columns="group"), alone.drop(columns="group"), rtol=1e-9)
+
+
 def test_strata_without_rows_are_left_out():
     at_risk = AtRisk.from_frame(many(), **LATE, strata="group")
     kept = at_risk.select(at_risk.strata != 1)

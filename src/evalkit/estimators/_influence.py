@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import divide, units_of
+from evalkit.estimators._counting import divide, total, units_of
 
 # Rows are put into cells where a table of all cells has at most this many places a row.
 CELLS = 4
@@ -63,10 +63,11 @@ def _leaving(grid):
 
 
 class _Changes:
-    """Where the sums of each unit change, sorted by unit and time, once for all functionals of a grid.
+    """Where the sums of each unit change, laid out once for all functionals of a grid.
 
     A unit is followed in each stratum by itself. Where every unit has one row nothing has to be sorted, and
-    rows with the same times and cause are one cell.
+    rows with the same times and cause are one cell; few units in one stratum are a table of units by times;
+    else changes are sorted by unit and time.
     """
 
     def __init__(self, grid):
@@ -76,22 +77,31 @@ class _Changes:
         self.weight = units.weight[row]
         self.first, self.last, self.cause = grid.first[row], grid.last[row], grid.cause[row]
         self.copies, self.order = units.copies[units.code[row]], None
+        self.table, self.shape = None, (len(units.copies), len(grid.times))
         has_one_row = np.bincount(units.code[row], minlength=1).max() <= 1
         if has_one_row:
-            self._gather(len(grid.times), int(self.cause.max(initial=0)) + 1)
+            self._gather(len(grid.times), int(np.diff(grid.starts).max()), int(self.cause.max(initial=0)) + 1)
         self.time, self.copies = np.concatenate([self.first, self.last - 1]), np.tile(self.copies, 2)
-        if not has_one_row:
+        if has_one_row:
+            return
+        if len(grid.labels) == 1 and np.prod(self.shape, dtype=float) <= len(self.first):
+            self.table, self.copies = np.tile(units.code[row] * len(grid.times), 2) + self.time, units.copies
+        else:
             self._sort(np.tile(grid.stratum[row] * len(units.copies) + units.code[row], 2))
 
-    def _gather(self, n_times, n_causes):
-        """Put units with the same times and cause into one cell, where a table of all cells is small."""
-        if n_times**2 * n_causes > CELLS * len(self.first):
+    def _gather(self, n_times, longest, n_causes):
+        """Put units with the same times and cause into one cell, where a table of all cells is small.
+
+        No unit is at risk at more than ``longest`` times, those of the longest stratum.
+        """
+        if n_times * longest * n_causes > CELLS * len(self.first):
             return
-        key = (self.first * n_times + self.last - 1) * n_causes + self.cause
+        key = (self.first * longest + self.last - 1 - self.first) * n_causes + self.cause
         mass = np.bincount(key, weights=self.copies * self.weight**2)
         cell = np.flatnonzero(mass)
         self.copies, self.weight = mass[cell], np.ones(len(cell))
-        self.first, self.last = cell // n_causes // n_times, cell // n_causes % n_times + 1
+        self.first, self.last = cell // n_causes // longest, cell // n_causes % longest + 1
+        self.last += self.first
         self.cause = cell % n_causes
 
     def _sort(self, unit):
@@ -122,8 +132,11 @@ class _Changes:
         return self.grid.accumulate(np.add, value) - value
 
     def _accumulate(self, entering, leaving):
-        """Return each unit's running sum before and after each of its changes."""
+        """Return each unit's running sum before and after each of its changes, or (table) at each time."""
         entering, leaving = self.weight * entering, self.weight * leaving
+        if self.table is not None:
+            step = total(self.table, np.concatenate([entering, leaving]), self.shape[0] * self.shape[1])
+            return np.cumsum(step.reshape(self.shape), axis=1)
         if self.order is None:
             after = np.concatenate([entering, entering + leaving])
             return np.concatenate([np.zeros(len(entering)), entering]), after
@@ -133,6 +146,8 @@ class _Changes:
         return after - step, after
 
     def _products(self, x, y):
+        if self.table is not None:
+            return self.copies @ (x * y)
         change = self.copies * (x[1] * y[1] - x[0] * y[0])
         size = len(self.grid.times)
         return self.grid.accumulate(np.add, np.bincount(self.time, weights=change, minlength=size))
