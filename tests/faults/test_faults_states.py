@@ -85,8 +85,14 @@ def test_markov_test_refuses_what_it_cannot_judge():
                     from_weeks=1)
     with pytest.raises(EstimationError, match="no movement, after any of the weeks"):
         markov_test(table_of(frame_of()), from_weeks=1)
-    with pytest.raises(ValueError, match="from_weeks"):
-        markov_test(table_of(frame_of()), from_weeks=[])
+    for told, options in (("from_weeks", {"from_weeks": []}), ("to_weeks", {"to_weeks": 8}),
+                          ("from_weeks", {"from_weeks": [1, 2], "to_weeks": 8, "method": "difference"}),
+                          ("to_weeks", {"method": "difference"}), ("method", {"method": "sup"}),
+                          ("conf_level", {"conf_level": 0})):
+        with pytest.raises(ValueError, match=told):
+            markov_test(table_of(frame_of()), **{"from_weeks": 3, **options})
+    with pytest.raises(EstimationError, match="can be compared with others"):
+        markov_test(table_of(frame_of()), from_weeks=1, to_weeks=8, method="difference")
 
 
 def test_transition_cox_refuses_what_it_cannot_fit():

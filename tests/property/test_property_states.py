@@ -15,6 +15,7 @@ CHAIN = {"entry": "entry", "exit": "exit", "state": "state", "event": "event", "
 SOME = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+FEW = settings(SOME, max_examples=6)
 METHODS = ("aalen_johansen", "landmark")
 NUMBERS = ["term", "time_weeks", "estimate", "std_error", "conf_low", "conf_high"]
 
@@ -122,7 +123,7 @@ def test_nothing_before_or_after_is_looked_at(method, frame):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@SOME
+@FEW
 @given(frame=histories())
 def test_errors_are_the_derivatives_by_the_weight_of_each_person(method, frame):
     def estimate(weight):
@@ -137,12 +138,33 @@ def test_errors_are_the_derivatives_by_the_weight_of_each_person(method, frame):
     np.testing.assert_allclose(found, np.sqrt(squares), rtol=1e-5, atol=1e-7)
 
 
+@FEW
+@given(frame=histories())
+def test_errors_of_differences_are_derivatives_too(frame):
+    def table(weight):
+        at_risk = table_of(frame.assign(w=weight), weight="w")
+        return markov_test(at_risk, from_weeks=2, to_weeks=7, method="difference").table
+
+    try:
+        plain = table(1.0)
+    except EstimationError:
+        return
+    shares, squares, step = plain["term"].str.contains("->"), 0.0, 1e-4
+    for person in frame["person"].unique():
+        change = step * (frame["person"] == person)
+        more, less = (table(1 + sign * change)["estimate"][shares] for sign in (1, -1))
+        squares = squares + ((more - less) / (2 * step)) ** 2
+    np.testing.assert_allclose(plain["std_error"][shares], np.sqrt(squares), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{"from_weeks": [1, 3]},
+                                     {"from_weeks": 1, "to_weeks": [4, 6], "method": "difference"}])
 @SOME
 @given(frame=histories())
-def test_markov_test_depends_on_persons_only(frame):
+def test_markov_test_depends_on_persons_only(options, frame):
     def answer(part, **more):
         try:
-            return markov_test(table_of(part, **more), from_weeks=[1, 3]).table
+            return markov_test(table_of(part, **more), **options).table
         except EstimationError:
             return None
 

@@ -165,6 +165,28 @@ def test_markov_test_is_the_log_rank_of_each_movement():
     assert result.diagnostics["df"] == [[12]]
 
 
+def test_differences_are_of_the_two_estimates():
+    frame = lives(80)
+    options = {"from_weeks": 3, "to_weeks": [6, 9]}
+    for more in ({}, {"strata": "arm"}, {"weight": "w", "cluster": "place"}):
+        at_risk = table_of(frame, **more)
+        table = markov_test(at_risk, method="difference", **options).table
+        shares = table[table["term"].str.contains("->")].reset_index(drop=True)
+        landmark, markov = (transition_probabilities(at_risk, method=method, **options).table
+                            for method in ("landmark", "aalen_johansen"))
+        np.testing.assert_allclose(shares["estimate"], landmark["estimate"] - markov["estimate"], atol=1e-12)
+        pd.testing.assert_frame_equal(shares[["term", "group", "time_weeks", "n_persons", "n_events"]],
+                                      landmark[["term", "group", "time_weeks", "n_persons", "n_events"]])
+        # One of three shares is the rest: two degrees of freedom.
+        assert set(table["term"]) - set(shares["term"]) == set(NAMES)
+    result = markov_test(table_of(frame), method="difference", **options)
+    assert (result.model["df"] == 2).all()
+    contrast = result.model["covariance"][0, 1, :2, :2]
+    change = result.model["estimates"][0, 1, :2]
+    assert result.row(term="EDUCATION", time_weeks=9)["estimate"] == pytest.approx(
+        change @ np.linalg.solve(contrast, change))
+
+
 def test_effects_of_their_own_are_one_model():
     """Fitted movement by movement, covariance between movements included, as in one stacked model."""
     at_risk = table_of(lives(200), covariates=["x", "course"], strata="arm", weight="w")

@@ -11,6 +11,18 @@ from evalkit.estimators.multistate.sweep import covariances
 BLOCK = 8
 
 
+def later_weeks(from_weeks, to_weeks):
+    """Return one week and the weeks after it; refuse what is none."""
+    if np.ndim(from_weeks):
+        raise ValueError("from_weeks must be one number")
+    start, weeks = float(from_weeks), np.atleast_1d(np.asarray(to_weeks, dtype=float))
+    if not (np.isfinite(start) and start >= 0):
+        raise ValueError("from_weeks must be a number of at least 0")
+    if not len(weeks) or not (np.isfinite(weeks).all() and (weeks > start).all()):
+        raise ValueError("to_weeks must be one or more numbers above from_weeks")
+    return start, weeks
+
+
 class Begun:
     """One stratum, and the chains that begin in its states at one week: one for all, or one for each.
 

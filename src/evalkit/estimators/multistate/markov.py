@@ -6,48 +6,66 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._limits import chi_square
+from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators.comparison import log_rank
+from evalkit.estimators.multistate.begun import later_weeks
 from evalkit.estimators.multistate.chain import chains_of, require_states
+from evalkit.estimators.multistate.difference import differences
 from evalkit.estimators.multistate.landmark import followed_from, require_persons
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
-def markov_test(at_risk, *, from_weeks):
-    """Test whether movements after a week depend on the state at that week, given the state now.
+def markov_test(at_risk, *, from_weeks, to_weeks=None, method="log_rank", conf_level=0.95):
+    """Test whether what happens after a week depends on the state at that week, given the state now.
 
     Parameters
     ----------
     at_risk : AtRisk
-        With ``state`` and ``person``; no weights, no clusters. Its strata are tested one by one.
+        With ``state`` and ``person``. Its strata are tested one by one. No weights and no clusters with
+        ``log_rank``.
     from_weeks : float or sequence of float
-        Weeks s at which the earlier state is looked up, each tested on its own.
+        Weeks s at which the earlier state is looked up, each tested on its own; one with ``difference``.
+    to_weeks : float or sequence of float, optional
+        Weeks t at which transition probabilities are compared, with ``difference``.
+    method : {"log_rank", "difference"}
+        ``log_rank`` compares the hazards of each movement after s between the states at s. ``difference``
+        compares landmark with Aalen-Johansen probabilities from s to t.
+    conf_level : float
+        Of the limits of differences.
 
     Returns
     -------
     Result
-        Kind ``model``. For each group and week s (``time_weeks``): term ``all``, then each movement
-        ``FROM -> TO``, with the chi-square statistic as ``estimate``, ``n_persons`` at risk after s and
-        ``n_events`` movements. A movement that cannot be tested (one earlier state only, or none after s)
-        has no estimate. ``model``: terms, landmarks (states at s), times, groups, df (n_groups, n_times,
+        Kind ``model``. ``log_rank``: for each group and week s (``time_weeks``) term ``all``, then each
+        movement ``FROM -> TO``, with the chi-square statistic as ``estimate``, ``n_persons`` at risk after s
+        and ``n_events`` movements; what cannot be tested (one earlier state only, or no movement after s) has
+        no estimate. ``model``: terms, landmarks (states at s), times, groups, df (n_groups, n_times,
         n_terms), z (n_groups, n_times, n_terms, n_landmarks): above 0 where those who were in that state at s
         move more often than the others. ``diagnostics``: ``df`` of ``all``, by group and week.
+
+        ``difference``: for each group and week t (``time_weeks``) each state FROM with the chi-square
+        statistic over all states it leads to, then ``FROM -> TO`` with the landmark less the
+        Aalen-Johansen probability, its error, limits and p-value, and counts as in
+        :func:`transition_probabilities`. ``model``: terms, from_weeks, times, groups, df (n_groups, n_times,
+        n_from), estimates, covariance.
 
     Raises
     ------
     EstimationError
-        No states or persons, weights or clusters, or nothing that can be tested.
+        No states or persons, weights or clusters with ``log_rank``, or nothing that can be tested.
 
     Notes
     -----
     In a Markov process the hazard of FROM -> TO after s is the same for all who are in FROM, wherever they
-    were at s. It is compared between the states at s by the log-rank test with delayed entry (Titman and
-    Putter 2022: their test at one s; ``zbar`` and ``obs_chisq_trace`` of ``mstate::MarkovTest`` for untied
-    times; with ties evalkit has the hypergeometric variance). Where these hazards differ,
-    Aalen-Johansen transition probabilities are off and landmark ones are not
-    (:func:`transition_probabilities`). Those who are not under observation at s are left out. ``all`` adds up
-    the statistics of all movements, which are uncorrelated in a Markov process. Several weeks give several
-    tests of one hypothesis: read them with that in mind.
+    were at s. ``log_rank`` compares it by the log-rank test with delayed entry (Titman and Putter 2022: their
+    test at one s; ``zbar`` of ``mstate::MarkovTest`` for untied times; with ties evalkit has the
+    hypergeometric variance). Those who are not under observation at s are left out. ``all`` adds up the
+    statistics of all movements, which are uncorrelated in a Markov process.
+
+    ``difference`` sets both estimates of :func:`transition_probabilities` against each other; in a Markov
+    process both are right. Its error comes from the persons' (or clusters') influence on the difference, so
+    it holds for weights and clusters. It judges what matters for these probabilities and no more. Several
+    weeks are several tests of one hypothesis: read them with that in mind.
 
     References
     ----------
@@ -68,9 +86,13 @@ def markov_test(at_risk, *, from_weeks):
     1  OFF -> ON       NaN        2.0       2.0
     2  ON -> OFF     2.882        4.0       2.0
     """
-    weeks = _weeks(from_weeks)
+    require_one_of("method", method, ("log_rank", "difference"))
+    quantile(conf_level)
     require_states(at_risk, "markov_test")
     require_persons(at_risk, "markov_test")
+    if method == "difference":
+        return differences(at_risk, *later_weeks(from_weeks, to_weeks), conf_level)
+    weeks = _weeks(from_weeks, to_weeks)
     _require_independence(at_risk)
     moves = movements_of(at_risk, "markov_test")
     tests = [_at_week(chain, week, moves) for chain, _ in chains_of(at_risk) for week in weeks]
@@ -104,7 +126,9 @@ def movements_of(at_risk, name):
     return np.unique(np.column_stack([at_risk.state[moved], at_risk.event[moved]]), axis=0)
 
 
-def _weeks(from_weeks):
+def _weeks(from_weeks, to_weeks):
+    if to_weeks is not None:
+        raise ValueError(f"to_weeks == {to_weeks!r}, only with method='difference'")
     weeks = np.atleast_1d(np.asarray(from_weeks, dtype=float))
     if not len(weeks) or not (np.isfinite(weeks).all() and (weeks >= 0).all()):
         raise ValueError("from_weeks must be one or more numbers of at least 0")
@@ -113,8 +137,8 @@ def _weeks(from_weeks):
 
 def _require_independence(at_risk):
     if at_risk.cluster is not None or (at_risk.weight is not None and (at_risk.weight != 1).any()):
-        raise EstimationError("markov_test: the test assumes independent, unweighted persons. Leave cluster "
-                              "and weight out, or put the earlier state into transition_cox as a covariate")
+        raise EstimationError("markov_test: the log-rank test assumes independent, unweighted persons. Use "
+                              "method='difference', or leave cluster and weight out")
 
 
 def _at_week(chain, week, moves):
@@ -155,7 +179,8 @@ def _result(at_risk, tests, moves, weeks):
              "z": np.array([test.z for test in tests]).reshape(*shape, len(states))}
     return Result(kind="model", table=pd.concat([_table(test, terms) for test in tests], ignore_index=True),
                   model=model, diagnostics={"df": model["df"].sum(axis=2).tolist()},
-                  provenance=Provenance(method="markov_test", options={"from_weeks": weeks.tolist()}),
+                  provenance=Provenance(method="markov_test",
+                                        options={"from_weeks": weeks.tolist(), "method": "log_rank"}),
                   estimand=Estimand(name="markov_test", summary="log_rank", unit="chi_square"))
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators.multistate.begun import Begun
+from evalkit.estimators.multistate.begun import Begun, later_weeks
 from evalkit.estimators.multistate.chain import chains_of, require_states
 from evalkit.estimators.multistate.landmark import moved_between, require_persons
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -85,7 +85,7 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
     require_one_of("method", method, METHODS)
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
-    start, weeks = _times(from_weeks, to_weeks)
+    start, weeks = later_weeks(from_weeks, to_weeks)
     require_states(at_risk, "transition_probabilities")
     require_clusters(at_risk)
     if method == "landmark":
@@ -98,15 +98,6 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
                   provenance=Provenance(method="transition_probabilities", options=options),
                   estimand=Estimand(name="transition_probability", summary="transition_probabilities",
                                     unit="share", horizon_weeks=float(weeks.max())))
-
-
-def _times(from_weeks, to_weeks):
-    start, weeks = float(from_weeks), np.atleast_1d(np.asarray(to_weeks, dtype=float))
-    if not (np.isfinite(start) and start >= 0):
-        raise ValueError("from_weeks must be a number of at least 0")
-    if not len(weeks) or not (np.isfinite(weeks).all() and (weeks > start).all()):
-        raise ValueError("to_weeks must be one or more numbers above from_weeks")
-    return start, weeks
 
 
 def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
