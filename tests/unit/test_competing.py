@@ -185,7 +185,8 @@ def test_a_profile_may_name_its_stratum():
 
 def test_a_stratum_without_exits_keeps_everybody():
     frame = people().assign(event=lambda d: d["event"] * (d["place"] > 0))
-    at_risk, profiles = table_of(frame, strata="place"), pd.DataFrame({"x": [0.0], "sex": [0], "strata": ["0"]})
+    at_risk = table_of(frame, strata="place")
+    profiles = pd.DataFrame({"x": [0.0], "sex": [0], "strata": ["0"]})
     for given in (None, at_risk):
         table = predict_incidence(cause_specific(at_risk), profiles, weeks=5, at_risk=given).table
         assert (table["estimate"] == (table["term"] == "survival")).all() and (table["std_error"] == 0).all()

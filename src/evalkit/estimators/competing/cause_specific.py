@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, is_robust
+from evalkit.estimators._counting import event_codes, is_robust, total, units_of
 from evalkit.estimators._limits import quantile, require_one_of
-from evalkit.estimators.competing._influence import between_units, fit_of
-from evalkit.estimators.competing._subdistribution import design, evaluate
 from evalkit.estimators.cox import cox
+from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.result import Estimand, Provenance, Result
 
 # What each cause has of its own in the model, one cause after another, and what is the same in all.
@@ -93,12 +92,15 @@ def _model(at_risk, fits, ties, robust):
 
 def _between_causes(at_risk, models, ties):
     """Return the robust covariance of all causes' coefficients: the influence of each unit on all of them."""
-    influences = []
-    for code, model in enumerate(models, start=1):
-        plan, _, scale = design(at_risk, code, ties, is_subdistribution=False)
-        at = evaluate(plan, model["estimates"] * scale)
-        influences.append(fit_of(at_risk, plan, at).coefficients / scale)
-    return between_units(at_risk, np.hstack(influences))
+    units, influences = units_of(at_risk), []
+    for cause, model in zip(at_risk.causes, models, strict=True):
+        plan, _, scale = design(at_risk, event_codes(at_risk, cause), ties)
+        scores = score_columns(plan, evaluate(plan, model["estimates"] * scale))
+        code, weight = units.code[plan.row], units.weight[plan.row]
+        sums = np.column_stack([total(code, weight * score, len(units.copies)) for score in scores])
+        influences.append(sums @ (model["covariance_naive"] * scale[:, None]))
+    influence = np.hstack(influences)
+    return influence.T @ (influence * units.copies[:, None])
 
 
 def _blocks(models):
