@@ -190,6 +190,11 @@ def test_events_in_one_week_show_no_change_in_time():
         proportionality_test(table_of(people(exit=5)))
 
 
+def test_a_function_of_time_is_not_tested_for_change():
+    with pytest.raises(EstimationError, match="only steps can be tested within"):
+        proportionality_test(table_of(), varying={"x": np.log})
+
+
 def test_a_score_must_be_a_number_for_each_row():
     for score in (np.ones(39), np.full(40, np.nan)):
         with pytest.raises(EstimationError, match="expected one number for each of 40 rows"):

@@ -107,6 +107,21 @@ def test_where_a_covariate_begins_does_not_matter_to_predictions():
     pd.testing.assert_frame_equal(near, far, rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [1e9, 1e-12])
+def test_the_unit_of_a_covariate_changes_its_own_numbers_only(size):
+    frame = people()
+    near, far = (table_of(frame.assign(x=frame["x"] * unit), "x", "treated") for unit in (1.0, size))
+    profile = pd.DataFrame({"x": [0.5], "treated": [1]})
+    for ask in (lambda t, _: proportionality_test(t).table, lambda t, _: concordance(t).table,
+                lambda t, _: standardised_contrasts(t, exposure="treated", weeks=9, horizon_weeks=20).table,
+                lambda t, unit: predict_survival(cox(t, varying={"x": np.sqrt}),
+                                                 profile.assign(x=0.5 * unit)).table):
+        pd.testing.assert_frame_equal(ask(near, 1.0), ask(far, size), rtol=1e-6)
+    np.testing.assert_allclose(residuals(near), residuals(far), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(residuals(near, kind="dfbeta"), residuals(far, kind="dfbeta") * [size, 1],
+                               rtol=1e-6, atol=1e-9)
+
+
 def test_standardised_over_equal_persons_is_their_prediction():
     frame = people(x=np.tile([-1.0, 1.0], 30))
     at_risk = table_of(frame, "x", "treated")
@@ -243,6 +258,14 @@ def test_rounding_does_not_break_ties_of_the_score():
     noisy = score + 1e-14 * np.random.default_rng(1).normal(size=60)
     at_risk = table_of(frame)
     assert concordance(at_risk, score=noisy).diagnostics == concordance(at_risk, score=score).diagnostics
+
+
+def test_one_prediction_far_out_does_not_make_the_others_equal():
+    score = np.asarray(people()["x"])
+    far = score.copy()
+    far[score.argmax()] = 1e14
+    at_risk = table_of(people())
+    assert concordance(at_risk, score=far).diagnostics == concordance(at_risk, score=score).diagnostics
 
 
 def test_the_opposite_score_has_the_opposite_concordance():

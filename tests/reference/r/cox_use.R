@@ -129,6 +129,8 @@ case("zph_cgd", "cgd", fit("Surv(tstart, tstop, status) ~ treat + sex + age + st
 case("zph_count", "weekly", "coxph(Surv(entry, exit, event) ~ x + treated, d[rep(seq_len(nrow(d)), d$k), ], control = exact)", zph)
 case("zph_offset", "lung", fit("Surv(week, status) ~ sex + ecog + offset(age / 50)"), zph)
 
+case("zph_steps", "veteran", "coxph(Surv(tstart, time, status) ~ trt + prior + s1 + s2, steps('Surv(time, status) ~ .', 90, 'karno'), control = exact)", zph)
+
 # Residuals of every thirteenth row; those of Schoenfeld, which R sorts by stratum and time, as their sorted first column.
 residual <- function(f) {
   some <- seq(1, f$n, by = 13); of <- function(kind) c(t(as.matrix(residuals(f, kind))[some, ]))

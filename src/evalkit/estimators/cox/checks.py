@@ -18,13 +18,15 @@ from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators.cox.pairs import compare
 from evalkit.estimators.cox.partial import evaluate
 from evalkit.estimators.cox.residuals import fit_with_sums
+from evalkit.estimators.cox.varying import describe
 from evalkit.result import Estimand, Provenance, Result, tidy
 
-# Linear predictors nearer than this share of their range are the same value with other rounding.
+# Predictions nearer than this share of their middle half's width are the same value with other rounding.
 SAME = 1e-10
 
 
-def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, offset=None):
+def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, offset=None,
+                         varying=None):
     """Test whether log hazard ratios change with time.
 
     Parameters
@@ -33,8 +35,8 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
     transform : {"km", "rank", "identity", "log"}
         The time against which they may change: share with the event (pooled Kaplan-Meier, just before), rank
         of the row's end, weeks, or log weeks.
-    ties, cause, offset
-        As in :func:`cox`.
+    ties, cause, offset, varying
+        As in :func:`cox`; of ``varying`` steps only, within which the effect may go on to change.
 
     Returns
     -------
@@ -72,16 +74,17 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
     [2.0, 2.0]
     """
     require_one_of("transform", transform, tuple(_TRANSFORMS))
-    fitted = fit_with_sums(at_risk, ties=ties, cause=cause, offset=offset)
-    trend = _standardised(_TRANSFORMS[transform](at_risk, fitted), fitted.plan)
+    fitted = fit_with_sums(at_risk, ties=ties, cause=cause, offset=offset, varying=varying)
+    trend = _standardised(_TRANSFORMS[transform](fitted), fitted.plan)
     score, information = _of_the_trend(fitted, trend)
     rows = [*_rows_of(fitted.result.model["terms"]), ("global", list(range(len(score))))]
     statistic = np.array([_quadratic(score[part], information[np.ix_(part, part)]) for _, part in rows])
     df = [len(part) for _, part in rows]
     table = tidy(term=[name for name, _ in rows], estimate=statistic,
                  p_value=[chi_square(*pair) for pair in zip(statistic, df, strict=True)],
-                 n_persons=at_risk.n_persons, n_events=row_counts(at_risk)[fitted.events > 0].sum())
-    options = {"transform": transform, "ties": ties, "cause": cause, "offset": offset is not None}
+                 n_persons=at_risk.n_persons, n_events=row_counts(fitted.table)[fitted.events > 0].sum())
+    options = {"transform": transform, "ties": ties, "cause": cause, "offset": offset is not None,
+               "varying": describe(varying)}
     return Result(kind="model", table=table, diagnostics={"df": df},
                   estimand=Estimand(name="proportional_hazards", summary="score_test", unit="chi_square"),
                   provenance=Provenance(method="proportionality_test", options=options))
@@ -196,8 +199,8 @@ def _rows_of(terms):
             yield name, part
 
 
-def _share_with_event(at_risk, fitted):
-    pooled, number = replace(at_risk, strata=None), row_counts(at_risk)
+def _share_with_event(fitted):
+    pooled, number = replace(fitted.table, strata=None), row_counts(fitted.table)
     first, last, time, _ = event_times(pooled, fitted.events)
     died = fitted.events > 0
     n_events = total(last[died] - 1, number[died], len(time))
@@ -205,17 +208,17 @@ def _share_with_event(at_risk, fitted):
     return 1 - np.append(1.0, survival)[np.searchsorted(time, fitted.plan.time)]
 
 
-def _rank(at_risk, fitted):
-    times, position = np.unique(at_risk.exit, return_inverse=True)
-    number = total(position, row_counts(at_risk), len(times))
+def _rank(fitted):
+    times, position = np.unique(fitted.table.exit, return_inverse=True)
+    number = total(position, row_counts(fitted.table), len(times))
     return (np.cumsum(number) - (number - 1) / 2)[np.searchsorted(times, fitted.plan.time)]
 
 
-def _log(at_risk, fitted):
+def _log(fitted):
     return np.log(fitted.plan.time)
 
 
-def _identity(at_risk, fitted):
+def _identity(fitted):
     return fitted.plan.time
 
 
@@ -252,9 +255,12 @@ def _pairs(at_risk, events, score):
 def _ranks(score):
     """Rank predictions; those that differ by rounding only are equal."""
     order = np.argsort(score)
-    steps = np.diff(score[order])
+    ordered = score[order]
+    # The middle half: one person far out must not make the others equal.
+    low, high = ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
+    width = high - low if high > low else ordered[-1] - ordered[0]
     rank = np.empty(len(score), dtype=np.int64)
-    rank[order] = np.append(0, np.cumsum(steps > SAME * np.ptp(score)))
+    rank[order] = np.append(0, np.cumsum(np.diff(ordered) > SAME * width))
     return rank
 
 

@@ -88,7 +88,7 @@ def averages(influences, population, grid, weights):
     by_beta = np.zeros((len(weights), len(influences.beta)))
     by_hazard = np.zeros((len(influences.plan.time), len(weights)))
     for code, slices in population.parts(len(grid)):
-        events = np.flatnonzero(influences.plan.stratum == code)
+        events = slice(*np.searchsorted(influences.plan.stratum, [code, code + 1]))
         until = np.searchsorted(influences.plan.time[events], grid, side="right")
         hazard, drift = (np.concatenate([np.zeros_like(value[:1]), np.cumsum(value[events], axis=0)])[until]
                          for value in (influences.hazard, influences.drift))

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.atrisk import AtRisk
+from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, row_counts
 from evalkit.estimators._limits import require_one_of
 from evalkit.estimators.cox.fit import cox
 from evalkit.estimators.cox.partial import Design, Pass, design, evaluate, score_residuals
+from evalkit.estimators.cox.varying import vary
 from evalkit.result import Result
 
 KINDS = ("martingale", "deviance", "score", "schoenfeld", "scaled_schoenfeld", "dfbeta")
@@ -15,8 +18,9 @@ KINDS = ("martingale", "deviance", "score", "schoenfeld", "scaled_schoenfeld", "
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fitted:
-    """A model with the sums at its estimates; ``scale`` turns scaled covariates into the table's own."""
+    """A model of a table and the sums at its estimates; ``scale`` is what covariates were divided by."""
 
+    table: AtRisk
     result: Result
     plan: Design
     at: Pass
@@ -73,14 +77,18 @@ def residuals(at_risk, *, kind="martingale", ties="efron", cause=None, offset=No
     return _RESIDUALS[kind](at_risk, fitted)
 
 
-def fit_with_sums(at_risk, *, ties, cause, offset=None):
+def fit_with_sums(at_risk, *, ties, cause, offset=None, varying=None):
     """Fit the model and return it with the sums over risk sets at its estimates."""
-    result = cox(at_risk, ties=ties, cause=cause, offset=offset)
-    events = event_codes(at_risk, cause)
+    result = cox(at_risk, ties=ties, cause=cause, offset=offset, varying=varying)
     offset = None if offset is None else np.asarray(offset, dtype=float)
-    plan, _, scale = design(at_risk, events, ties, offset)
-    return Fitted(result=result, plan=plan, at=evaluate(plan, result.model["estimates"] * scale), scale=scale,
-                  events=events)
+    table, offset, varied = vary(at_risk, offset, varying)
+    if varied.by_function.any():
+        raise EstimationError("varying: a function of time already says how the effect changes; only steps "
+                              "can be tested within")
+    events = event_codes(table, cause)
+    plan, _, scale = design(table, events, ties, offset)
+    return Fitted(table=table, result=result, plan=plan, scale=scale, events=events,
+                  at=evaluate(plan, result.model["estimates"] * scale))
 
 
 def _martingale(at_risk, fitted):
