@@ -226,6 +226,29 @@ def test_classes_follow_the_persons_found_with_so_many_weeks():
     assert answer["estimate"].tolist() == [1, 2, 0.5, 2, 0.5, 2] and (answer["n_persons"] == 2).all()
 
 
+@pytest.mark.parametrize("method", ["conditional", "classes"])
+def test_groups_of_the_stock_are_compared_with_the_first(method):
+    frame = many(400)
+    columns = {**LATE, "strata": "group", "weight": "w", "cluster": "cluster"}
+    answer = residual_time(
+        AtRisk.from_frame(frame, **columns), elapsed_weeks=[0, 3], horizon_weeks=5, method=method
+    )
+    table = answer.table.set_index(["term", "group"])
+    for term in ("residual_survival{}[3]", "residual_mean{}[0]"):
+        row, level = table.loc[(term.format("_difference"), "2")], table["estimate"][term.format("")]
+        assert row["estimate"] == pytest.approx(level["2"] - level["0"])
+        assert row["conf_high"] - row["estimate"] == pytest.approx(1.959964 * row["std_error"])
+    np.testing.assert_allclose(np.sqrt(np.diag(answer.model["covariance"])), answer.table["std_error"])
+    twice = pd.concat([frame.assign(side="a"), frame.assign(side="b")])
+    same = residual_time(
+        AtRisk.from_frame(twice, **{**columns, "strata": "side"}),
+        elapsed_weeks=3,
+        horizon_weeks=5,
+        method=method,
+    ).table
+    assert same.loc[same["term"] == "residual_mean_difference[3]", "std_error"].iloc[0] < 1e-7
+
+
 def test_one_class_from_zero_is_the_whole_stock():
     whole = residual_time(stock(), elapsed_weeks=0, horizon_weeks=3, method="classes").row("residual_mean[0]")
     shifted = [(exit - entry, event) for entry, exit, event in STOCK]

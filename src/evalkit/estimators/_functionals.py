@@ -12,6 +12,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, total, units_of
+from evalkit.estimators._limits import two_sided
 
 # Functionals whose covariance is kept, and sums by unit that are held as a full table.
 MOST, FULL = 2_000, 50_000_000
@@ -90,6 +91,12 @@ def areas(times, survival, horizons, start=0.0):
     piece = np.append(1.0, survival)[:, None] * width
     rest = np.cumsum(piece[::-1], axis=0)[::-1]
     return rest[0], rest[1:]
+
+
+def p_value(value, error):
+    """Return the two-sided p-value of no difference; missing where neither differs nor errs."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return two_sided(value / error)
 
 
 def positive_horizons(horizon_weeks):

@@ -16,9 +16,9 @@ from evalkit.estimators._counting import (
     units_of,
 )
 from evalkit.estimators._estimating import solve
-from evalkit.estimators._functionals import require_follow_up
+from evalkit.estimators._functionals import p_value, require_follow_up
 from evalkit.estimators._grid import grid_of
-from evalkit.estimators._limits import quantile, require_one_of, two_sided
+from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 ESTIMANDS = ("survival", "restricted_mean", "cumulative_incidence")
@@ -155,10 +155,8 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     error = np.sqrt(np.maximum(np.diag(covariance), 0))
     n_term = np.append(np.full(len(weeks), float(rows.n_persons)), rarer_side(rows))
     n_events = row_counts(rows)[event_codes(rows, cause) > 0].sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = two_sided(estimates / error)
     table = tidy(term=terms, estimate=estimates, std_error=error, conf_low=estimates - z * error,
-                 conf_high=estimates + z * error, p_value=p_value, n_events=n_events,
+                 conf_high=estimates + z * error, p_value=p_value(estimates, error), n_events=n_events,
                  n_persons=n_term)
     options = {"weeks": weeks.tolist(), "estimand": estimand, "link": link, "cause": cause,
                "conf_level": conf_level}

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, is_robust, require_clusters, strata_of
 from evalkit.estimators._functionals import (
     areas,
     joint_covariance,
+    p_value,
     positive_horizons,
     read,
     require_follow_up,
@@ -48,9 +50,11 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
     -------
     Result
         Kind ``model``. Terms ``residual_survival[e]`` and ``residual_mean[e]`` for each e (or class, by its
-        lower edge), group and horizon; ``time_weeks`` are weeks after the census, ``n_persons`` those
-        who contribute and ``n_events`` their events until the horizon. ``model`` holds the estimates with
-        their joint covariance and, as n_term, the persons of the largest group of a term.
+        lower edge), group and horizon; with several groups also ``residual_survival_difference[e]`` and
+        ``residual_mean_difference[e]``: each later group less the first. ``time_weeks`` are weeks after the
+        census, ``n_persons`` those who contribute and ``n_events`` their events until the horizon. ``model``
+        holds the estimates with their joint covariance and, as n_term, the persons of the largest group of a
+        term.
 
     Raises
     ------
@@ -95,12 +99,13 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
     covariance = joint_covariance(at_risk, readings, robust)
     options = {"elapsed_weeks": starts.tolist(), "horizon_weeks": horizons.tolist(), "method": method,
                "cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust}
-    table = _table(readings, np.sqrt(np.diag(covariance)), conf_level, conf_type)
+    levels = _levels(readings, np.sqrt(np.diag(covariance)), conf_level, conf_type)
+    table, covariance = _compared(levels, covariance, quantile(conf_level))
     model = {"terms": tuple(table["term"]), "groups": tuple(table["group"]),
              "times": table["time_weeks"].to_numpy(), "estimates": table["estimate"].to_numpy(),
              "covariance": covariance,
              "n_term": table.groupby("term")["n_persons"].transform("max").to_numpy()}
-    units = {term: "share" if term.startswith("residual_survival") else "weeks" for term in model["terms"]}
+    units = {term: "share" if "survival" in term else "weeks" for term in model["terms"]}
     return Result(kind="model", table=table, model=model,
                   estimand=Estimand(name="residual_time", summary="residual_time", unit=units,
                                     horizon_weeks=float(horizons.max())),
@@ -192,7 +197,7 @@ def _terms(starts, horizons):
                  for _ in horizons)
 
 
-def _table(readings, error, conf_level, conf_type):
+def _levels(readings, error, conf_level, conf_type):
     estimate, times, n_persons, n_events = (
         np.concatenate([getattr(reading, name) for reading in readings])
         for name in ("estimate", "times", "n_persons", "n_events"))
@@ -206,6 +211,27 @@ def _table(readings, error, conf_level, conf_type):
                 conf_low=np.where(is_share, low, np.maximum(estimate - margin, 0)),
                 conf_high=np.where(is_share, high, np.minimum(estimate + margin, times)),
                 n_persons=n_persons, n_events=n_events)
+
+
+def _compared(levels, covariance, z):
+    """Add each later group less the first, number by number, and return all with their joint covariance."""
+    n_groups = levels["group"].nunique()
+    if n_groups == 1:
+        return levels, covariance
+    size = len(levels) // n_groups
+    contrast = np.hstack([np.tile(-np.eye(size), (n_groups - 1, 1)), np.eye(len(levels) - size)])
+    first, later = levels.iloc[np.tile(np.arange(size), n_groups - 1)], levels.iloc[size:]
+    every = np.vstack([np.eye(len(levels)), contrast])
+    joint = every @ covariance @ every.T
+    difference = contrast @ levels["estimate"].to_numpy()
+    error = np.sqrt(np.maximum(np.diag(joint)[len(levels):], 0))
+    compared = tidy(term=later["term"].str.replace("[", "_difference[", regex=False), group=later["group"],
+                    time_weeks=later["time_weeks"], estimate=difference, std_error=error,
+                    conf_low=difference - z * error, conf_high=difference + z * error,
+                    p_value=p_value(difference, error),
+                    n_persons=later["n_persons"].to_numpy() + first["n_persons"].to_numpy(),
+                    n_events=later["n_events"].to_numpy() + first["n_events"].to_numpy())
+    return pd.concat([levels, compared], ignore_index=True), joint
 
 
 def _where(label):

@@ -7,12 +7,13 @@ from evalkit.estimators._counting import event_codes, is_robust, require_cluster
 from evalkit.estimators._functionals import (
     areas,
     joint_covariance,
+    p_value,
     positive_horizons,
     read,
     require_follow_up,
 )
 from evalkit.estimators._grid import grid_of
-from evalkit.estimators._limits import quantile, two_sided
+from evalkit.estimators._limits import quantile
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -130,13 +131,8 @@ def _comparisons(groups, horizons, estimates, covariance, z):
     difference, error = estimates[later] - estimates[first], error_of(1.0, 1.0)
     yield tidy(term="restricted_mean_difference", estimate=difference, std_error=error,
                conf_low=difference - z * error, conf_high=difference + z * error,
-               p_value=_p_value(difference, error), **common)
+               p_value=p_value(difference, error), **common)
     ratio, error = estimates[later] / estimates[first], error_of(1 / estimates[later], 1 / estimates[first])
     yield tidy(term="restricted_mean_ratio", estimate=ratio, std_error=ratio * error,
                conf_low=ratio * np.exp(-z * error), conf_high=ratio * np.exp(z * error),
-               p_value=_p_value(np.log(ratio), error), **common)
-
-
-def _p_value(value, error):
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return two_sided(value / error)
+               p_value=p_value(np.log(ratio), error), **common)
