@@ -227,6 +227,20 @@ def test_the_clock_of_the_state_starts_with_the_stay():
     np.testing.assert_array_equal(state_clock(table_of(frame.iloc[order])).exit, whole.exit[order])
 
 
+def test_many_groups_are_answered_without_their_joint_covariance():
+    frame = lives(1600).assign(arm=lambda d: d["person"] // 2)
+    frame = frame[frame.groupby("arm")["entry"].transform("min") == 0]
+    at_risk = table_of(frame, strata="arm")
+    options = {"horizon_weeks": [3, 7], "at_weeks": 5}
+    result = state_occupation(at_risk, **options)
+    assert len(result.model["groups"]) * 9 > 5000 and "covariance" not in result.model
+    few = state_occupation(at_risk.select(at_risk.strata < 40), **options)
+    np.testing.assert_allclose(few.table["std_error"], result.table["std_error"][:len(few.table)])
+    np.testing.assert_allclose(few.model["variance"].ravel(), np.diag(few.model["covariance"]))
+    found = transition_probabilities(at_risk, from_weeks=1, to_weeks=5)
+    assert len(found.model["groups"]) == len(result.model["groups"])
+
+
 def test_a_shared_effect_lies_between_its_own():
     at_risk = table_of(lives(300), covariates=["x", "course"])
     own, shared = transition_cox(at_risk), transition_cox(at_risk, shared=["x"])

@@ -18,6 +18,10 @@ from evalkit.estimators.multistate.persons import person_counter
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
+# Groups times terms up to which their joint covariance is kept (200 MB).
+MOST = 5_000
+
+
 def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, conf_type="plain"):
     """Estimate expected weeks in each state by each horizon, returns counted, and shares at given weeks.
 
@@ -38,7 +42,8 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
         Kind ``model``. Terms ``weeks[STATE]`` with ``time_weeks`` the horizon, then ``share[STATE]`` with
         ``time_weeks`` the week. ``n_persons`` counts persons of the group (for a share: under observation in
         that week, or last seen in a state that nobody leaves), ``n_events`` those of them ever (for a
-        share: then) in the state. ``model``: terms, times, groups, estimates (n_groups, n_terms), covariance.
+        share: then) in the state. ``model``: terms, times, groups, estimates and variance (n_groups,
+        n_terms), and, where groups times terms are at most 5,000, the covariance of all of them.
         ``diagnostics`` name under ``unobserved`` the states in which nobody is under observation at some
         movement (and the first such week) though persons should be there: they are taken to stay.
 
@@ -136,9 +141,9 @@ def _estimate(at_risk, horizons, weeks):
     parts = list(_groups(at_risk, horizons, weeks))
     chains, last = [chain for chain, _, _ in parts], max(horizons.max(), weeks.max(initial=0))
     empty = [name for chain, _, found in parts for name in unobserved(chain, found, last)]
-    return {"terms": terms, "times": times, "groups": tuple(chain.label for chain in chains),
-            "estimates": np.array([found.estimate for _, _, found in parts]),
-            "covariance": _covariance(at_risk, parts, len(terms))}, chains, empty
+    model = {"terms": terms, "times": times, "groups": tuple(chain.label for chain in chains),
+             "estimates": np.array([found.estimate for _, _, found in parts]), **_covariance(at_risk, parts)}
+    return model, chains, empty
 
 
 def _groups(at_risk, horizons, weeks):
@@ -149,24 +154,34 @@ def _groups(at_risk, horizons, weeks):
         yield chain, position, found
 
 
-def _covariance(at_risk, parts, n_terms):
+def _covariance(at_risk, parts):
     """Square the influence summed within units; groups that share units are correlated."""
-    units = units_of(at_risk)
-    covariance, earlier = np.zeros((len(parts) * n_terms,) * 2), []
-    is_shared = _are_units_shared(units, at_risk.strata)
+    units, n_terms = units_of(at_risk), len(parts[0][2].estimate)
+    is_whole = len(parts) * n_terms <= MOST
+    is_shared = is_whole and _are_units_shared(units, at_risk.strata)
+    variance, blocks, earlier = [], {}, []
     for g, (chain, position, found) in enumerate(parts):
-        own = slice(g * n_terms, (g + 1) * n_terms)
         code, local = local_units(units, position)
         ledger = ledger_of(chain, local, units.weight[position], len(code), is_start_drawn=True)
-        covariance[own, own] = ledger.covariance(chain, found, units.copies[code])
+        own = ledger.covariance(chain, found, units.copies[code])
+        variance.append(np.diag(own))
+        if is_whole:
+            blocks[g, g] = own
         if is_shared:
             sums = ledger.sums(chain, found)
             for h, (theirs, other) in enumerate(earlier):
-                block = _product(code, sums, theirs, other, units.copies)
-                covariance[own, h * n_terms:(h + 1) * n_terms] = block
-                covariance[h * n_terms:(h + 1) * n_terms, own] = block.T
+                blocks[g, h] = _product(code, sums, theirs, other, units.copies)
             earlier.append((code, sums))
-    return covariance
+    whole = {"covariance": _joined(blocks, len(parts), n_terms)} if is_whole else {}
+    return {"variance": np.array(variance), **whole}
+
+
+def _joined(blocks, n_groups, n_terms):
+    whole = np.zeros((n_groups * n_terms,) * 2)
+    for (g, h), block in blocks.items():
+        mine, theirs = (slice(k * n_terms, (k + 1) * n_terms) for k in (g, h))
+        whole[mine, theirs], whole[theirs, mine] = block, block.T
+    return whole
 
 
 def _are_units_shared(units, strata):
@@ -189,7 +204,7 @@ def _names(states, horizons, weeks):
 
 
 def _tables(model, chains, horizons, weeks, conf_level, conf_type):
-    errors = np.sqrt(np.diag(model["covariance"])).reshape(model["estimates"].shape)
+    errors = np.sqrt(np.maximum(model["variance"], 0))
     n_weeks = len(horizons) * len(chains[0].states)
     for chain, estimate, error in zip(chains, model["estimates"], errors, strict=True):
         low, high = _limits(estimate, error, model["times"], n_weeks, conf_level, conf_type)
