@@ -36,9 +36,10 @@ class Fit:
         direct = -at.relative * exposed(plan, s0_slope)
         gain = (step * at.hazard / plan.deaths)[plan.at] + at.relative[plan.died] * d0_slope[plan.at]
         direct[plan.died] += gain
-        pull = _pull(plan, at, np.zeros(len(direct)), -s0_slope)
-        through = plan.observation.influence(pull[:, None], self.has_event)[:, 0]
-        return direct + through + self.coefficients @ (along - step @ mean_hazard(at))
+        if len(plan.tail.row):
+            pull = _pull(plan, at, np.zeros(len(direct)), -s0_slope)
+            direct += plan.observation.influence(pull[:, None], self.has_event)[:, 0]
+        return direct + self.coefficients @ (along - step @ mean_hazard(at))
 
 
 def fit_of(at_risk, plan, at, errors="influence", group=None):

@@ -87,25 +87,28 @@ def _model(at_risk, fits, ties, robust):
     same = {name: models[0][name] for name in SHARED}
     cause = np.repeat(np.arange(len(models)), [len(model["baseline_time"]) for model in models])
     return {"causes": at_risk.causes, "has_survival": True, "baseline_cause": cause, **same, **arrays,
-            "covariance": _between_causes(at_risk, models, ties) if robust else _blocks(models)}
+            "covariance": _between_causes(at_risk, models, ties) if robust else
+            _blocks([model["covariance"] for model in models])}
 
 
 def _between_causes(at_risk, models, ties):
-    """Return the robust covariance of all causes' coefficients: the influence of each unit on all of them."""
-    units, influences = units_of(at_risk), []
-    for cause, model in zip(at_risk.causes, models, strict=True):
+    """Return the robust covariance of all causes' coefficients: the scores of each unit on all of them."""
+    units, width = units_of(at_risk), len(models[0]["terms"])
+    sums, scales = np.empty((len(models) * width, len(units.copies))), []
+    for k, (cause, model) in enumerate(zip(at_risk.causes, models, strict=True)):
         plan, _, scale = design(at_risk, event_codes(at_risk, cause), ties)
-        scores = score_columns(plan, evaluate(plan, model["estimates"] * scale))
         code, weight = units.code[plan.row], units.weight[plan.row]
-        sums = np.column_stack([total(code, weight * score, len(units.copies)) for score in scores])
-        influences.append(sums @ (model["covariance_naive"] * scale[:, None]))
-    influence = np.hstack(influences)
-    return influence.T @ (influence * units.copies[:, None])
+        scores = score_columns(plan, evaluate(plan, model["estimates"] * scale))
+        for of_units, score in zip(sums[k * width:(k + 1) * width], scores, strict=True):
+            of_units[:] = total(code, weight * score, len(units.copies))
+        scales.append(scale)
+    bread = _blocks([model["covariance_naive"] for model in models]) * np.concatenate(scales)
+    return bread @ ((sums * units.copies) @ sums.T) @ bread.T
 
 
-def _blocks(models):
-    width = len(models[0]["terms"])
-    covariance = np.zeros((len(models) * width,) * 2)
-    for k, model in enumerate(models):
-        covariance[k * width:(k + 1) * width, k * width:(k + 1) * width] = model["covariance"]
+def _blocks(parts):
+    width = len(parts[0])
+    covariance = np.zeros((len(parts) * width,) * 2)
+    for k, part in enumerate(parts):
+        covariance[k * width:(k + 1) * width, k * width:(k + 1) * width] = part
     return covariance
