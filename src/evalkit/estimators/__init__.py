@@ -1,6 +1,7 @@
 """Estimators: data in (`AtRisk` or a `Panel`), a `Result` out.
 
-Curves: `kaplan_meier`, `nelson_aalen`, `aalen_johansen`. Weeks: `restricted_mean`, `state_occupation`.
+Curves: `kaplan_meier`, `nelson_aalen`, `aalen_johansen`. Weeks: `restricted_mean`, `residual_time`,
+`survival_quantiles`, `state_occupation`. One number a person: `pseudo_observations`, `pseudo_regression`.
 Movements between states: `transition_probabilities`, `markov_test`, `transition_cox`.
 Comparisons: `log_rank`, `cox`, `shared_frailty`, `hazard_ratios`. Models of time: `parametric`,
 `discrete_hazard`, `piecewise_exponential`.
