@@ -72,8 +72,10 @@ class Begun:
 
     def _covariance(self, weeks):
         """Sweep many weeks of one chain in one go; take others a few at a time, so that little is held."""
-        if len(self.begun) == 1 and len(weeks) > BLOCK:
-            (chain, rows, begin), = self.begun
+        chain, rows, begin = self.begun[0]
+        # A sweep costs the square of the number of event times besides the rows; weeks cost the rows each.
+        is_sweep_short = len(chain.times)**2 < chain.rows.n_rows * len(weeks)
+        if len(self.begun) == 1 and len(weeks) > BLOCK and is_sweep_short:
             found = functionals_from(chain, begin, self.start, np.empty(0))
             square = covariances(chain, found, self.code[rows], self.weight[rows], self.copies)
             return square[_point(chain, weeks)]
