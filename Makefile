@@ -37,7 +37,8 @@ bench: $(VENV)/test.stamp
 	@$(BIN)/python benchmarks/survival.py $(ARGS)
 
 study: $(VENV)/test.stamp
-	@$(BIN)/python tests/recovery/study_estimators.py
+	@$(BIN)/python tests/recovery/study_survival.py --workers 2
+	@$(BIN)/python tests/recovery/study_panel.py
 	@$(BIN)/python tests/recovery/study.py $(ARGS)
 
 $(VENV)/evalkit.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python

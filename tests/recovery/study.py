@@ -36,7 +36,7 @@ WITHOUT_TRUTH = [
     "- *Hazard ratio* of the first exit: the programme works through activities that come and go, so hazards are not "
     "proportional and the ratio that Cox estimates depends on who is censored when. The process holds no such number; "
     "the weeks to the first exit, which do have a truth, answer the same question. That the clustered error covers where "
-    "hazards are proportional is in the table of the estimators.",
+    "hazards are proportional is in the table of the survival estimators.",
     "- *Net result and its single years*: savings in all are in the table; the investment is read from the ledger, without error.",
     "- *Placebo rank*: a statement about exchangeability, held by a test of its own.",
 ]
@@ -208,7 +208,7 @@ def report(table, rows, n_done, seconds, given):
         f"are {3 * np.sqrt(0.95 * 0.05 / n_done):.3f}. *Shocks counted* is the interval that reports show, *persons only* the one beside it that "
         "is said to be too short; the last two are no effects and are here to be seen to fail. The panel's intervals rest on how much "
         "comparison municipalities move, which here are a tenth of the treated one's size and therefore noisier: they are too wide, and "
-        "hold the truth more often than they say. Factor panels of equal municipalities are in the table of the estimators.",
+        "hold the truth more often than they say. Factor panels of equal municipalities are in the table of the panel designs.",
         "",
         f"Gates would have withheld {int(verdicts.map(_of_inflow).sum())} of the {n_done} estimates of the inflow ({_counted(verdicts)}); "
         "they are counted here all the same. In these worlds nothing is wrong, so this is how often a gate stops by bad luck. Among those "
