@@ -219,4 +219,5 @@ def wanted(profiles, groups, name="predict_survival"):
 
 
 def name_of(profile, group):
+    """Return what a curve is called: its profile, and its stratum where there are several."""
     return f"{profile}, {group}" if group else str(profile)
