@@ -107,9 +107,9 @@ def test_weeks_without_anybody_at_risk_are_named():
 
 
 def test_weeks_without_anybody_at_risk_are_named_by_group():
-    rows = [(0, 5, 0, "a"), (4, 9, 1, "a"), (0, 3, 0, "b"), (6, 9, 1, "b")]
+    rows = [(0, 5, 0, "a"), (4, 9, 1, "a"), (1, 3, 0, "b"), (6, 9, 1, "b")]
     at_risk = table(rows, ("entry", "exit", "event", "g"), entry="entry", strata="g")
-    assert kaplan_meier(at_risk).model["gaps"] == (("b", 3.0, 6.0),)
+    assert kaplan_meier(at_risk).model["gaps"] == (("b", 0.0, 1.0), ("b", 3.0, 6.0))
 
 
 def test_a_gap_is_closed_by_somebody_who_enters_in_the_very_week():
@@ -328,7 +328,7 @@ def test_without_censoring_pseudo_observations_are_the_outcomes():
     at_risk = AtRisk.from_frame(
         pd.DataFrame({"exit": exit, "cause": [1, 2, 1, 2, 1]}), exit="exit", event="cause"
     )
-    options = {"weeks": [2, 6]}
+    options = {"weeks": [2, 6, 9]}
     weeks = np.array(options["weeks"])
     expected = {
         "survival": exit[:, None] > weeks,

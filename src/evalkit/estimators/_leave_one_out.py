@@ -37,9 +37,7 @@ def halves_of(grid):
     """Return the two halves of one stratum in which everybody is followed from time zero."""
     died, n = grid.n_events.sum(axis=1), grid.n_at_risk
     others = np.maximum(n - 1, 1)
-    # One alone at risk is not at risk when left out: the factor is 1.
-    factor = np.where(n > 1, np.maximum(1 - died / others, 0), 1.0)
-    own = np.where(n > 1, 1 - (died - 1) / others, 1.0)
+    factor, own = np.maximum(1 - died / others, 0), 1 - (died - 1) / others
     whole = np.append(1.0, np.cumprod(1 - divide(died, n)))
     whole[whole < 1e-14] = 0.0
     less = np.append(1.0, np.cumprod(factor))
