@@ -46,7 +46,7 @@ for (ties in c("breslow", "efron")) {
 expanded("fg_mgus2_age", "coxph(finegray(Surv(entry, exit, cause)) on the age scale, breslow", entering, mgus2,
          Surv(fgstart, fgstop, fgstatus) ~ sex + age, "breslow")
 expanded("fg_cluster", "coxph(finegray(Surv(entry, exit, cause)), cluster = cluster), breslow", entering, weekly, fg, "breslow", "cluster")
-# With censoring by stratum and one baseline finegray follows nobody beyond the last event of the own stratum: crr's cengroup, below.
+# Censoring by stratum and one baseline is crr's cengroup, below: finegray's rows cover the events of the own stratum only.
 expanded("fg_both", "coxph(finegray(~ . + strata(place)) ~ . + strata(place)), efron", Surv(entry, exit, factor(cause)) ~ . + strata(place),
          weekly, Surv(fgstart, fgstop, fgstatus) ~ x + treated + strata(place), "efron")
 expanded("fg_baseline", "coxph(finegray(...) ~ . + strata(place)), efron", entering, weekly,
