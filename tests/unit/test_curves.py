@@ -182,6 +182,24 @@ def test_groups_of_the_same_persons_have_a_ratio_of_one_without_error():
     assert table.loc["restricted_mean_ratio", "std_error"] == pytest.approx(0, abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("estimator", "options"),
+    [
+        (kaplan_meier, {}),
+        (nelson_aalen, {}),
+        (restricted_mean, {"horizon_weeks": [5, 12]}),
+        (residual_time, {"elapsed_weeks": 3, "horizon_weeks": 9}),
+    ],
+)
+def test_a_count_is_as_many_persons_in_robust_errors_too(estimator, options):
+    frame = many()
+    counted = AtRisk.from_frame(frame, **LATE, strata="group", count="k", person="person")
+    repeated = frame.loc[frame.index.repeat(frame["k"])].assign(person=lambda part: np.arange(len(part)))
+    rows = AtRisk.from_frame(repeated, **LATE, strata="group", person="person")
+    first, second = (estimator(part, **options, robust=True).table for part in (counted, rows))
+    pd.testing.assert_frame_equal(first, second, rtol=1e-9)
+
+
 def test_errors_between_many_units_are_the_same_by_table_and_by_list(monkeypatch):
     at_risk = AtRisk.from_frame(many(), **LATE, strata="group", cluster="cluster", weight="w")
     full = restricted_mean(at_risk, horizon_weeks=[5, 15]).model["covariance"]
@@ -338,6 +356,15 @@ def test_without_censoring_pseudo_observations_are_the_outcomes():
     for estimand, outcome in expected.items():
         found = pseudo_observations(at_risk, **options, estimand=estimand, cause={"c": "2"}.get(estimand[0]))
         np.testing.assert_allclose(found, outcome, atol=1e-12)
+
+
+def test_the_last_person_alone_leaves_a_curve_that_stays():
+    """Without the last of three the curve is 1/2 from week 1 on, for ever; with it 2/3, then 0 from week 4."""
+    at_risk = table([(1, 1), (2, 0), (4, 1)])
+    found = pseudo_observations(at_risk, weeks=6)[2, 0]
+    assert found == pytest.approx(3 * 0 - 2 * 0.5)
+    mean = pseudo_observations(at_risk, weeks=6, estimand="restricted_mean")[2, 0]
+    assert mean == pytest.approx(3 * (1 + 2 / 3 * 3) - 2 * (1 + 0.5 * 5))
 
 
 def test_strata_have_their_own_curves_and_rows_of_a_person_their_value():
