@@ -359,7 +359,7 @@ def test_without_censoring_pseudo_observations_are_the_outcomes():
 
 
 def test_the_last_person_alone_leaves_a_curve_that_stays():
-    """Without the last of three the curve is 1/2 from week 1 on, for ever; with it 2/3, then 0 from week 4."""
+    """Without the last of three the curve is 1/2 from week 1 on; with it 2/3, and 0 from week 4."""
     at_risk = table([(1, 1), (2, 0), (4, 1)])
     found = pseudo_observations(at_risk, weeks=6)[2, 0]
     assert found == pytest.approx(3 * 0 - 2 * 0.5)
