@@ -221,3 +221,11 @@ def test_no_message_shows_a_persons_value():
     with pytest.raises(EstimationError) as refused:
         cox(at_risk(frame, ("x",)))
     assert "987654" not in str(refused.value) and "123456" not in str(refused.value)
+
+
+def test_a_ridge_that_leaves_the_separating_term_free_is_no_way_out():
+    frame = people(entry=0).assign(course=lambda d: d["event"])
+    table = at_risk(frame, ("course", "x"))
+    with pytest.raises(EstimationError, match="course: separates"):
+        cox(table, ridge={"x": 1.0})
+    assert np.isfinite(cox(table, ridge=1.0).table["std_error"]).all()

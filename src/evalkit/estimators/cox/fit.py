@@ -176,9 +176,9 @@ def _climb(plan, null, terms, scale, penalty):
         def likelihood(beta):
             return evaluate(plan, beta)
         return *maximise(likelihood, beginning(plan, null), terms, root_of(null.information)), likelihood
-    likelihood = firth_likelihood(plan) if isinstance(penalty, str) \
-        else ridge_likelihood(plan, penalty / scale**2)
-    return *climb(likelihood, np.zeros(len(terms)), terms), likelihood
+    is_ridge = isinstance(penalty, np.ndarray)
+    likelihood = ridge_likelihood(plan, penalty / scale**2) if is_ridge else firth_likelihood(plan)
+    return *climb(likelihood, np.zeros(len(terms)), terms, is_refused=is_ridge), likelihood
 
 
 def _offset(offset, at_risk):

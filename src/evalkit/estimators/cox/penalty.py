@@ -6,7 +6,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._limits import chi_square, quantile
-from evalkit.estimators.cox.maximise import maximise
+from evalkit.estimators.cox.maximise import maximise, root_of
 from evalkit.estimators.cox.partial import Pass, evaluate, sums
 
 # Firth's step uses the information in the place of the second derivative: it converges, but linearly.
@@ -23,6 +23,11 @@ class Penalised:
     gradient: np.ndarray
     information: np.ndarray
     fit: Pass
+
+    @property
+    def relative(self):
+        """The relative hazard of each row."""
+        return self.fit.relative
 
     def step(self):
         """Return Newton's step."""
@@ -63,9 +68,11 @@ def firth_likelihood(plan):
     return likelihood
 
 
-def climb(likelihood, start, terms):
-    """Return the maximum of a penalised likelihood."""
-    return maximise(likelihood, (start, likelihood(start)), terms, enough=FIRTH_ENOUGH, steps=FIRTH_STEPS)
+def climb(likelihood, start, terms, is_refused=False):
+    """Return the maximum of a penalised likelihood; one that flattens out may be refused."""
+    first = likelihood(start)
+    root = root_of(first.information) if is_refused else None
+    return maximise(likelihood, (start, first), terms, root, enough=FIRTH_ENOUGH, steps=FIRTH_STEPS)
 
 
 def profiled(likelihood, beta, top, terms, conf_level):
