@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from evalkit.atrisk import AtRisk
+from evalkit.disclosure import release
 from evalkit.estimators import (
     aalen_johansen,
     cox,
@@ -17,6 +18,7 @@ from evalkit.estimators import (
 )
 from evalkit.estimators.multistate import regression
 from evalkit.estimators.multistate.spells import state_clock
+from evalkit.profile import Profile
 
 CHAIN = {"entry": "entry", "exit": "exit", "state": "state", "event": "event", "person": "person"}
 NAMES = np.array(["EDUCATION", "SELF", "SUPPORT"], dtype=object)
@@ -239,6 +241,32 @@ def test_many_groups_are_answered_without_their_joint_covariance():
     np.testing.assert_allclose(few.model["variance"].ravel(), np.diag(few.model["covariance"]))
     found = transition_probabilities(at_risk, from_weeks=1, to_weeks=5)
     assert len(found.model["groups"]) == len(result.model["groups"])
+
+
+def test_numbers_of_states_leave_only_where_no_state_gives_away_another():
+    rules = Profile(name="example", valid_from="2015-01-01", min_n=5, min_events=5, rounding_base=5,
+                    decimals=3, source="example", is_verified=False)
+    frame = lives(400)
+    last = frame.groupby("person")["exit"].transform("max") == frame["exit"]
+    few = frame.assign(event=frame["event"].mask(last & (frame["person"] < 3), "DEATH"))
+
+    def shown(answer, part):
+        payload = release(answer(table_of(part)), rules, name="states").payload
+        at = payload["columns"].index("estimate")
+        return [row[at] is not None for row in payload["rows"]]
+
+    def weeks(at_risk):
+        return state_occupation(at_risk, horizon_weeks=16)
+
+    def way(at_risk):
+        return transition_probabilities(at_risk, from_weeks=2, to_weeks=10)
+
+    for answer in (weeks, way):
+        assert all(shown(answer, frame))
+    # Three deaths cannot be shown; nor can the rest, from which they would follow.
+    assert not any(shown(weeks, few))
+    cells = table_of(frame, cluster="place").compress()
+    assert not any(shown(lambda _: way(cells), frame))
 
 
 def test_a_shared_effect_lies_between_its_own():
