@@ -67,10 +67,7 @@ def mixture_cure(at_risk, *, distribution="weibull", incidence=None, latency=Non
     >>> abs(round(float(fit.row("incidence:(Intercept)").estimate), 6))
     0.0
     """
-    require_one_of("distribution", distribution, LATENCIES)
-    require_one_of("start", start, STARTS)
-    quantile(conf_level)
-    died = _events(at_risk, cause, distribution)
+    died = _events(at_risk, cause, distribution, start, conf_level)
     columns = tuple(_columns(at_risk.terms, names) for names in (latency, incidence))
     model = cure_model(distribution, columns)
     fit, started = _fit(at_risk, died, model, distribution, start)
@@ -135,7 +132,10 @@ class Cure:
         return self.latency.rescaled(log_unit)
 
 
-def _events(at_risk, cause, distribution):
+def _events(at_risk, cause, distribution, start, conf_level):
+    require_one_of("distribution", distribution, LATENCIES)
+    require_one_of("start", start, STARTS)
+    quantile(conf_level)
     method = f"mixture_cure ({distribution})"
     died = events_of(at_risk, cause, method)
     require_spread(at_risk, died, method)

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import is_robust, rarer_side, require_clusters, row_counts, total, units_of
+from evalkit.estimators._counting import (
+    is_robust,
+    n_clusters,
+    rarer_side,
+    require_clusters,
+    row_counts,
+    total,
+    units_of,
+)
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators.parametric.checks import flatness
 from evalkit.estimators.parametric.likelihood import evaluate, sample, scores
@@ -74,7 +82,7 @@ def result_of(at_risk, died, model, fit, *, conf_level, robust, start, options):
     """Turn a fit into a `Result`; ``options`` say which model it is, ``start`` where its fit began."""
     robust = is_robust(at_risk, robust)
     content = _content(at_risk, model, fit, robust)
-    clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
+    clusters = None if at_risk.cluster is None else n_clusters(at_risk)
     name = "log_time_ratio" if model.form == "time" else "log_hazard_ratio"
     n_terms = len(content["terms"])
     return Result(

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._limits import amount_limits, quantile, share_limits, two_sided
+from evalkit.estimators._functionals import p_value, positive_horizons
+from evalkit.estimators._limits import amount_limits, quantile, share_limits
 from evalkit.estimators.parametric.curves import profiles_of
 from evalkit.estimators.parametric.families import spline_columns
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -73,8 +74,8 @@ def parametric_mean(result, profiles=None, *, horizon_weeks=None, conf_level=0.9
     """
     quantile(conf_level)
     read = profiles_of(result, profiles, "parametric_mean")
-    horizons = _horizons(horizon_weeks)
-    if np.isinf(horizons).any():
+    horizons = np.array([np.inf]) if horizon_weeks is None else positive_horizons(horizon_weeks)
+    if horizon_weeks is None:
         _require_mean(read)
     means = [_mean(read, k, horizon) for k in range(len(read.names)) for horizon in horizons]
     tables = [_rows(read, mean, conf_level) for mean in means]
@@ -86,19 +87,10 @@ def parametric_mean(result, profiles=None, *, horizon_weeks=None, conf_level=0.9
         kind="model", table=pd.concat(tables, ignore_index=True),
         estimand=Estimand(name="mean_weeks", summary="mean_weeks", unit=units),
         provenance=Provenance(method="parametric_mean",
-                              options={"horizon_weeks": horizon_weeks and horizons.tolist(),
+                              options={"horizon_weeks": None if horizon_weeks is None else horizons.tolist(),
                                        "conf_level": conf_level, "model": dict(result.provenance.options)}),
         diagnostics={"share_beyond": max(mean.share for mean in means),
                      "last_observed_weeks": read.last_weeks})
-
-
-def _horizons(horizon_weeks):
-    if horizon_weeks is None:
-        return np.array([np.inf])
-    horizons = np.atleast_1d(np.asarray(horizon_weeks, dtype=float))
-    if not (np.isfinite(horizons).all() and (horizons > 0).all()):
-        raise ValueError(f"horizon_weeks == {horizons.tolist()}, must be finite and above 0")
-    return horizons
 
 
 def _require_mean(read):
@@ -192,7 +184,7 @@ def _difference(read, mean, first, conf_level):
     return tidy(term=f"{_term(mean)}_difference", group=read.names[mean.profile], time_weeks=_time(mean),
                 estimate=difference, std_error=error, conf_low=difference - margin,
                 conf_high=difference + margin,
-                p_value=two_sided(difference / error) if error > 0 else np.nan, **read.counts)
+                p_value=p_value(difference, error), **read.counts)
 
 
 def _term(mean):

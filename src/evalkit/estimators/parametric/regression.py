@@ -72,10 +72,7 @@ def parametric(at_risk, *, distribution="weibull", cause=None, conf_level=0.95, 
     >>> round(float(np.exp(fit.row(term="(Intercept)").estimate)), 6)
     5.0
     """
-    require_one_of("distribution", distribution, DISTRIBUTIONS)
-    require_one_of("start", start, STARTS)
-    quantile(conf_level)
-    died = _events(at_risk, cause, distribution)
+    died = _events(at_risk, cause, distribution, start, conf_level)
     fit, model, started = _fit(at_risk, died, distribution, start)
     return result_of(at_risk, died, model, fit, conf_level=conf_level, robust=robust, start=started,
                      options={"distribution": distribution, "cause": cause})
@@ -95,7 +92,10 @@ def model_of(distribution, columns):
                  columns=(columns,), shapes=shapes)
 
 
-def _events(at_risk, cause, distribution):
+def _events(at_risk, cause, distribution, start, conf_level):
+    require_one_of("distribution", distribution, DISTRIBUTIONS)
+    require_one_of("start", start, STARTS)
+    quantile(conf_level)
     method = f"parametric ({distribution})"
     died = events_of(at_risk, cause, method)
     if distribution != "exponential":

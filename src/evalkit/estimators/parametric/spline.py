@@ -20,7 +20,7 @@ def royston_parmar(at_risk, *, df=3, knots_weeks=None, scale="hazard", cause=Non
                    robust=None, start="lifelines"):
     """Fit a flexible parametric survival model: a baseline of any smooth form, with proportional hazards.
 
-    log H(t | x) = gamma0 + gamma1 log t + gamma2 v1(log t) + ... + x'b, with a natural cubic spline in log t.
+    log H(t | x) = gamma0 + gamma1 log t + gamma2 v1(log t) + ... + x'b: a natural cubic spline in log t.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def royston_parmar(at_risk, *, df=3, knots_weeks=None, scale="hazard", cause=Non
     df : int
         Parameters of log time: one more than the inner knots. 1 is the Weibull.
     knots_weeks : sequence of float, optional
-        Inner knots, in weeks. Default: at equal shares of the log weeks of events.
+        Inner knots. Default: at equal shares of the events.
     scale : {"hazard", "odds", "normal"}
         What is linear: log H, the log odds of an exit (exp(b) an odds ratio), or -probit S.
     cause, conf_level, robust, start
@@ -38,13 +38,12 @@ def royston_parmar(at_risk, *, df=3, knots_weeks=None, scale="hazard", cause=Non
     Returns
     -------
     Result
-        Kind ``model``: ``gamma0``, the covariates (on scale hazard log hazard ratios), ``gamma1`` ...
-        ``model`` holds ``knots``, in log weeks with the outer ones.
+        Kind ``model``: ``gamma0``, the covariates, ``gamma1`` ...; ``model["knots"]`` are log weeks.
 
     Raises
     ------
     EstimationError
-        As :func:`parametric`; knots that fall together or outside the events; a fitted curve that rises.
+        As :func:`parametric`; knots that fall together or outside the events; a survival that rises.
 
     Notes
     -----
@@ -69,10 +68,7 @@ def royston_parmar(at_risk, *, df=3, knots_weeks=None, scale="hazard", cause=Non
     >>> bool(abs(np.log(spline.row("gamma1").estimate) + weibull.row("log(scale)").estimate) < 1e-8)
     True
     """
-    require_one_of("scale", scale, tuple(SCALES))
-    require_one_of("start", start, STARTS)
-    quantile(conf_level)
-    died = _events(at_risk, cause, scale)
+    died = _events(at_risk, cause, scale, start, conf_level)
     knots = place_knots(at_risk, died, df, knots_weeks)
     fit, model, started = _fit(at_risk, died, scale, knots, start)
     answer = result_of(at_risk, died, model, fit, conf_level=conf_level, robust=robust, start=started,
@@ -109,7 +105,10 @@ def spline_model(scale, knots, columns, log_unit=0.0):
                  shapes=tuple(f"gamma{k}" for k in range(1, len(knots))))
 
 
-def _events(at_risk, cause, scale):
+def _events(at_risk, cause, scale, start, conf_level):
+    require_one_of("scale", scale, tuple(SCALES))
+    require_one_of("start", start, STARTS)
+    quantile(conf_level)
     method = f"royston_parmar ({scale})"
     died = events_of(at_risk, cause, method)
     require_spread(at_risk, died, method)
