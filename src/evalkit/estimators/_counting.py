@@ -204,3 +204,16 @@ def rarer_side(at_risk):
         return min(persons(low), persons(high)) if (low | high).all() else n_persons
 
     return np.array([side(column) for column in at_risk.covariates.T], dtype=float)
+
+
+def n_late(at_risk):
+    """Count the rows that begin after time zero where no row of the same person ends."""
+    late = at_risk.entry > 0
+    if at_risk.person is None or not late.any():
+        return int(late.sum())
+    keys = [part for part in (at_risk.person, at_risk.episode, at_risk.strata) if part is not None]
+    order = np.lexsort((at_risk.entry, *keys[::-1]))
+    goes_on = np.zeros(len(order), dtype=bool)
+    same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+    goes_on[order[1:]] = same & (at_risk.exit[order][:-1] == at_risk.entry[order][1:])
+    return int((late & ~goes_on).sum())

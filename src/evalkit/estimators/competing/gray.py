@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, event_codes, row_counts, running, total
+from evalkit.estimators._counting import divide, event_codes, n_late, row_counts, running, total
 from evalkit.estimators._limits import chi_square
 from evalkit.estimators.competing._subdistribution import require_cause
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -99,22 +99,11 @@ def _require_comparison(at_risk, own, cause):
     if (at_risk.weight is not None and (at_risk.weight != 1).any()) or at_risk.cluster is not None:
         raise EstimationError("gray_test: the test assumes independent, unweighted persons; with weights or "
                               "clusters use fine_gray with the groups as a covariate and read its Wald test")
-    late = _n_late(at_risk)
+    late = n_late(at_risk)
     if late:
         raise EstimationError(f"gray_test: {late} rows enter after time zero; Gray's theory is for persons "
                               "followed from time zero. Use fine_gray with the groups as a covariate and "
                               "read its Wald test")
-
-
-def _n_late(rows):
-    """Count the rows that begin after time zero and do not go on from a row of the same person."""
-    late = rows.entry > 0
-    if rows.person is not None and late.any():
-        order = np.lexsort((rows.entry, rows.person))
-        before, after = order[:-1], order[1:]
-        goes_on = (rows.person[before] == rows.person[after]) & (rows.exit[before] == rows.entry[after])
-        late[after[goes_on]] = False
-    return int(late.sum())
 
 
 def _blocks(within, n_rows):

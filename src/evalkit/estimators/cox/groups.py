@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._counting import n_late
 from evalkit.estimators.cox.partial import Pass, evaluate
 
 # Numbers in the table of groups and event times that is held in memory.
@@ -26,24 +27,11 @@ def require_shared(at_risk, events):
     if at_risk.weight is not None and (at_risk.weight != 1).any():
         raise EstimationError("shared_frailty: weights other than 1: a group's likelihood is no weighted sum "
                               "over its persons. Leave weight out, or use cox with errors by cluster")
-    late = _late(at_risk)
+    late = n_late(at_risk)
     if late:
         raise EstimationError(f"shared_frailty: {late} of {at_risk.n_rows} rows enter late: who is still "
                               "there was selected by the frailty, and this likelihood does not say how. "
                               "Follow from time zero, use cox with errors by cluster, or the group as strata")
-
-
-def _late(at_risk):
-    """Count the rows that begin after time zero where no row of the same person ends."""
-    late = at_risk.entry > 0
-    if at_risk.person is None or not late.any():
-        return int(late.sum())
-    keys = [part for part in (at_risk.person, at_risk.episode, at_risk.strata) if part is not None]
-    order = np.lexsort((at_risk.entry, *keys[::-1]))
-    goes_on = np.zeros(len(order), dtype=bool)
-    same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
-    goes_on[order[1:]] = same & (at_risk.exit[order][:-1] == at_risk.entry[order][1:])
-    return int((late & ~goes_on).sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
