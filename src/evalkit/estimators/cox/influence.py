@@ -7,8 +7,8 @@ import numpy as np
 from evalkit.estimators._counting import total, units_of
 from evalkit.estimators.cox.partial import score_residuals
 
-# Numbers of the table (grid of times) x (persons) that is held in memory at once.
-TABLE = 2_000_000
+# Numbers of the table (grid of times) x (persons) at once: they fit the cache.
+TABLE = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,14 +37,14 @@ class Influences:
         self.relative = at.relative * np.exp(at.shift[plan.block])
         # The change of the estimates by one unit of each row's weight.
         self.of_beta = np.linalg.solve(at.information, score_residuals(plan, at).T).T
-        self.units = units_of(at_risk)
+        self.units = units = units_of(at_risk)
+        self.in_design, self.in_average = ((units.code[some], units.weight[some]) for some in (plan.row, rows))
         self.weight = at_risk.row_weights[rows]
 
     def per_unit(self, of_row, of_rows_averaged):
         """Add up within units what rows of the design, and rows averaged over, change by unit of weight."""
-        units, row = self.units, self.plan.row
-        return (total(units.code[row], units.weight[row] * of_row, len(units.copies))
-                + total(units.code[self.rows], units.weight[self.rows] * of_rows_averaged, len(units.copies)))
+        parts = zip((self.in_design, self.in_average), (of_row, of_rows_averaged), strict=True)
+        return sum(total(code, weight * value, len(self.units.copies)) for (code, weight), value in parts)
 
 
 class Population:
@@ -124,10 +124,10 @@ def _predicted(population, slices, hazard, weights, own):
 
 def _of_hazards(influences, effect):
     """Return what one unit of each row's weight changes through the hazards, the coefficients fixed."""
-    plan = influences.plan
+    plan, n_times = influences.plan, len(effect)
     passed = np.append(0.0, np.cumsum(effect * influences.square))
-    change = -influences.relative * (passed[plan.last] - passed[plan.first])
-    at_death = effect[plan.at]
-    change[plan.died] += at_death * (influences.relative[plan.died] * influences.tied[plan.at]
-                                     + (influences.hazard / plan.deaths)[plan.at])
-    return change
+    at_end = np.concatenate([-passed[1:], effect * influences.tied - passed[1:]])
+    own = np.concatenate([np.zeros(n_times), effect * influences.hazard / plan.deaths])
+    cells = plan.cells
+    change = influences.relative * cells.rows(at_end[cells.end] + passed[cells.first])
+    return change + cells.rows(own[cells.end])
