@@ -38,7 +38,8 @@ class Influences:
         # The change of the estimates by one unit of each row's weight.
         self.of_beta = np.linalg.solve(at.information, score_residuals(plan, at).T).T
         self.units = units = units_of(at_risk)
-        self.in_design, self.in_average = ((units.code[some], units.weight[some]) for some in (plan.row, rows))
+        self.in_design, self.in_average = ((units.code[some], units.weight[some])
+                                           for some in (plan.row, rows))
         self.weight = at_risk.row_weights[rows]
 
     def per_unit(self, of_row, of_rows_averaged):
