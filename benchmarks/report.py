@@ -2,8 +2,11 @@
 
 import datetime
 import platform
+import shutil
+import subprocess
 
 import numpy as np
+from growth import draw
 
 _WIDE = 88
 
@@ -75,11 +78,9 @@ def agreement(line):
 
 def write(lines, growth, start, folder):
     """Write the page, and the figure beside it."""
-    import growth as growth_module
-
     date = datetime.date.today().isoformat()
     figure = f"{date}-survival.svg"
-    growth_module.draw(growth, folder / figure)
+    draw(growth, folder / figure)
     page = PAGE.format(date=date, machine=_machine(), lines="\n".join(map(_row, lines)), figure=figure,
                        growth=_growth_rows(growth),
                        start="\n".join(f"| {name} | {value} |" for name, value in start))
@@ -124,15 +125,29 @@ def _machine():
     stack = [("numpy", numpy), ("scipy", scipy), ("pandas", pandas), ("lifelines", lifelines),
              ("statsmodels", statsmodels)]
     versions = ", ".join(f"{name} {module.__version__}" for name, module in stack)
-    return f"Python {platform.python_version()}, {versions}; {platform.system()} {platform.machine()}"
+    return f"Python {platform.python_version()}, {versions}{_r()}; {platform.system()} {platform.machine()}"
+
+
+def _r():
+    """Return the versions of R and its packages, where it is installed."""
+    program = shutil.which("Rscript")
+    if program is None:
+        return ""
+    code = ("cat(R.version$major, R.version$minor, sep = '.');"
+            " for (p in c('survival', 'cmprsk', 'prodlim', 'mstate',"
+            " 'flexsurv')) if (requireNamespace(p, quietly = TRUE)) cat(',', p, as.character(packageVersion(p)))")
+    done = subprocess.run([program, "-e", code], capture_output=True, text=True, check=False)
+    return f"; R {done.stdout.strip()}" if done.returncode == 0 else ""
 
 
 PAGE = """# Survival models: speed beside the peers, {date}
 
-`python benchmarks/survival.py` ({machine}). CPU seconds of the work alone on one thread, best call of three
-fresh processes, libraries taking turns on the same simulated data: weeks, at most 520, so ties are heavy.
+`python benchmarks/survival.py` ({machine}).
+
+CPU seconds of the work alone on one thread, best call of three fresh processes, libraries taking turns on the same simulated data: weeks, at most 520, so ties are heavy.
 *MB* is resident memory beyond what stood before the first call. *Differ* is the worst relative difference of
 what both found (estimates; for Cox their errors too).
+R's survreg has no left truncation, so it is timed on persons followed from week 0.
 
 | work | evalkit, s | MB | peer | peer, s | MB | ratio | differ | asked for |
 |---|---:|---:|---|---:|---:|---:|---:|---|
@@ -140,8 +155,9 @@ what both found (estimates; for Cox their errors too).
 
 A peer that is not there was not installed. lifelines' Aalen-Johansen jitters ties, hence its difference.
 `crr` lets censorings of a week come before its events; evalkit and `finegray` after. scikit-survival's
-Cox gives no errors, so it does less than the others. Where a peer was given fewer rows than
-asked for, its time or memory grows too fast; evalkit is timed on the same rows.
+Cox gives no errors, so it does less than the others. flexsurv and
+lifelines stop a little before the maximum. Where a peer was given fewer rows than asked for, its time or memory
+grows too fast; evalkit is timed on the same rows.
 
 ## Cost against n
 

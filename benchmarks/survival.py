@@ -18,10 +18,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import data
+import growth
 import report
+import start
 from works import WORKS
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 _ROUNDS, _SECONDS, _QUICK_SECONDS = 3, 4.0, 0.3
 # A peer that took this long is not asked again.
 _LONG = 30.0
@@ -56,11 +59,8 @@ def main(arguments=None):
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), options)
         lines = bench.quick(works) if options.quick else bench.full(works)
-    if not options.quick and not options.only:
-        import growth
-        import start
-
-        report.write(lines, growth.measured(bench), start.measured(), HERE / "results")
+        if not options.quick and not options.only:
+            report.write(lines, growth.measured(bench), start.measured(), RESULTS)
 
 
 def _options(arguments):
