@@ -134,8 +134,8 @@ def _r():
     if program is None:
         return ""
     code = ("cat(R.version$major, R.version$minor, sep = '.');"
-            " for (p in c('survival', 'cmprsk', 'prodlim', 'mstate',"
-            " 'flexsurv')) if (requireNamespace(p, quietly = TRUE)) cat(',', p, as.character(packageVersion(p)))")
+            " for (p in c('survival', 'cmprsk', 'prodlim', 'mstate', 'flexsurv'))"
+            " if (requireNamespace(p, quietly = TRUE)) cat(',', p, as.character(packageVersion(p)))")
     done = subprocess.run([program, "-e", code], capture_output=True, text=True, check=False)
     return f"; R {done.stdout.strip()}" if done.returncode == 0 else ""
 
@@ -144,20 +144,20 @@ PAGE = """# Survival models: speed beside the peers, {date}
 
 `python benchmarks/survival.py` ({machine}).
 
-CPU seconds of the work alone on one thread, best call of three fresh processes, libraries taking turns on the same simulated data: weeks, at most 520, so ties are heavy.
-*MB* is resident memory beyond what stood before the first call. *Differ* is the worst relative difference of
-what both found (estimates; for Cox their errors too).
-R's survreg has no left truncation, so it is timed on persons followed from week 0.
+CPU seconds of the work alone on one thread, best call of three fresh processes, libraries taking turns on the
+same simulated data: weeks, at most 520, so ties are heavy. *MB* is resident memory beyond what stood before
+the first call. *Differ* is the worst relative difference of what both found (estimates; for Cox their errors
+too). R's survreg has no left truncation, so it is timed on persons followed from week 0.
 
 | work | evalkit, s | MB | peer | peer, s | MB | ratio | differ | asked for |
 |---|---:|---:|---|---:|---:|---:|---:|---|
 {lines}
 
 A peer that is not there was not installed. lifelines' Aalen-Johansen jitters ties, hence its difference.
-`crr` lets censorings of a week come before its events; evalkit and `finegray` after. scikit-survival's
-Cox gives no errors, so it does less than the others. flexsurv and
-lifelines stop a little before the maximum. Where a peer was given fewer rows than asked for, its time or memory
-grows too fast; evalkit is timed on the same rows.
+`crr` lets censorings of a week come before its events; evalkit and `finegray` after. scikit-survival's Cox
+gives no errors, so it does less than the others. flexsurv and lifelines stop a little before the maximum.
+Where a peer was given fewer rows than asked for, its time or memory grows too fast; evalkit is timed on the
+same rows.
 
 ## Cost against n
 
