@@ -262,16 +262,20 @@ def test_ratios_of_a_shared_frailty_leave_its_variance():
     assert ratios.table["estimate"][0] == pytest.approx(np.exp(fit.table["estimate"][0]))
 
 
-def test_the_information_of_frailties_is_the_derivative_of_their_gradient():
+@pytest.mark.parametrize("n_towns", [20, 90])
+def test_the_information_of_frailties_is_the_derivative_of_their_gradient(n_towns):
+    """With more groups than times the information is inverted through the times, with fewer as it stands."""
     from evalkit.estimators.cox.groups import Groups, shared_likelihood
 
-    table = at_risk(frail(), cluster="town", strata="g")
+    frame = frail().assign(town=np.arange(300) % n_towns)
+    table = at_risk(frame, cluster="town", strata="g")
     plan, _, _ = design(table, event_codes(table, None), "efron")
     groups = Groups.of(table, plan, np.ones(len(plan.row)))
     likelihood = shared_likelihood(plan, groups, 2.5)
     rng = np.random.default_rng(0)
     at = rng.normal(size=2 + groups.n_groups) / 4
     found, step = likelihood(at), 1e-5
+    assert (groups.n_groups > 2 * len(plan.time)) == (n_towns == 90)
     whole = np.empty((len(at), len(at)))
     for k, unit in enumerate(np.eye(len(at)) * step):
         up, down = likelihood(at + unit), likelihood(at - unit)

@@ -189,7 +189,7 @@ def _limits(search, variance, top, height):
             inner, outer = outer, outer + np.log(factor)
             if not np.log(SMALLEST) < outer < np.log(LARGEST):
                 return np.nan
-        return float(np.exp(brentq(short, *sorted((inner, outer)), xtol=1e-8)))
+        return float(np.exp(brentq(short, *sorted((inner, outer)), xtol=1e-6)))
 
     inside = np.log(variance) if variance > 0 else np.log(SMALLEST)
     low = 0.0 if 2 * (top - search.at(0.0).marginal) <= height else crossing(1 / 4, inside)

@@ -1,5 +1,6 @@
 """Groups that share a factor of their hazard: sums over risk sets by group, and the factors' likelihood."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,21 +76,16 @@ class Groups:
 class Shared:
     """A penalised likelihood of coefficients and log factors, and the likelihood without the penalty.
 
-    The information of the factors is a diagonal less a product ``low @ low.T``; it is never inverted in
-    full where the product is the smaller.
+    ``information`` is that of the coefficients when the factors give way; ``cross`` that of coefficients with
+    factors, and ``solve`` divides by that of the factors.
     """
 
     value: float
     gradient: np.ndarray
+    information: np.ndarray
     fit: Pass
-    diagonal: np.ndarray
-    low: np.ndarray
     cross: np.ndarray
-
-    @property
-    def information(self):
-        """The information of the coefficients when the factors give way."""
-        return self.fit.information - self.cross @ self._solve(self.cross.T)
+    solve: Callable
 
     @property
     def covariance(self):
@@ -98,18 +94,9 @@ class Shared:
 
     def step(self):
         """Return Newton's step of coefficients and log factors."""
-        p = len(self.cross)
-        of_beta, of_factor = self.gradient[:p], self.gradient[p:]
-        beta = np.linalg.solve(self.information, of_beta - self.cross @ self._solve(of_factor))
-        return np.concatenate([beta, self._solve(of_factor - self.cross.T @ beta)])
-
-    def _solve(self, right):
-        if len(self.diagonal) <= self.low.shape[1]:
-            return np.linalg.solve(np.diag(self.diagonal) - self.low @ self.low.T, right)
-        across = self.low / self.diagonal[:, None]
-        inner = np.eye(self.low.shape[1]) - self.low.T @ across
-        own = (right.T / self.diagonal).T
-        return own + across @ np.linalg.solve(inner, self.low.T @ own)
+        of_beta, of_factor = np.split(self.gradient, [len(self.cross)])
+        beta = np.linalg.solve(self.information, of_beta - self.cross @ self.solve(of_factor))
+        return np.concatenate([beta, self.solve(of_factor - self.cross.T @ beta)])
 
 
 def shared_likelihood(plan, groups, precision):
@@ -123,10 +110,25 @@ def shared_likelihood(plan, groups, precision):
         expected = groups.expected(plan, fit)
         gradient = groups.deaths - expected + precision * (1 - factor)
         low, cross = _shared_information(plan, groups, fit)
+        solve = _divider(expected + precision * factor, low)
         return Shared(value=fit.value + precision * (log_factor - factor).sum(),
-                      gradient=np.concatenate([fit.gradient, gradient]), fit=fit,
-                      diagonal=expected + precision * factor, low=low, cross=cross)
+                      gradient=np.concatenate([fit.gradient, gradient]),
+                      information=fit.information - cross @ solve(cross.T), fit=fit, cross=cross, solve=solve)
     return likelihood
+
+
+def _divider(diagonal, low):
+    """Return what divides by diag(diagonal) - low low', inverted through the smaller side (Woodbury)."""
+    if len(diagonal) <= low.shape[1]:
+        inverse = np.linalg.inv(np.diag(diagonal) - low @ low.T)
+        return lambda right: inverse @ right
+    across = low / diagonal[:, None]
+    inner = np.linalg.inv(np.eye(low.shape[1]) - low.T @ across)
+
+    def solve(right):
+        own = (right.T / diagonal).T
+        return own + across @ (inner @ (low.T @ own))
+    return solve
 
 
 def _shared_information(plan, groups, fit):
