@@ -22,8 +22,9 @@ DOCS = ROOT / "docs"
 PLACES = {
     "Start": ("index.md", "guide.md", "r-and-lifelines.md"),
     "Worked examples": ("examples/*.md",),
-    "Method cards": ("methods/nonparametric.md", "methods/cox*.md", "methods/frailty*.md", "methods/comp*.md",
-                     "methods/states*.md", "methods/weekly*.md", "methods/parametric*.md", "methods/*.md"),
+    "Method cards": ("methods/nonparametric.md", "methods/cox.md", "methods/cox*.md", "methods/comp*.md",
+                     "methods/states*.md", "methods/weekly*.md", "methods/parametric.md",
+                     "methods/splines.md", "methods/*.md"),
     "Evidence": ("benchmarks/*.md", "studies/*.md", "panel/*.md"),
     "Decisions": ("decisions/*.md",),
 }
