@@ -55,6 +55,8 @@ OF_STATES = {"markov_test", "state_occupation", "transition_cox", "transition_pr
 ARRAYS = {"occupation_influence", "pseudo_observations", "residuals"}
 # Takes another estimator and draws: asked in its own tests.
 DRAWN = {"bootstrap"}
+# Needs groups that share a factor: asked the same in test_property_cox.py.
+SHARED = {"shared_frailty"}
 # Have one baseline: groups are covariates.
 UNSTRATIFIED = {"mixture_cure", "parametric", "royston_parmar"}
 # A cured share needs a plateau, which drawn rows seldom have: asked on the fixed table only.
@@ -79,7 +81,7 @@ def estimators():
 
 
 def test_every_estimator_is_asked():
-    assert set(estimators()) == set(CALLS) | ARRAYS | DRAWN
+    assert set(estimators()) == set(CALLS) | ARRAYS | DRAWN | SHARED
 
 
 @st.composite
