@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from evalkit.disclosure.related import with_related
 from evalkit.disclosure.rounding import (
     COUNTS,
     blank,
@@ -25,8 +26,11 @@ def protect_models(result, profile, tally):
     A row is shown when it counts at least ``min_n`` persons and, where it counts events, ``min_events``.
     Persons are read from the row, else from the diagnostic ``n_persons``; figures published by others need
     none. The indicator of a level (``sex[M]``) needs ``min_n`` persons on both sides: ``model["n_term"]``
-    holds, in the order of ``model["terms"]``, the persons on the rarer side. A group with more than a third
-    as many terms as persons is suppressed whole. A value in persons without uncertainty is a count.
+    holds, in the order of ``model["terms"]``, the persons on the rarer side. Where a row rests on fewer
+    persons or events than it counts, ``model["n_behind"]`` says for each row on how many; it is then judged
+    by them instead of ``n_term``. A group with more than a third as many terms as persons is suppressed
+    whole. A value in persons or events without uncertainty is a count. Rows from which one that is kept back
+    would follow are kept back too (`with_related`).
 
     Parameters
     ----------
@@ -41,9 +45,10 @@ def protect_models(result, profile, tally):
     """
     rows = rows_of(result.table)
     terms = Counter((row["group"], row["time_weeks"]) for row in rows)
-    rarer = _rarer_side(result)
-    rules = (_broken_rule(row, result, rarer, terms[row["group"], row["time_weeks"]], profile)
-             for row in rows)
+    rarer = _behind(result, rows)
+    rules = [_broken_rule(row, result, behind, terms[row["group"], row["time_weeks"]], profile)
+             for row, behind in zip(rows, rarer, strict=True)]
+    rules = with_related(rows, rules, profile)
     return [_model_row(row, rule, _is_count(row, result), profile, tally)
             for row, rule in zip(rows, rules, strict=True)]
 
@@ -53,26 +58,47 @@ def protect_aggregates(result, profile, tally):
     return [_plain_row(row, unit_of(result, row["term"]), profile, tally) for row in rows_of(result.table)]
 
 
-def _rarer_side(result):
-    if "n_term" not in result.model:
-        return {}
-    persons = np.asarray(result.model["n_term"], dtype=float)
-    return dict(zip(result.model["terms"], persons, strict=True))
+def n_behind(result):
+    """Return on how many persons or events each row rests, or None where the result does not say.
+
+    Numbers that do not belong to the rows of the table are no numbers: nobody is behind them.
+    """
+    if "n_behind" not in result.model:
+        return None
+    behind = np.asarray(result.model["n_behind"], dtype=float)
+    return behind if behind.shape == (len(result.table),) else np.zeros(len(result.table))
 
 
-def _broken_rule(row, result, rarer, n_terms, profile):
+def _behind(result, rows):
+    """Return what each row is judged by besides its own counts: infinite where nothing else is behind it."""
+    behind = n_behind(result)
+    if behind is not None:
+        return behind
+    if "terms" not in result.model:
+        return np.full(len(rows), np.inf)
+    rarer = dict(zip(result.model["terms"], result.model.get("n_term", ()), strict=False))
+    # An indicator of whose sides nothing is known: missing.
+    return [rarer.get(row["term"], np.nan if row["term"].endswith("]") else np.inf) for row in rows]
+
+
+def _broken_rule(row, result, behind, n_terms, profile):
     persons = _persons(row, result)
     if persons is None:
         return "" if set(result.provenance.rests_on) == {"source"} else "no_count"
-    if persons < profile.min_n or rarer.get(row["term"], persons) < profile.min_n:
-        return "min_n"
-    if row["term"].endswith("]") and "terms" in result.model and row["term"] not in rarer:
+    if np.isnan(behind):
         return "no_count"
+    if persons < profile.min_n or behind < _least(result, profile):
+        return "min_n"
     if _is_count(row, result) and 0 < row["estimate"] < profile.min_n:
         return "min_n"
     if row["n_events"] is not None and row["n_events"] < profile.min_events:
         return "min_events"
     return "too_many_terms" if n_terms > 1 and n_terms > _MAX_TERM_SHARE * persons else ""
+
+
+def _least(result, profile):
+    """Return how many must be behind a row: where events may be meant, the stricter of both thresholds."""
+    return max(profile.min_n, profile.min_events) if "n_behind" in result.model else profile.min_n
 
 
 def _persons(row, result):
@@ -83,8 +109,8 @@ def _persons(row, result):
 
 
 def _is_count(row, result):
-    """Return whether an estimate is a plain count of persons: it has that unit and no uncertainty."""
-    return unit_of(result, row["term"]) == "persons" and row["estimate"] is not None \
+    """Return whether an estimate is a plain count: it has a unit of counts and no uncertainty."""
+    return unit_of(result, row["term"]) in ("persons", "events") and row["estimate"] is not None \
         and row["std_error"] is None and row["conf_low"] is None
 
 

@@ -1,18 +1,18 @@
 """`release`: the only way from a `Result` to what may leave."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, fields
 
 import numpy as np
 
 from evalkit.disclosure.counts import protect_counts, protect_shares
 from evalkit.disclosure.curves import protect_curves
+from evalkit.disclosure.diagnostics import diagnostics_of
 from evalkit.disclosure.models import protect_aggregates, protect_models
-from evalkit.disclosure.rounding import Tally, decimal_text, money_text, plain_text, round_count
+from evalkit.disclosure.plain import plain
+from evalkit.disclosure.rounding import Tally
 from evalkit.disclosure.scaled import rescaled
 from evalkit.disclosure.scan import scan
-from evalkit.disclosure.ties import Ties
 from evalkit.errors import DisclosureError
 from evalkit.files import canonical_json, sha256_json
 from evalkit.result import COLUMNS, Released, Result
@@ -22,13 +22,6 @@ _PROTECT = {"counts": protect_counts, "share": protect_shares, "curve": protect_
             "model": protect_models, "aggregate": protect_aggregates, "money": protect_aggregates}
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,59}$")
 _GATE = re.compile(r"^[a-z][a-z_]{0,39}$")
-_MAX_TEXT, _MAX_LIST = 600, 400
-# In a result in kroner a number this large is an amount: no decimals, from 100,000 no hundreds.
-_LEAST_MONEY = 1000
-# The word after n_ says what is counted. Counts of these are facts of the design, not of persons: exact.
-_NOT_PERSONS = re.compile(
-    r"^n_(?:comparisons|donors|draws|gates|groups|items|municipalities|periods|placebos|quarters"
-    r"|replications|rules|steps|tables|waves|weeks|years)(?:_(?:all|after|before|broken|failed|used))?$")
 
 
 def release(result, profile, *, name):
@@ -67,13 +60,13 @@ def release(result, profile, *, name):
     _require(result, name)
     tally = Tally()
     rows = [] if result.withheld else _PROTECT[result.kind](rescaled(result, profile, tally), profile, tally)
-    diagnostics = _reasons(result) if result.withheld else _diagnostics(result, rows, profile, tally)
+    diagnostics = _reasons(result) if result.withheld else diagnostics_of(result, rows, profile, tally)
     payload = {
         "schema": SCHEMA, "name": name, "kind": result.kind, "withheld": result.withheld,
-        "estimand": _plain(_fields(result.estimand), "estimand"),
+        "estimand": plain(_fields(result.estimand), "estimand"),
         "columns": list(COLUMNS), "rows": [[row[column] for column in COLUMNS] for row in rows],
         "suppressed": tally.payload(), "diagnostics": diagnostics,
-        "provenance": _provenance(result), "profile": _plain(asdict(profile), "profile"),
+        "provenance": _provenance(result), "profile": plain(asdict(profile), "profile"),
     }
     _require_clean(payload, name)
     return Released(name=name, payload=payload, sha256=sha256_json(payload))
@@ -126,36 +119,6 @@ def _reasons(result):
             if all(isinstance(word, str) and _GATE.match(word) for word in words)}
 
 
-def _diagnostics(result, rows, profile, tally):
-    ties = Ties(result, rows, profile)
-    return {key: _diagnostic(key, value, ties, profile, tally) for key, value in result.diagnostics.items()}
-
-
-def _diagnostic(key, value, ties, profile, tally):
-    if isinstance(value, Mapping):
-        named = {inner: inner if str(inner).startswith("n_") else key for inner in value}
-        return {_key(inner): _diagnostic(named[inner], entry, ties, profile, tally)
-                for inner, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_diagnostic(key, entry, ties, profile, tally) for entry in _short(value, key)]
-    if _is_number(value) and str(key).startswith("n_") and not _NOT_PERSONS.match(key):
-        return _count_diagnostic(value, ties, profile, tally)
-    if _is_number(value) and value in ties.cells:
-        return ties.cells[value]
-    if _is_number(value) and ties.is_money and abs(value) >= _LEAST_MONEY:
-        return money_text(value, "dkk", profile.decimals)
-    return _plain(value, f"diagnostic {key}", profile.decimals)
-
-
-def _count_diagnostic(value, ties, profile, tally):
-    if 0 < value < profile.min_n:
-        tally.add("min_n")
-        return None
-    if value in ties.sums:
-        return ties.sums[value]
-    return plain_text(round_count(value, profile.rounding_base)) if np.isfinite(value) else None
-
-
 def _provenance(result):
     record = _fields(result.provenance)
     # A file is known by its name and hash; where it lies on a machine is nobody's business.
@@ -163,35 +126,4 @@ def _provenance(result):
                         for file, digest in record["inputs"].items()}
     if result.withheld:
         record["options"] = {}
-    return _plain(record, "provenance")
-
-
-def _plain(value, where, decimals=6):
-    """Return JSON data: texts and booleans as they are, numbers as decimal texts; the rest is refused."""
-    if value is None or isinstance(value, bool | np.bool_):
-        return None if value is None else bool(value)
-    if isinstance(value, str):
-        return _short(str(value), where)
-    if _is_number(value):
-        return plain_text(value) if float(value).is_integer() else decimal_text(value, decimals)
-    if isinstance(value, Mapping):
-        return {_key(key): _plain(entry, where, decimals) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry, where, decimals) for entry in _short(value, where)]
-    raise DisclosureError(
-        f"release: {where} holds a {type(value).__name__}; only numbers, texts, lists and mappings may leave")
-
-
-def _is_number(value):
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def _key(key):
-    return str(key) if not isinstance(key, str) else _short(key, "a key")
-
-
-def _short(value, where):
-    limit = _MAX_TEXT if isinstance(value, str) else _MAX_LIST
-    if len(value) > limit:
-        raise DisclosureError(f"release: {where} is longer than {limit}; one value per person may not leave")
-    return value
+    return plain(record, "provenance")
