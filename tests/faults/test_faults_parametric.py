@@ -196,7 +196,7 @@ def test_results_and_profiles_that_do_not_fit_are_refused():
     for profiles, words in ((None, "give profiles with the columns x, z"),
                             (pd.DataFrame({"x": [1]}), "missing columns z"),
                             (pd.DataFrame({"x": [np.nan], "z": [1]}), "x: missing"),
-                            (pd.DataFrame({"x": [1], "z": [1], "y": [1]}), "unknown y")):
+                            (pd.DataFrame({"x": [1], "z": [1], "y": [1]}), "unknown columns y")):
         with pytest.raises(EstimationError, match=words):
             estimators.predict_parametric(fit, profiles)
     with pytest.raises(EstimationError, match="kaplan_meier is no parametric model"):

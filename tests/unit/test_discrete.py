@@ -194,9 +194,13 @@ def test_a_profile_is_predicted_by_its_covariates_stratum_and_calendar():
     year = int(weeks.year_of(1400))
     later = model.get(f"calendar[{year}]", 0.0)
     eta = model["duration[5-] of B"] + model["x"] + later
-    got = answer.row(term="hazard", group="B, one", time_weeks=6.0)["estimate"]
+    got = answer.row(term="hazard", group="one, B", time_weeks=6.0)["estimate"]
     assert got == pytest.approx(1 - np.exp(-np.exp(eta)), rel=1e-9)
-    assert answer.table["group"].unique().tolist() == ["A, zero", "A, one", "B, zero", "B, one"]
+    assert answer.table["group"].unique().tolist() == ["zero, A", "zero, B", "one, A", "one, B"]
+    alone = predict_hazard(fit, profiles.assign(strata=["B", "A"]), weeks=6, calendar=1400)
+    assert alone.table["group"].unique().tolist() == ["zero, B", "one, A"]
+    assert alone.row(term="hazard", group="zero, B", time_weeks=6.0)["estimate"] == pytest.approx(
+        answer.row(term="hazard", group="zero, B", time_weeks=6.0)["estimate"], rel=1e-12)
 
 
 def test_rates_predict_survival_between_breaks():

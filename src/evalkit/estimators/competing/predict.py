@@ -6,10 +6,11 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
+from evalkit.estimators._profiles import covariates_of, curves_of, name_of
 from evalkit.estimators.competing._influence import fit_of
 from evalkit.estimators.competing._paths import Fits, delta_variance, influence_variance, path_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate
-from evalkit.estimators.cox.predict import covariates_of, name_of, wanted, weeks_of
+from evalkit.estimators.cox.predict import weeks_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 METHODS = ("cause_specific", "fine_gray")
@@ -79,10 +80,10 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
     model = _require_model(result)
-    x = covariates_of(profiles, model, "predict_incidence")
+    names, x = covariates_of(profiles, model["terms"], "predict_incidence")
     fits = None if at_risk is None else _fits(result, at_risk)
-    tables = [table for row, code in wanted(profiles, model["groups"], "predict_incidence")
-              for table in _curves(model, x[row], code, profiles.index[row], weeks, fits,
+    tables = [table for row, code in curves_of(profiles, model["groups"], "predict_incidence")
+              for table in _curves(model, x[row], code, names[row], weeks, fits,
                                    (conf_level, conf_type))]
     options = {"conf_level": conf_level, "conf_type": conf_type, "has_influence": at_risk is not None,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}

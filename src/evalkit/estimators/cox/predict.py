@@ -6,6 +6,7 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import running, total
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, quantile, require_one_of, share_limits
+from evalkit.estimators._profiles import asked_weeks, covariates_of, curves_of, name_of, require_follow_up
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 QUANTITIES = ("survival", "cumulative_hazard")
@@ -74,9 +75,9 @@ def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_
     require_one_of("conf_type", conf_type, CONF_TYPES if quantity == "survival" else CONF_TYPES[:2])
     quantile(conf_level)
     model = _require_baseline(result)
-    x = covariates_of(profiles, model)
-    asked = wanted(profiles, model["groups"])
-    tables = [_curve(model, x[row], code, name_of(profiles.index[row], model["groups"][code]), weeks,
+    names, x = covariates_of(profiles, model.get("base_terms", model["terms"]), "predict_survival")
+    asked = curves_of(profiles, model["groups"], "predict_survival")
+    tables = [_curve(model, x[row], code, name_of(names[row], model["groups"][code]), weeks,
                      (quantity, conf_level, conf_type)) for row, code in asked]
     options = {"quantity": quantity, "conf_level": conf_level, "conf_type": conf_type,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
@@ -153,7 +154,7 @@ def _curve(model, x, code, name, weeks, wanted):
     quantity, conf_level, conf_type = wanted
     at = model["baseline_group"] == code
     times, end = model["baseline_time"][at], model["follow_up_weeks"][code]
-    weeks = weeks_of(weeks, times, end, model["groups"][code])
+    weeks = weeks_of(weeks, times, end, model["groups"][code], "predict_survival")
     last = np.searchsorted(times, weeks, side="right")
     hazard, variance = (np.append(0.0, value)[last] for value in cumulated(model, x, code))
     n_events = np.append(0.0, np.cumsum(model["baseline_n_events"][at]))[last]
@@ -167,17 +168,12 @@ def _curve(model, x, code, name, weeks, wanted):
                 conf_high=high, n_persons=n_persons, n_events=np.diff(n_events, prepend=0.0))
 
 
-def weeks_of(weeks, times, end, group, name="predict_survival"):
+def weeks_of(weeks, times, end, stratum, method):
     """Return time 0 and the weeks asked for, or every time at which the curve changes or ends."""
     if weeks is None:
         return np.union1d(np.append(0.0, times), end)
-    weeks = np.unique(np.append(0.0, np.atleast_1d(np.asarray(weeks, dtype=float))))
-    if not np.isfinite(weeks).all() or weeks[0] < 0:
-        raise ValueError(f"weeks == {weeks.tolist()}, must be finite and not below 0")
-    if weeks[-1] > end:
-        where = f"stratum {group}: " if group else ""
-        raise EstimationError(f"{name}: {where}nobody is followed beyond week {end:g}, asked for "
-                              f"week {weeks[-1]:g}. Ask for earlier weeks; parametric models extrapolate")
+    weeks = np.union1d(0.0, asked_weeks(weeks))
+    require_follow_up(weeks[-1], end, stratum, method)
     return weeks
 
 
@@ -187,37 +183,3 @@ def _require_baseline(result):
         raise EstimationError(f"predict_survival: a result of {method} has no baseline hazard to predict "
                               "from; give a result of cox, or use predict_incidence for several causes")
     return result.model
-
-
-def covariates_of(profiles, model, name="predict_survival"):
-    """Read the profiles' covariates in the order of the model's."""
-    terms = model.get("base_terms", model["terms"])
-    missing = [term for term in terms if term not in profiles.columns]
-    unknown = [str(name) for name in profiles.columns if name not in terms and name != "strata"]
-    if missing or unknown or len(profiles) == 0:
-        raise EstimationError(f"{name}: profiles: {len(profiles)} rows, missing columns "
-                              f"{', '.join(missing) or 'none'}, unknown columns "
-                              f"{', '.join(unknown) or 'none'}; expected a row for each curve and "
-                              f"the columns {', '.join(terms)}")
-    x = profiles[list(terms)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-    bad = [term for term, column in zip(terms, x.T, strict=True) if not np.isfinite(column).all()]
-    if bad:
-        raise EstimationError(f"{name}: profiles: {', '.join(bad)}: missing or infinite")
-    return x
-
-
-def wanted(profiles, groups, name="predict_survival"):
-    """Pair each profile with the strata that it gets a curve in."""
-    if "strata" not in profiles.columns:
-        return [(row, code) for row in range(len(profiles)) for code in range(len(groups))]
-    named = profiles["strata"].astype(str)
-    unknown = sorted(set(named) - set(groups))
-    if unknown:
-        raise EstimationError(f"{name}: profiles name {len(unknown)} strata that the model "
-                              f"does not have; it has {', '.join(groups)}")
-    return [(row, groups.index(label)) for row, label in enumerate(named)]
-
-
-def name_of(profile, group):
-    """Return what a curve is called: its profile, and its stratum where there are several."""
-    return f"{profile}, {group}" if group else str(profile)

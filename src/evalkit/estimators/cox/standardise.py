@@ -8,6 +8,7 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, total
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
+from evalkit.estimators._profiles import asked_weeks
 from evalkit.estimators.cox.influence import Influences, Population, averages
 from evalkit.estimators.cox.predict import late_strata
 from evalkit.estimators.cox.residuals import fit_with_sums
@@ -66,7 +67,7 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
 
     References
     ----------
-    .. [1] Makuch (1982), Journal of Chronic Diseases 35, 437-443. Ozenne et al. (2020), Biometrical Journal 
+    .. [1] Makuch (1982), Journal of Chronic Diseases 35, 437-443. Ozenne et al. (2020), Biometrical Journal
        62, 751-763.
 
     Examples
@@ -204,9 +205,7 @@ def _study(at_risk, exposure, among, ties, cause):
 
 def _within(study, weeks):
     """Return sorted weeks that the follow-up covers."""
-    weeks = np.unique(np.atleast_1d(np.asarray(weeks, dtype=float)))
-    if len(weeks) and not (np.isfinite(weeks).all() and weeks[0] >= 0):
-        raise ValueError(f"weeks == {weeks.tolist()}, must be finite and not below 0")
+    weeks = asked_weeks(weeks)
     if len(weeks) and weeks[-1] > study.end:
         raise EstimationError(f"week {weeks[-1]:g}: nobody is followed beyond week {study.end:g} (in some "
                               "stratum); ask for earlier weeks, or use a parametric model")

@@ -5,6 +5,7 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._limits import quantile, share_limits
+from evalkit.estimators._profiles import covariates_of, curves_of, name_of, require_follow_up
 from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of
 from evalkit.estimators.discrete.links import LINKS
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -18,8 +19,9 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
     result : Result
         Of :func:`discrete_hazard` or :func:`piecewise_exponential`.
     profiles : DataFrame, optional
-        One row per profile, a column per covariate as the result names them (``sex[M]``); its index is the
-        group. Not needed for a model without covariates.
+        A row for each curve, a column for each covariate as the result names them (``sex[M]``); the index
+        names the curves. A column ``strata`` names the stratum of each; without it every profile gets a curve
+        in every stratum. Not needed for a model without covariates.
     weeks : int
         Predict weeks 1 to this one.
     calendar : int, optional
@@ -30,7 +32,7 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
     -------
     Result
         Kind ``model``: terms ``hazard`` (share leaving in the week; of a piecewise exponential the rate at
-        its end) and ``survival`` (share still there at its end), by ``group`` (stratum, profile).
+        its end) and ``survival`` (share still there at its end), by ``group`` (profile, stratum).
 
     Raises
     ------
@@ -54,10 +56,10 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
     quantile(conf_level)
     clock = Clock.from_model(result.model)
     _require_within(clock, weeks, calendar)
-    names, x = _profiles(result.model["covariates"], profiles)
-    parts = [_curve(result.model, clock, stratum, row, weeks, calendar or 0)
-             for stratum in range(len(clock.groups)) for row in x]
-    labels = [", ".join(word for word in (group, name) if word) for group in clock.groups for name in names]
+    names, x = covariates_of(profiles, result.model["covariates"], "predict_hazard")
+    asked = curves_of(profiles, clock.groups, "predict_hazard")
+    parts = [_curve(result.model, clock, stratum, x[row], weeks, calendar or 0) for row, stratum in asked]
+    labels = [name_of(names[row], clock.groups[stratum]) for row, stratum in asked]
     table = pd.concat([_table(term, label, part, weeks, result, conf_level) for label, part in
                        zip(labels, parts, strict=True) for term in ("hazard", "survival")], ignore_index=True)
     hazard_unit = "per_week" if result.model["link"][0] == "log" else "share"
@@ -70,9 +72,7 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
 def _require_within(clock, weeks, calendar):
     if weeks != int(weeks) or weeks < 1:
         raise ValueError(f"weeks == {weeks!r}, must be a whole number above 0")
-    if weeks > np.ceil(clock.breaks[-1]):
-        raise EstimationError(f"weeks: {weeks} asked, but the model's data end at week {clock.breaks[-1]:g}; "
-                              "ask for fewer, or use a parametric model to go beyond")
+    require_follow_up(weeks, np.ceil(clock.breaks[-1]), "", "predict_hazard")
     if not clock.reads_calendar:
         return
     if calendar is None:
@@ -89,14 +89,6 @@ def _require_within(clock, weeks, calendar):
                               "the data do not cover; choose another week of time zero or fewer weeks")
 
 
-def _profiles(covariates, profiles):
-    if profiles is None:
-        profiles = pd.DataFrame(index=[""])
-    missing = [name for name in covariates if name not in profiles.columns]
-    if missing:
-        raise EstimationError(f"profiles: no column {', '.join(missing)}; the model's covariates are "
-                              f"{', '.join(covariates)}")
-    return [str(name) for name in profiles.index], profiles[list(covariates)].to_numpy(dtype=float)
 
 
 def _curve(model, clock, stratum, x, weeks, calendar):

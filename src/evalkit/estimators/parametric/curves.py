@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._profiles import covariates_of
 from evalkit.estimators.parametric.cure import LATENCIES, cure_model
 from evalkit.estimators.parametric.regression import DISTRIBUTIONS, model_of
 from evalkit.estimators.parametric.scale import to_family
@@ -65,7 +65,7 @@ class Profiles:
 def profiles_of(result, profiles, method):
     """Read the profiles and the model of a result; refuse what does not fit."""
     model = _model(result, method)
-    names, x = _covariates(profiles, result.model["covariates"], method)
+    names, x = covariates_of(profiles, result.model["covariates"], method, has_strata=False)
     row = result.table.iloc[0]
     return Profiles(model=model, estimates=result.model["estimates"], covariance=result.model["covariance"],
                     names=names, x=x, last_weeks=float(result.model["last_weeks"]),
@@ -82,23 +82,3 @@ def _model(result, method):
         return cure_model(name.removeprefix("cure_"), result.model["columns"])
     raise EstimationError(f"{method}: a result of {result.provenance.method or 'unknown origin'} is no "
                           "parametric model; give a result of parametric, royston_parmar or mixture_cure")
-
-
-def _covariates(profiles, terms, method):
-    """Return the profiles' names and their covariates in the order of the model's."""
-    if profiles is None and not terms:
-        return ("",), np.zeros((1, 0))
-    if profiles is None:
-        raise EstimationError(f"{method}: the model has covariates; give profiles with the columns "
-                              f"{', '.join(terms)}")
-    missing = [term for term in terms if term not in profiles.columns]
-    unknown = [str(name) for name in profiles.columns if name not in terms]
-    if missing or unknown or len(profiles) == 0:
-        raise EstimationError(f"{method}: profiles: {len(profiles)} rows, missing columns "
-                              f"{', '.join(missing) or 'none'}, unknown {', '.join(unknown) or 'none'}; "
-                              f"expected a row for each profile and the columns {', '.join(terms)}")
-    x = profiles[list(terms)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-    bad = [term for term, column in zip(terms, x.T, strict=True) if not np.isfinite(column).all()]
-    if bad:
-        raise EstimationError(f"{method}: profiles: {', '.join(bad)}: missing, infinite or no numbers")
-    return tuple(map(str, profiles.index)), x

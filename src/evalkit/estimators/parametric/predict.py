@@ -5,6 +5,7 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._limits import amount_limits, quantile, share_limits
+from evalkit.estimators._profiles import asked_weeks
 from evalkit.estimators.parametric.curves import profiles_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -151,9 +152,9 @@ def cured_share(result, profiles=None, *, conf_level=0.95):
 def _weeks(weeks, last):
     if weeks is None:
         return np.arange(1.0, last + 1e-9, np.ceil(last / 104)) if last >= 1 else np.array([last])
-    weeks = np.unique(np.atleast_1d(np.asarray(weeks, dtype=float)))
-    if not (np.isfinite(weeks).all() and (weeks > 0).all()):
-        raise ValueError(f"weeks == {weeks.tolist()}, must be finite and above 0")
+    weeks = asked_weeks(weeks)
+    if (weeks == 0).any():
+        raise ValueError(f"weeks == {weeks.tolist()}, must be above 0, where the hazard has a value")
     return weeks
 
 

@@ -1,0 +1,71 @@
+"""What a prediction is asked for, read and refused in one way: profiles of covariates, strata, weeks."""
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import EstimationError
+
+STRATA = "strata"
+
+
+def covariates_of(profiles, terms, method, *, has_strata=True):
+    """Return the profiles' names and their covariates in the order of the model's, shape (n, n_terms).
+
+    A column ``strata`` may stand beside the covariates of a model that has strata. No profiles at all is one
+    without a name, of a model without covariates.
+    """
+    if profiles is None and not terms:
+        return ("",), np.zeros((1, 0))
+    if profiles is None:
+        raise EstimationError(f"{method}: the model has covariates; give profiles with the columns "
+                              f"{', '.join(terms)}")
+    _require_columns(profiles, terms, method, {STRATA} if has_strata else set())
+    x = profiles[list(terms)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    bad = [term for term, column in zip(terms, x.T, strict=True) if not np.isfinite(column).all()]
+    if bad:
+        raise EstimationError(f"{method}: profiles: {', '.join(bad)}: missing or infinite, or no numbers")
+    return tuple(map(str, profiles.index)), x
+
+
+def _require_columns(profiles, terms, method, beside):
+    missing = [term for term in terms if term not in profiles.columns]
+    unknown = [str(name) for name in profiles.columns if name not in terms and name not in beside]
+    if missing or unknown or len(profiles) == 0:
+        raise EstimationError(f"{method}: profiles: {len(profiles)} rows, missing columns "
+                              f"{', '.join(missing) or 'none'}, unknown columns "
+                              f"{', '.join(unknown) or 'none'}; expected a row for each curve and "
+                              f"the columns {', '.join(terms) or 'none'}")
+
+
+def curves_of(profiles, strata, method):
+    """Pair the number of each profile with the strata that it gets a curve in: its own, else all of them."""
+    if profiles is None or STRATA not in profiles.columns:
+        n_profiles = 1 if profiles is None else len(profiles)
+        return [(row, code) for row in range(n_profiles) for code in range(len(strata))]
+    named = profiles[STRATA].astype(str)
+    unknown = set(named) - set(strata)
+    if unknown:
+        raise EstimationError(f"{method}: profiles name {len(unknown)} strata that the model "
+                              f"does not have; it has {', '.join(strata)}")
+    return [(row, strata.index(label)) for row, label in enumerate(named)]
+
+
+def name_of(profile, stratum):
+    """Return what a curve is called: its profile, and its stratum where there are several."""
+    return ", ".join(word for word in (str(profile), stratum) if word)
+
+
+def asked_weeks(weeks):
+    """Return the weeks asked for, rising and each once."""
+    weeks = np.unique(np.atleast_1d(np.asarray(weeks, dtype=float)))
+    if len(weeks) and not (np.isfinite(weeks).all() and weeks[0] >= 0):
+        raise ValueError(f"weeks == {weeks.tolist()}, must be finite and not below 0")
+    return weeks
+
+
+def require_follow_up(week, end, stratum, method):
+    """Refuse a week beyond the end of follow-up."""
+    if week > end:
+        where = f"stratum {stratum}: " if stratum else ""
+        raise EstimationError(f"{method}: {where}nobody is followed beyond week {end:g}, asked for "
+                              f"week {week:g}. Ask for earlier weeks; parametric models extrapolate")
