@@ -166,7 +166,7 @@ def test_of_many_strata_a_part_is_begun_with(monkeypatch):
 
 def test_positions_spread_evenly_and_never_repeat():
     for n, size in ((1000, 50), (999, 100), (10_000_000, 500_000)):
-        found = maximise._evenly(n, size)
+        found = maximise.evenly(n, size)
         assert len(np.unique(found)) == size and found[0] >= 0 and found[-1] < n
         assert np.diff(found).max() <= 2 * n / size + 1
 

@@ -196,7 +196,7 @@ def test_effects_of_their_own_are_one_model():
     apart = transition_cox(at_risk)
     moves = regression.movements_of(at_risk, "transition_cox")
     names = list(dict.fromkeys(apart.model["transitions"]))
-    together = regression._together(at_risk, moves, names, (), options)
+    together = regression.fit_together(at_risk, moves, names, (), options)
     for name in ("estimates", "covariance", "covariance_naive", "baseline_hazard", "baseline_time"):
         np.testing.assert_allclose(apart.model[name], together.model[name], rtol=1e-7, atol=1e-12)
     assert apart.model["groups"] == together.model["groups"]

@@ -12,7 +12,7 @@ import numpy as np
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_times, row_counts, running, total
 from evalkit.estimators.competing._observation import Observation, observation_of
-from evalkit.estimators.cox.partial import Pass, _product, _scaled
+from evalkit.estimators.cox.partial import Pass, scaled, weighted_product
 from evalkit.estimators.cox.ties import Ties, breslow, efron
 
 # What strata may have of their own.
@@ -86,7 +86,7 @@ def design(at_risk, code, ties, stratify=STRATIFIED, is_subdistribution=True):
     first, last, time, stratum = event_times(replace(at_risk, strata=baseline), own)
     weight, died = at_risk.row_weights, np.flatnonzero(own)
     mean = (at_risk.covariates.T @ weight) / weight.sum()
-    x, scale = _scaled(at_risk.covariates, slice(None), mean, weight)
+    x, scale = scaled(at_risk.covariates, slice(None), mean, weight)
     at = last[died] - 1
     deaths = total(at, weight[died], len(time))
     number = total(at, row_counts(at_risk)[died], len(time))
@@ -120,7 +120,7 @@ def evaluate(plan, beta):
     value = dying @ eta[plan.died] - ties.share @ (np.log(bottom) + shift[plan.stratum[ties.at]])
     gradient = plan.x[plan.died].T @ dying - s1.T @ hazard + d1.T @ correction
     cross = s1.T @ (q[1][:, None] * d1)
-    information = _product(plan.x, weighted * expected) - (
+    information = weighted_product(plan.x, weighted * expected) - (
         s1.T @ (q[0][:, None] * s1) - cross - cross.T + d1.T @ (q[2][:, None] * d1))
     return Pass(value=float(value), gradient=gradient, information=information, relative=relative,
                 s0=s0, s1=s1, d0=d0, d1=d1, hazard=hazard, moments=(correction, *q, expected), shift=shift)

@@ -108,10 +108,10 @@ def _of_a_part(plan):
         return None
     if n_blocks >= ONE_IN**2:
         chosen = np.zeros(n_blocks, dtype=bool)
-        chosen[_evenly(n_blocks, n_blocks // ONE_IN)] = True
+        chosen[evenly(n_blocks, n_blocks // ONE_IN)] = True
         rows = np.flatnonzero(chosen[plan.block])
     else:
-        rows = _evenly(n_rows, max(n_rows // ONE_IN, PART))
+        rows = evenly(n_rows, max(n_rows // ONE_IN, PART))
     some = part(plan, rows)
     n_terms = plan.x.shape[1]
     if some is None or len(some.died) < PART_EVENTS * n_terms:
@@ -125,7 +125,7 @@ def _of_a_part(plan):
         return None
 
 
-def _evenly(n, size):
+def evenly(n, size):
     """Return about ``size`` of n positions, evenly spread but with no period that rows might share."""
     # Each stretch is entered at a multiple of the golden section, the most irregular of regular sequences.
     step = np.arange(size)

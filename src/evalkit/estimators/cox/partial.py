@@ -86,7 +86,7 @@ def design(at_risk, cause, ties, offset=None):
     mean = (at_risk.covariates.T @ weight) / weight.sum()
     at_events = last > first
     kept = slice(None) if at_events.all() else np.flatnonzero(at_events)
-    x, scale = _scaled(at_risk.covariates, kept, mean, weight[kept])
+    x, scale = scaled(at_risk.covariates, kept, mean, weight[kept])
     plan = placed(row=np.arange(at_risk.n_rows)[kept], x=x, weight=weight[kept], number=number[kept],
                   first=first[kept], last=last[kept], dies=cause[kept] > 0, time=time, stratum=stratum,
                   offset=None if offset is None else offset[kept], ties=ties)
@@ -124,7 +124,7 @@ def evaluate(plan, beta):
     value = plan.observed @ beta + plan.observed_offset - ties.share @ (
         np.log(bottom) + shift[plan.block_of_time[ties.at]])
     gradient = plan.observed - s1.T @ hazard + d1.T @ correction
-    information = _product(plan.x, weighted * expected) - squared_means(s1, d1, q0, q1, q2)
+    information = weighted_product(plan.x, weighted * expected) - squared_means(s1, d1, q0, q1, q2)
     return Pass(value=float(value), gradient=gradient, information=information, relative=relative, s0=s0,
                 s1=s1, d0=d0, d1=d1, hazard=hazard, moments=(correction, q0, q1, q2, expected), shift=shift)
 
@@ -195,7 +195,7 @@ def part(plan, rows):
                   offset=None if plan.offset is None else plan.offset[rows])
 
 
-def _scaled(covariates, kept, mean, weight):
+def scaled(covariates, kept, mean, weight):
     """Return centred covariates with a weighted mean square of 1, and what they were divided by."""
     x = np.empty((len(weight), covariates.shape[1]), order="F")
     scale = np.ones(x.shape[1])
@@ -256,7 +256,7 @@ def _expected(plan, hazard, correction):
     return plan.cells.rows(until.take(plan.cells.end) - passed.take(plan.cells.first))
 
 
-def _product(x, mass):
+def weighted_product(x, mass):
     """Return X' diag(mass) X."""
     product = np.zeros((x.shape[1], x.shape[1]))
     for start in range(0, len(mass), SLICE):

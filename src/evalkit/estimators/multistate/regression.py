@@ -92,7 +92,7 @@ def transition_cox(at_risk, *, clock="forward", shared=(), transitions=None, tie
     rows = state_clock(at_risk) if clock == "reset" else at_risk
     names = [f"{at_risk.causes[source - 1]} -> {at_risk.causes[to - 1]}" for source, to in moves]
     options = {"ties": ties, "conf_level": conf_level, "robust": robust}
-    fit = (_together(rows, moves, names, shared, options) if shared else
+    fit = (fit_together(rows, moves, names, shared, options) if shared else
            _apart(rows, moves, names, options))
     return _as_movements(fit, rows, moves, names, shared,
                          {"clock": clock, "shared": list(shared), "transitions": names, **options})
@@ -192,7 +192,7 @@ def _tests(parts, estimates, covariance):
                     for name in ("likelihood_ratio", "score", "wald")}
 
 
-def _together(rows, moves, names, shared, options):
+def fit_together(rows, moves, names, shared, options):
     """Fit all movements as one model, with a term of its own for every effect that is not shared."""
     fit = _fitted(_stacked(rows, moves, names, set(shared)), "", **options)
     return _Fit(numbers=fit.table, diagnostics={name: fit.diagnostics[name] for name in TESTS},
