@@ -153,17 +153,17 @@ too). R's survreg has no left truncation, so it is timed on persons followed fro
 |---|---:|---:|---|---:|---:|---:|---:|---|
 {lines}
 
-A peer that is not there was not installed. lifelines' Aalen-Johansen jitters ties, hence its difference.
-`crr` lets censorings of a week come before its events; evalkit and `finegray` after. scikit-survival's Cox
-gives no errors, so it does less than the others. flexsurv and lifelines stop a little before the maximum.
-Where a peer was given fewer rows than asked for, its time or memory grows too fast; evalkit is timed on the
-same rows.
+A peer that is not there was not installed. `crr` lets censorings of a week come before its events; evalkit
+and `finegray` after. scikit-survival's Cox gives no errors and lifelines' Aalen-Johansen was asked for one
+cause at a time: neither does the same work. flexsurv and lifelines stop a little before the maximum. Where
+a peer was given fewer rows than asked for, its time or memory grows too fast; evalkit is timed on the same.
 
 ## Cost against n
 
-![CPU seconds of evalkit against the number of rows, both logarithmic: straight lines of slope one]({figure})
+![CPU seconds of evalkit against the number of rows, both logarithmic: lines of slope one or a little more]({figure})
 
-CPU seconds; the last column is the fitted power of n from 100,000 rows on (1 is linear).
+CPU seconds; the last column is the fitted power of n from 100,000 rows on (1 is linear). The seconds hold those
+of the system, which hands out memory page by page: at ten million rows, some gigabytes, that lifts the power.
 
 {growth}
 
@@ -176,7 +176,6 @@ CPU seconds in fresh processes.
 {start}
 
 There is no compiled part. What the first call in a process costs beyond later ones is the import of
-scipy's modules; on the first use on a machine Python also compiles bytecode, which
-`make` does when it installs.
+scipy's modules; on the first use on a machine Python also compiles bytecode, which `make` does at installation.
 Where bytecode cannot be written (a read-only installation) every process pays for that.
 """
