@@ -160,10 +160,10 @@ a peer was given fewer rows than asked for, its time or memory grows too fast; e
 
 ## Cost against n
 
-![CPU seconds of evalkit against the number of rows, both logarithmic: lines of slope one or a little more]({figure})
+![CPU seconds of evalkit against rows, both logarithmic: lines of slope one or a little more]({figure})
 
-CPU seconds; the last column is the fitted power of n from 100,000 rows on (1 is linear). The seconds hold those
-of the system, which hands out memory page by page: at ten million rows, some gigabytes, that lifts the power.
+CPU seconds; the last column is the fitted power of n from 100,000 rows on (1 is linear). The seconds hold
+those of the system, which hands out memory page by page, some gigabytes at ten million rows.
 
 {growth}
 
@@ -176,6 +176,6 @@ CPU seconds in fresh processes.
 {start}
 
 There is no compiled part. What the first call in a process costs beyond later ones is the import of
-scipy's modules; on the first use on a machine Python also compiles bytecode, which `make` does at installation.
+scipy's modules; on the first use on a machine Python compiles bytecode, which `make` does at installation.
 Where bytecode cannot be written (a read-only installation) every process pays for that.
 """
