@@ -81,7 +81,7 @@ def test_seniority_starts_again_after_a_year_without():
 def test_weeks_by_cell_add_up_to_the_weeks_on_support():
     state = _column((CASH, 5), (0, 2), (CASH, 2), (JOB, 6), (PENSION, 15))
     world = World(state=state, on=definitions.on_support(state), here=np.ones((30, 1), bool),
-                  birth_year=np.array([1980]), first_week=1300, start=0)
+                  birth_year=np.array([1980]), first_week=1300, start=0, last=1330)
     cells = weeks_by_cell(world, np.array([0]), np.array([0]), 30)
     assert sum(cells.values()) == 24
     assert sum(n for (state, _, _), n in cells.items() if state == PENSION) == 15
