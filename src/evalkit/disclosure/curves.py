@@ -1,5 +1,7 @@
 """Curves: steps are merged until each holds enough events; a curve is never masked in part."""
 
+from evalkit.disclosure.behind import n_behind
+from evalkit.disclosure.closed import is_closed, joint_steps
 from evalkit.disclosure.rounding import COUNTS, round_count, rows_of, written
 
 
@@ -10,7 +12,9 @@ def protect_curves(result, profile, tally):
     events have happened since the step before and at least ``min_n`` persons are still at risk after it;
     the curve ends at its last safe step. An occupation curve (no events counted, or so named by its method)
     is shown at times with at least ``min_n`` persons inside the state and ``min_n`` outside. The start of a
-    curve, where everybody is in the same place by definition, is kept. At-risk counts are rounded.
+    curve, where everybody is in the same place by definition, is kept. At-risk counts are rounded. Curves of
+    a group that add up to one share their steps (`joint_steps`); a curve that rests on too few by
+    ``model["n_behind"]`` is left out.
 
     Parameters
     ----------
@@ -24,20 +28,52 @@ def protect_curves(result, profile, tally):
     list of dict
         Rows in texts, curve by curve in order of appearance.
     """
-    occupation = "occupation" in result.provenance.method
     kept = []
-    for rows in _by_curve(rows_of(result.table)):
-        safe = _safe_rows(rows, occupation, profile)
-        tally.add("merged_steps", len(rows) - len(safe)) if len(safe) < len(rows) else None
-        kept += [_written(row, profile) for row in safe]
+    for curves in _by_group(_with_behind(result)):
+        shown = _safe_curves(curves, _is_occupation(result), profile)
+        n_merged = sum(map(len, curves)) - sum(map(len, shown))
+        tally.add("merged_steps", n_merged) if n_merged else None
+        kept += [_written(row, profile) for curve in shown for row in curve]
     return kept
 
 
-def _by_curve(rows):
-    curves = {}
+def _is_occupation(result):
+    drawn = str(result.provenance.options.get("statistic", ""))
+    return "occupation" in result.provenance.method or "occupation" in drawn
+
+
+def _with_behind(result):
+    rows, behind = rows_of(result.table), n_behind(result)
+    return rows if behind is None else [{**row, "n_behind": n} for row, n in zip(rows, behind, strict=True)]
+
+
+def _by_group(rows):
+    """Return for each group its curves, a list of rows in order of time for each term."""
+    groups = {}
     for row in rows:
-        curves.setdefault((row["term"], row["group"]), []).append(row)
-    return [sorted(curve, key=_time) for curve in curves.values()]
+        groups.setdefault(row["group"], {}).setdefault(row["term"], []).append(row)
+    return [[sorted(curve, key=_time) for curve in curves.values()] for curves in groups.values()]
+
+
+def _safe_curves(curves, occupation, profile):
+    if occupation or not is_closed(curves):
+        return [_safe_rows(rows, occupation, profile) for rows in curves]
+    starts = [[{**rows[0], "n_events": None}] if _is_start(rows[0]) else [] for rows in curves]
+    n_first = int(curves[0][0]["time_weeks"] == 0)
+    if any(_is_on_few(rows, profile) for rows in curves) and not _has_states(curves):
+        return [[] for _ in curves]
+    steps = joint_steps([rows[n_first:] for rows in curves], profile)
+    return [start + step if step or start and not _is_on_few(rows, profile) else []
+            for rows, start, step in zip(curves, starts, steps, strict=True)]
+
+
+def _has_states(curves):
+    return all(rows[0]["term"] != "survival" for rows in curves)
+
+
+def _is_on_few(rows, profile):
+    least = min(row.get("n_behind", float("inf")) for row in rows)
+    return (rows[0]["n_persons"] or 0) < profile.min_n or least < profile.min_n
 
 
 def _time(row):
@@ -45,12 +81,12 @@ def _time(row):
 
 
 def _safe_rows(rows, occupation, profile):
-    if rows[0]["n_persons"] is None or rows[0]["n_persons"] < profile.min_n:
+    if _is_on_few(rows, profile):
         return []
     start = [{**rows[0], "n_events": None}] if _is_start(rows[0]) else []
     rest = rows[len(start):]
     if not occupation and any(row["n_events"] for row in rest):
-        return start + list(_event_steps(rest, profile))
+        return start + list(event_steps(rest, profile))
     return start + [row for row in rest if _holds_enough(row, profile)]
 
 
@@ -58,7 +94,8 @@ def _is_start(row):
     return row["time_weeks"] == 0 and row["estimate"] in (0.0, 1.0) and not row["n_events"]
 
 
-def _event_steps(rows, profile):
+def event_steps(rows, profile):
+    """Yield the rows at which a step is safe, with the events since the safe step before."""
     events = 0
     for k, row in enumerate(rows):
         happened = row["n_events"] or 0

@@ -4,6 +4,8 @@ from collections import Counter
 
 import numpy as np
 
+from evalkit.disclosure.behind import n_behind
+from evalkit.disclosure.quantiles import on_safe_steps
 from evalkit.disclosure.related import with_related
 from evalkit.disclosure.rounding import (
     COUNTS,
@@ -43,6 +45,7 @@ def protect_models(result, profile, tally):
     list of dict
         Rows in texts.
     """
+    result = on_safe_steps(result, profile, tally)
     rows = rows_of(result.table)
     terms = Counter((row["group"], row["time_weeks"]) for row in rows)
     rarer = _behind(result, rows)
@@ -56,17 +59,6 @@ def protect_models(result, profile, tally):
 def protect_aggregates(result, profile, tally):
     """Round figures behind which no person stands; counts of persons, where given, are still tested."""
     return [_plain_row(row, unit_of(result, row["term"]), profile, tally) for row in rows_of(result.table)]
-
-
-def n_behind(result):
-    """Return on how many persons or events each row rests, or None where the result does not say.
-
-    Numbers that do not belong to the rows of the table are no numbers: nobody is behind them.
-    """
-    if "n_behind" not in result.model:
-        return None
-    behind = np.asarray(result.model["n_behind"], dtype=float)
-    return behind if behind.shape == (len(result.table),) else np.zeros(len(result.table))
 
 
 def _behind(result, rows):

@@ -1,4 +1,4 @@
-"""Rows of a model that give each other away: differences, parts of a known total, one horizon after another."""
+"""Rows of a model that give each other away: differences, parts of a known total, horizons in a row."""
 
 import math
 from collections import defaultdict
@@ -84,8 +84,8 @@ def _level_of(term):
 
 
 def _keep_back_remainders(rows, rules, profile):
-    for parts in _known_totals(rows):
-        counted = {k: _persons_in(rows[k]) for k in parts}
+    for parts, count in _known_totals(rows):
+        counted = {k: count(rows[k]) for k in parts}
         hidden = [k for k in parts if rules[k] and counted[k] > 0]
         shown = sorted((k for k in parts if not rules[k]), key=counted.get)
         while hidden and shown and (len(hidden) < 2 or sum(map(counted.get, hidden)) < profile.min_n):
@@ -93,14 +93,22 @@ def _keep_back_remainders(rows, rules, profile):
             rules[hidden[-1]] = "complement"
 
 
-def _persons_in(row):
+def _inside(row):
+    """Return the persons or events of a part; a part without any is told by nothing but its absence."""
     if row["n_events"] is not None:
         return row["n_events"]
     return abs(row["estimate"]) * (row["n_persons"] or 0)
 
 
+def _behind(row):
+    return row["n_persons"] or 0
+
+
 def _known_totals(rows):
-    """Yield the rows that add up to 0, to 1, to their horizon, or to the row ``all`` of their group."""
+    """Yield rows that add up to 0, to 1, to their horizon or to the row ``all``, and what counts in them.
+
+    Where they add up to 0 a part without events is a number like the others.
+    """
     families = defaultdict(list)
     for k, row in enumerate(rows):
         for family in _families(row):
@@ -112,7 +120,7 @@ def _known_totals(rows):
         total = math.fsum(rows[k]["estimate"] for k in parts)
         known = [0.0, 1.0, time, whole.get((family[1], time))]
         if len(parts) > 1 and any(value is not None and abs(total - value) < 1e-6 for value in known):
-            yield parts
+            yield parts, _behind if abs(total) < 1e-6 else _inside
 
 
 def _families(row):

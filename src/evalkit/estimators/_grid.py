@@ -161,3 +161,9 @@ def _union(person, entry, exit):
     new[1:] = (person[1:] != person[:-1]) | (entry[1:] > reach[:-1])
     start = np.flatnonzero(new)
     return order[start], entry[start], reach[np.append(start[1:], len(order)) - 1]
+
+
+def curves_of(grid):
+    """Return, of each stratum, its name and the times, persons at risk and events of its curve."""
+    return tuple((label, grid.times[start:stop], grid.n_at_risk[start:stop], grid.n_events[start:stop, 0])
+                 for label, start, stop in zip(grid.labels, grid.starts, grid.starts[1:], strict=False))

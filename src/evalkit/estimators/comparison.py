@@ -86,9 +86,13 @@ def log_rank(at_risk, *, weights="log_rank", rho=0.0, gamma=0.0, stratify=None, 
     table = _table(at_risk, events, statistic, diagnostics["df"], observed, expected)
     return Result(kind="model", table=table,
                   model={"groups": at_risk.strata_labels, "difference": observed - expected,
-                         "covariance": covariance},
+                         "covariance": covariance,
+                         # A test says of the smallest group what it says of the others.
+                         "n_behind": np.append(table["n_persons"][1:].min(), table["n_persons"][1:])},
                   diagnostics=diagnostics,
-                  estimand=Estimand(name="log_rank", summary="log_rank", unit="chi_square"),
+                  estimand=Estimand(name="log_rank", summary="log_rank",
+                                    unit={"log_rank": "chi_square", "observed": "events",
+                                          "expected": "events"}),
                   provenance=Provenance(method="log_rank", options=options))
 
 

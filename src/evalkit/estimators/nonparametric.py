@@ -7,7 +7,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, event_codes, is_robust, require_clusters
-from evalkit.estimators._grid import grid_of_strata, n_at_start, persons_of, unobserved
+from evalkit.estimators._grid import curves_of, grid_of_strata, n_at_start, persons_of, unobserved
 from evalkit.estimators._influence import hazard_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, share_limits
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -197,7 +197,8 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
     n_term = table.groupby("term")["n_persons"].transform("max").to_numpy()
     return Result(kind="model", table=table,
                   model={"terms": tuple(table["term"]), "groups": tuple(groups), "estimates": estimate,
-                         "n_term": n_term, "lowest_survival": survival[grid.starts[1:] - 1]},
+                         "n_term": n_term, "lowest_survival": survival[grid.starts[1:] - 1],
+                         "curve": curves_of(grid)},
                   estimand=Estimand(name="survival_quantiles", summary="survival_quantiles", unit="weeks"),
                   provenance=Provenance(method="survival_quantiles", options=options),
                   diagnostics={"n_gaps": len(unobserved(grid, start_weeks))})

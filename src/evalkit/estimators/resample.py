@@ -113,7 +113,9 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
     options = {"statistic": original.provenance.method, "n_replications": n_replications, "unit": unit,
                "statistic_options": dict(original.provenance.options), "conf_level": conf_level,
                "conf_type": conf_type, "within_strata": within_strata, "as_copies": as_copies}
-    kept = {name: original.model[name] for name in ("terms", "n_term") if name in original.model}
+    # What may leave is judged by the same persons.
+    kept = {name: original.model[name] for name in ("terms", "n_term", "n_behind", "n_at_last", "curve")
+            if name in original.model}
     told = original.with_diagnostics(**found)
     return replace(told.with_provenance(method="bootstrap", options=options, seed=seed), table=table,
                    model={**kept, "replications": values})

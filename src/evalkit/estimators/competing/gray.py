@@ -75,7 +75,9 @@ def gray_test(at_risk, *, cause, rho=0.0, within=None):
                  n_events=np.append(n_events.sum(), n_events))
     options = {"cause": cause, "rho": rho, "is_stratified": within is not None}
     return Result(kind="model", table=table, diagnostics={"df": df},
-                  model={"groups": labels, "score": score, "covariance": covariance},
+                  model={"groups": labels, "score": score, "covariance": covariance,
+                         # A test says of the smallest group what it says of the others.
+                         "n_behind": np.append(n_persons.min(), n_persons)},
                   estimand=Estimand(name="gray_test", summary="gray_test", unit="chi_square"),
                   provenance=Provenance(method="gray_test", options=options))
 
