@@ -18,7 +18,12 @@ def require_columns(frame, names):
     if missing:
         raise CohortError(f"at-risk table: no column {', '.join(missing)}; "
                           f"columns are {', '.join(map(str, frame.columns))}")
-    if len(frame) == 0:
+    require_rows(len(frame))
+
+
+def require_rows(n_rows):
+    """Refuse a table of nobody."""
+    if n_rows == 0:
         raise CohortError("at-risk table: no rows. "
                           "Look at the cohort's attrition table to see which step removed everybody")
 

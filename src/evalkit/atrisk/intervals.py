@@ -56,6 +56,7 @@ class AtRisk:
     count: np.ndarray | None = None
 
     def __post_init__(self):
+        columns.require_rows(len(self.exit))
         for spec in fields(self):
             value = getattr(self, spec.name)
             if isinstance(value, np.ndarray):
@@ -154,7 +155,7 @@ class AtRisk:
         return weight if self.count is None else weight * self.count
 
     def select(self, rows):
-        """Return the rows that a boolean mask or an index names; codes keep their meaning."""
+        """Return the rows that a boolean mask or an index names, at least one; codes mean the same."""
         taken = {spec.name: _taken(getattr(self, spec.name), rows) for spec in fields(self)
                  if isinstance(getattr(self, spec.name), np.ndarray)}
         return replace(self, **taken)
