@@ -23,8 +23,8 @@ The map, from the door in to the door out::
 import importlib
 
 _HOMES = {
-    "AtRisk": "atrisk", "Result": "result", "Estimand": "result", "Provenance": "result", "Released": "result",
-    "Profile": "profile", "Site": "spec", "open": "notebook",
+    "AtRisk": "atrisk", "Result": "result", "Estimand": "result", "Provenance": "result",
+    "Released": "result", "Profile": "profile", "Site": "spec", "open": "notebook",
     "EvalkitError": "errors", "ContractError": "errors", "SpecError": "errors", "CohortError": "errors",
     "EstimationError": "errors", "DisclosureError": "errors", "RunError": "errors",
 }

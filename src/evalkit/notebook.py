@@ -112,8 +112,8 @@ class Run:
 
     def _require(self, result, name):
         if not isinstance(result, Result):
-            raise DisclosureError(f"show: found {type(result).__name__}, expected a Result. Numbers per person "
-                                  "stay inside; an evaluation or estimator makes a Result of them")
+            raise DisclosureError(f"show: found {type(result).__name__}, expected a Result. Numbers per "
+                                  "person stay inside; an evaluation or estimator makes a Result of them")
         if not isinstance(name, str) or not _NAME.match(name):
             raise DisclosureError(f"show: the name {name!r} must begin with a small letter and hold only "
                                   "small letters, digits and _")
@@ -134,7 +134,8 @@ class Run:
             versions=_versions(), seed=self.seed)
 
     def _log(self, released):
-        entry = {"notebook": os.environ.get(_RUN_VARIABLE, ""), "name": released.name, "sha256": released.sha256}
+        entry = {"notebook": os.environ.get(_RUN_VARIABLE, ""), "name": released.name,
+                 "sha256": released.sha256}
         self.site.private.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(self.site.private / RELEASE_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "a", encoding="utf-8", newline="\n") as log:
@@ -149,7 +150,8 @@ def _rests_on(named, origins):
 
 
 def _versions():
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _STACK}}
+    return {"python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _STACK}}
 
 
 def _display(released, language, notebook):

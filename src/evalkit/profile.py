@@ -51,8 +51,10 @@ class Profile:
         """
         for name, value in rules.items():
             if name not in _STRICTER_IS_LARGER:
-                raise SpecError(f"profile {self.name}: unknown rule {name!r}; rules are {', '.join(_STRICTER_IS_LARGER)}")
+                raise SpecError(f"profile {self.name}: unknown rule {name!r}; rules are "
+                                f"{', '.join(_STRICTER_IS_LARGER)}")
             held = getattr(self, name)
             if (value < held) if _STRICTER_IS_LARGER[name] else (value > held):
-                raise SpecError(f"profile {self.name}: {name} = {value} is laxer than the holder's {held}; only stricter is allowed")
+                raise SpecError(f"profile {self.name}: {name} = {value} is laxer than the holder's {held}; "
+                                "only stricter is allowed")
         return replace(self, **rules)

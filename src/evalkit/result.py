@@ -1,4 +1,4 @@
-"""What an estimator answers (`Result`), of what (`Estimand`), from what (`Provenance`), and what may leave (`Released`)."""
+"""What is answered (`Result`), of what (`Estimand`), from what (`Provenance`), what may leave (`Released`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -93,7 +93,7 @@ class Estimand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a number comes from. Estimators fill method and options, evaluations the study, the run the hashes."""
+    """Where a number is from: estimators fill method and options, evaluations the study, runs the hashes."""
 
     method: str = ""
     options: Mapping = field(default_factory=dict)
@@ -181,20 +181,22 @@ class Result:
             if value is not None:
                 table = table[table[name] == value]
         if len(table) != 1:
-            raise KeyError(f"{len(table)} rows match term={term!r}, group={group!r}, time_weeks={time_weeks!r}; expected one")
+            raise KeyError(f"{len(table)} rows match term={term!r}, group={group!r}, "
+                           f"time_weeks={time_weeks!r}; expected one")
         return table.iloc[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """What may leave the house: plain JSON data, numbers as decimal texts. Only ``disclosure.release`` makes one.
+    """What may leave the house: plain JSON, numbers as decimal texts; ``disclosure.release`` alone makes it.
 
     Attributes
     ----------
     name : str
         Its file in the bundle.
     payload : mapping
-        JSON: ``schema, name, kind, withheld, estimand, columns, rows, suppressed, diagnostics, provenance, profile``.
+        JSON: ``schema, name, kind, withheld, estimand, columns, rows, suppressed, diagnostics, provenance,
+        profile``.
     sha256 : str
         Of the payload's canonical JSON; the release log holds it and publishing requires it.
     """

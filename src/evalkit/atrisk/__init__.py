@@ -1,4 +1,4 @@
-"""`AtRisk`, the currency of every survival estimator: who is under observation, from when to when, and what happened."""
+"""`AtRisk`, the currency of survival estimators: who is observed, from when to when, and what happened."""
 
 from evalkit.atrisk.intervals import AtRisk
 

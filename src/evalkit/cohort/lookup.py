@@ -56,7 +56,8 @@ def value_at(intervals, column, person_id, week):
 
     Examples
     --------
-    >>> lived = pd.DataFrame({"person_id": ["a", "a"], "start_week": [0, 5], "end_week": [5, 9], "place": ["x", "y"]})
+    >>> lived = pd.DataFrame({"person_id": ["a", "a"], "start_week": [0, 5], "end_week": [5, 9],
+    ...                       "place": ["x", "y"]})
     >>> value_at(lived, "place", ["a", "a", "a", "b"], [4, 5, 9, 4])
     array(['x', 'y', None, None], dtype=object)
     """

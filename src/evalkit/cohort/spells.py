@@ -77,9 +77,12 @@ def spells(tables):
     --------
     >>> from types import SimpleNamespace
     >>> benefit = pd.DataFrame({"person_id": ["a", "a"], "code": ["1", "1"],
-    ...     "start": pd.to_datetime(["2015-12-28", "2016-01-04"]), "end": pd.to_datetime(["2016-01-04", "2016-01-11"])})
-    >>> codes = pd.DataFrame({"code": ["1"], "valid_from": ["1991-01-01"], "valid_to": [None], "state": ["LEAVE"]})
-    >>> states = pd.DataFrame({"state": ["LEAVE"], "is_support": [True], "role": ["support"], "priority": [1]})
+    ...     "start": pd.to_datetime(["2015-12-28", "2016-01-04"]),
+    ...     "end": pd.to_datetime(["2016-01-04", "2016-01-11"])})
+    >>> codes = pd.DataFrame({"code": ["1"], "valid_from": ["1991-01-01"], "valid_to": [None],
+    ...                       "state": ["LEAVE"]})
+    >>> states = pd.DataFrame({"state": ["LEAVE"], "is_support": [True], "role": ["support"],
+    ...                        "priority": [1]})
     >>> class Few(dict):
     ...     has = dict.__contains__
     >>> few = Few(benefit=benefit)

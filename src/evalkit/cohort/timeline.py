@@ -111,7 +111,8 @@ def stable_months(income):
 
     Examples
     --------
-    >>> income = pd.DataFrame({"person_id": "a", "month": ["2016-01-01", "2016-02-01", "2016-03-01", "2016-05-01"],
+    >>> income = pd.DataFrame({"person_id": "a",
+    ...     "month": ["2016-01-01", "2016-02-01", "2016-03-01", "2016-05-01"],
     ...     "wage_dkk": 1.0, "hours": [130, 120, 120, 160]})
     >>> stable_months(income)["month"].tolist()
     [314]

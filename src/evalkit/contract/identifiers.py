@@ -17,7 +17,8 @@ def known_ids(sources):
     frozenset of str
     """
     loaded = load(sources)
-    columns = [(part.relation, item.name) for part in loaded.parts for item in contract.load(part.table).fields
-               if item.sdc == "identifier"]
-    query = " union ".join(f'select "{name}" from {relation} where "{name}" is not null' for relation, name in columns)
+    columns = [(part.relation, item.name) for part in loaded.parts
+               for item in contract.load(part.table).fields if item.sdc == "identifier"]
+    query = " union ".join(f'select "{name}" from {relation} where "{name}" is not null'
+                         for relation, name in columns)
     return frozenset(value for (value,) in loaded.con.execute(query).fetchall()) if query else frozenset()

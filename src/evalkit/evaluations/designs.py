@@ -30,8 +30,8 @@ def compare_designs(evidence, panel=None):
     -------
     Result
         Kind ``model``; ``term`` is the design, ``group`` the outcome. ``before_after`` and
-        ``treated_against_others`` are shortcuts shown to be seen through. ``estimand.assumptions`` has a key for each
-        design. Where a gate failed the designs on persons are absent and named in the diagnostics.
+        ``treated_against_others`` are shortcuts shown to be seen through. ``estimand.assumptions`` has a key
+        for each design. Where a gate failed the designs on persons are absent and named in the diagnostics.
     """
     followed, failed = evidence.followed, evidence.verdict.failed
     tables = [] if failed else [_person_rows(followed)]
@@ -44,7 +44,8 @@ def compare_designs(evidence, panel=None):
         evidence, "designs", outcome="several", summary="difference", unit=unit, design="several"
     )
     if not tables:
-        return withheld(failed or "missing_tables", kind="model", estimand=estimand, missing=evidence.verdict.missing)
+        return withheld(failed or "missing_tables", kind="model", estimand=estimand,
+                        missing=evidence.verdict.missing)
     table = pd.concat(tables, ignore_index=True)
     units = {term: unit.get(term, "persons") for term in dict.fromkeys(table["term"])}
     return Result(
@@ -69,8 +70,8 @@ def sensitivity(evidence):
     Result
         Kind ``model``: ``main``; ``bridge_weeks_k`` (gaps of up to k weeks count as support);
         ``washout_weeks_k``; ``same_mix`` (everybody weighted to the mix of the programme's persons);
-        ``leave_one_out_low`` and ``_high`` (a comparison municipality left out, the two extremes). A choice under
-        which nobody can be followed is absent.
+        ``leave_one_out_low`` and ``_high`` (a comparison municipality left out, the two extremes). A choice
+        under which nobody can be followed is absent.
     """
     estimand = effect_estimand(
         evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks"

@@ -76,8 +76,9 @@ def week_prices(price, states, years):
 
     Examples
     --------
-    >>> price = pd.DataFrame({"state": ["CASH", "", ""], "valid_from": pd.Timestamp("2016-01-01"), "valid_to": pd.NaT,
-    ...     "seniority_from_weeks": [np.nan, 0, 4], "seniority_to_weeks": [np.nan, 4, np.nan],
+    >>> price = pd.DataFrame({"state": ["CASH", "", ""], "valid_from": pd.Timestamp("2016-01-01"),
+    ...     "valid_to": pd.NaT, "seniority_from_weeks": [np.nan, 0, 4],
+    ...     "seniority_to_weeks": [np.nan, 4, np.nan],
     ...     "value": [1000.0, 0.8, 0.2], "unit": ["DKK_PER_WEEK", "REFUND_SHARE", "REFUND_SHARE"]})
     >>> net, edges = week_prices(price, ["CASH"], [2016])
     >>> net.round(6).tolist(), edges.tolist()
@@ -168,7 +169,7 @@ def _refund(rows, low):
 
 
 def one_basis(ledger):
-    """Return the amounts of each year on one basis: accounts, else the forecast, else the budget, else not stated.
+    """Return each year's amounts on one basis: accounts, else the forecast, else the budget, else not stated.
 
     Accounts, forecast and budget of one year tell of the same money; added up they would count it again.
 

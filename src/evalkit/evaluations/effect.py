@@ -156,8 +156,8 @@ def weeks_on_support(evidence):
     Result
         Kind ``model``: term ``weeks_on_support`` at each reported horizon, and ``person_error_only``: the
         same with the interval that counts persons only and is too short. ``p_value`` of the first belongs to
-        its interval (`evalkit.estimators.cells.difference_of_changes`); the diagnostics hold the placebo rank and
-        ``placebo_p``, the rank over the number of municipalities.
+        its interval (`evalkit.estimators.cells.difference_of_changes`); the diagnostics hold the placebo rank
+        and ``placebo_p``, the rank over the number of municipalities.
     """
     estimand = effect_estimand(
         evidence, "weeks_on_support", outcome="weeks_in_support", summary="mean_difference", unit="weeks"

@@ -56,7 +56,8 @@ def first_exits(evidence):
     result = aalen_johansen(pooled, conf_level=followed.study.conf_level)
     ways = result.table[result.table["term"].isin(pooled.causes)].reset_index(drop=True)
     return replace(result, estimand=estimand, table=ways,
-                   provenance=followed.provenance("aalen_johansen", sustain_weeks=followed.study.sustain_weeks))
+                   provenance=followed.provenance("aalen_johansen",
+                                                  sustain_weeks=followed.study.sustain_weeks))
 
 
 def _pooled(at_risk):

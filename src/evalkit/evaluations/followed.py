@@ -65,7 +65,7 @@ class Followed:
 
     @cached_property
     def grid(self):
-        """Outcome of each row in each week up to and with the horizon, int8, -1 where the data do not reach."""
+        """Outcome of each row in each week to the horizon inclusive, int8, -1 where the data do not reach."""
         income = self.tables["income_month"] if self.tables.has("income_month") else None
         return cohort.occupancy(self.people, self.spells, n_weeks=self.plan.horizon + 1,
                                 sustain_weeks=self.study.sustain_weeks, income=income)
@@ -168,7 +168,8 @@ def nobody(tables, study, site):
     start = week_of(site.programme_start)
     plan = Plan(start=start, horizon=max(study.horizons_weeks), pre=(start, start), post=(start, start))
     people = cohort.Cohort(frame=pd.DataFrame(), attrition=None)
-    return Followed(tables=tables, spells=None, study=study, site=site, plan=plan, population="inflow", people=people)
+    return Followed(tables=tables, spells=None, study=study, site=site, plan=plan,
+                    population="inflow", people=people)
 
 
 def follow_stock(followed):
@@ -195,8 +196,8 @@ def follow_stock(followed):
 def plan_weeks(study, site, spells):
     """Choose the longest reported horizon for which enough inflow before the programme can be followed.
 
-    The follow-up of the earlier period ends before the programme starts, so a shorter horizon lets that period
-    begin later. Where the data begin late it is cut to what leaves ``washout_weeks`` before it.
+    The follow-up of the earlier period ends before the programme starts, so a shorter horizon lets that
+    period begin later. Where the data begin late it is cut to what leaves ``washout_weeks`` before it.
     """
     start = week_of(site.programme_start)
     longest = max(study.horizons_weeks)

@@ -123,8 +123,8 @@ def judge_stock(standing):
     Returns
     -------
     Verdict
-        ``persons``, ``comparisons``, ``lost_weeks``, ``pre_level``. Not the mix of persons: who still is on support
-        a year into the programme is part of what it did.
+        ``persons``, ``comparisons``, ``lost_weeks``, ``pre_level``. Not the mix of persons: who still is on
+        support a year into the programme is part of what it did.
     """
     gates = [_persons(standing), _comparisons(standing)]
     if all(gate.passes for gate in gates):

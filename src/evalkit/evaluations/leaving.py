@@ -1,4 +1,4 @@
-"""How soon citizens leave support, by the weeks they have been on it, and whether that goes with the caseworker."""
+"""How soon citizens leave support, by weeks spent on it, and whether that goes with the caseworker."""
 
 import numpy as np
 import pandas as pd
@@ -62,9 +62,9 @@ def caseworkers(tables, study, site, *, people):
 
     Notes
     -----
-    Shared gamma frailty by caseworker, baseline hazards by target group, adjusted for sex and age; limits are those of its variance,
-    whose p-value is against no difference at all. Citizens are not drawn to caseworkers by lot: the spread
-    holds what differs between their citizens besides.
+    Shared gamma frailty by caseworker, baseline hazards by target group, adjusted for sex and age; limits are
+    those of its variance, whose p-value is against no difference at all. Citizens are not drawn to
+    caseworkers by lot: the spread holds what differs between their citizens besides.
     """
     estimand = _estimand("caseworkers", study, "standard_deviation", "ratio")
     frame = people.cohort.frame

@@ -62,7 +62,8 @@ def describe(tables, study, site, *, spells=None):
         told["attrition"] = people
         told |= {step.__name__: people.with_estimand(name=step.__name__) for step in HAZARDS}
     else:
-        told["attrition"] = people.cohort.attrition.with_provenance(rests_on=rests_on(tables, attrition.needs))
+        told["attrition"] = people.cohort.attrition.with_provenance(
+            rests_on=rests_on(tables, attrition.needs))
         told |= {step.__name__: step(tables, study, site, people=people) for step in HAZARDS}
     return Description(**told, reach=reach(tables, study, (*STEPS, *HAZARDS), told))
 

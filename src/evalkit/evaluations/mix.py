@@ -18,13 +18,14 @@ def mix(evidence):
     Returns
     -------
     Result
-        Kind ``model``: ``term`` is a characteristic, ``group`` ``as_they_came`` or ``weighted``, ``estimate`` the
-        largest standardised mean difference from the programme's persons in any of the three other groups
-        (own persons before, others before, others after).
-        A level that a group lacks is not weighted for in it. `sensitivity` holds the effect under these weights.
+        Kind ``model``: ``term`` is a characteristic, ``group`` ``as_they_came`` or ``weighted``,
+        ``estimate`` the largest standardised mean difference from the programme's persons in any of the
+        three other groups (own persons before, others before, others after).
+        A level that a group lacks is not weighted for in it. `sensitivity` holds the effect under these
+        weights.
     """
-    estimand = effect_estimand(evidence, "mix", outcome="characteristics", summary="standardised_mean_difference",
-                               unit="standard_deviations", design="")
+    estimand = effect_estimand(evidence, "mix", outcome="characteristics",
+                               summary="standardised_mean_difference", unit="standard_deviations", design="")
     return evidence.verdict.guard(
         lambda: _mix(evidence.followed, estimand), kind="model", estimand=estimand
     )
@@ -40,14 +41,15 @@ def alike(followed, values):
 
     Notes
     -----
-    Weights e / (1 - e) of the odds of being one of the programme's persons, fitted for each of the three other
-    groups by itself and taken as known: m + n w / sum(w) (x - m) with m the cell's weighted mean.
+    Weights e / (1 - e) of the odds of being one of the programme's persons, fitted for each of the three
+    other groups by itself and taken as known: m + n w / sum(w) (x - m) with m the cell's weighted mean.
     """
     weights, cell = _weights(followed), followed.cell
     n_cells = int(cell.max()) + 1
     total = np.bincount(cell, weights=weights, minlength=n_cells)
     share = weights * np.bincount(cell, minlength=n_cells)[cell] / np.where(total > 0, total, 1.0)[cell]
-    mean = np.column_stack([np.bincount(cell, weights=weights * column, minlength=n_cells) for column in values.T])
+    mean = np.column_stack([np.bincount(cell, weights=weights * column, minlength=n_cells)
+                            for column in values.T])
     mean = (mean / np.where(total > 0, total, 1.0)[:, None])[cell]
     return mean + share[:, None] * (values - mean)
 
@@ -58,7 +60,8 @@ def _mix(followed, estimand):
     except EstimationError:
         return withheld("no_weights", kind="model", estimand=estimand)
     table = pd.concat([result.table for result in found], ignore_index=True)
-    largest = table.assign(estimate=table["estimate"].abs()).groupby(["term", "group"], sort=False)["estimate"].max()
+    sizes = table.assign(estimate=table["estimate"].abs())
+    largest = sizes.groupby(["term", "group"], sort=False)["estimate"].max()
     group = largest.index.get_level_values("group").map({"before": "as_they_came", "after": "weighted"})
     n_persons = float(_compared(followed).sum())
     return Result(
@@ -93,7 +96,7 @@ def _weights(followed):
 
 
 def _fits(followed):
-    """Yield for each of the three other groups: rows of it and of those met, their design, who is met, weights."""
+    """Yield for each of the other groups: rows of it and of those met, their design, who is met, weights."""
     treated, after, compared = followed.is_treated, followed.is_after, _compared(followed)
     target, covariates = treated & after, _covariates(followed.people.frame)
     for group in (treated & ~after, compared & ~treated & ~after, compared & ~treated & after):

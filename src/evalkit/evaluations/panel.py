@@ -90,7 +90,7 @@ def evaluate(tables, study, *, municipality, programme_start, doubtful_donors=()
 
 
 def _verdict(case, answers, fitting):
-    """What sentences read: whose tables, which designs are withheld, each one's rank and detectable effect."""
+    """What sentences read: whose tables, which designs are withheld, each one's rank, what is detectable."""
     told = {
         design: {
             name: answer.diagnostics[name]

@@ -40,7 +40,7 @@ class Case:
         ), inhabitants
 
     def fits(self, answer):
-        """Say whether the error before the start is of the size that other municipalities have; unknown is no."""
+        """Say whether the error before the start is of other municipalities' size; unknown is no."""
         return bool(answer.diagnostics["prefit_ratio"] <= self.study.max_prefit_ratio)
 
     @property

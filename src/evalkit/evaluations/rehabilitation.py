@@ -26,13 +26,14 @@ def rehabilitation_need(tables, study, site, *, census):
 
 @needs("rehabilitation")
 def rehabilitation_meetings(tables, study, site, *, census):
-    """Count the persons whom the rehabilitation team met, by half-year (S03); ``n_met`` adds the half-years up."""
+    """Count the persons whom the rehabilitation team met, by half-year (S03); ``n_met`` adds them up."""
     held = tables["rehabilitation"]
     held = held[(held["step"] == "MEETING") & (held["date"] <= pd.Timestamp(tables.data_through))]
     half = held["date"].dt.year.astype(str) + "H" + ((held["date"].dt.month > 6) + 1).astype(str)
     rows = [(name, "", int(n)) for name, n in held.groupby(half.to_numpy())["person_id"].nunique().items()]
     return counts("rehabilitation_meetings", rows, estimand=fact("rehabilitation_meetings", "all_cases"),
-                  provenance=fact_origin(tables, study, census, "rehabilitation"), n_met=sum(n for *_, n in rows))
+                  provenance=fact_origin(tables, study, census, "rehabilitation"),
+                  n_met=sum(n for *_, n in rows))
 
 
 @needs("benefit", "case_review")

@@ -210,8 +210,8 @@ def _linked(survey, study):
     One number for all would be a second total beside the counts of `response`.
     """
     first, second = study.waves
-    both = {name: (scored.loc[second].index, scored.loc[first].index) for name, scored in survey.scored.items()
-            if {first, second} <= set(_waves_of(scored))}
+    both = {name: (scored.loc[second].index, scored.loc[first].index)
+            for name, scored in survey.scored.items() if {first, second} <= set(_waves_of(scored))}
     return {"n_linked": {name: int(now.isin(before).sum()) for name, (now, before) in both.items()},
             "n_second_wave": {name: len(now) for name, (now, _) in both.items()}}
 

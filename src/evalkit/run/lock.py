@@ -29,7 +29,8 @@ def locked(folder):
             raise RunError(f"{path.parent.name}: another run is under way{_holder(path)}. "
                            "Wait until it ends; nothing was started")
         handle.truncate(0)
-        handle.write(json.dumps({"who": _who(), "since": f"{dt.datetime.now():%Y-%m-%d %H:%M:%S}", "process": os.getpid()}))
+        handle.write(json.dumps({"who": _who(), "since": f"{dt.datetime.now():%Y-%m-%d %H:%M:%S}",
+                                 "process": os.getpid()}))
         handle.flush()
         try:
             yield

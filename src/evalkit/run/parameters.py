@@ -103,7 +103,8 @@ def fill(parameters, given, name):
             values[key] = _convert(raw, parameters[key].kind)
         except (ValueError, KeyError):
             kind = parameters[key].kind
-            faults.append(f"{key}: {raw!r} is not {kind.__name__}; write for instance {key}={_EXAMPLES[kind]}")
+            faults.append(f"{key}: {raw!r} is not {kind.__name__}; write for instance "
+                          f"{key}={_EXAMPLES[kind]}")
     if faults:
         raise RunError(f"{name}: parameters\n" + "\n".join(f"- {fault}" for fault in faults))
     return values

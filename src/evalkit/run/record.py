@@ -1,4 +1,4 @@
-"""What a run leaves behind: status of each notebook, and the hash of everything that its numbers depend on."""
+"""What a run leaves behind: each notebook's status, and the hash of everything that its numbers depend on."""
 
 import contextlib
 import importlib.metadata
@@ -44,9 +44,11 @@ def code_hash():
     package = Path(__file__).resolve().parents[1]
     code = {path.relative_to(package).as_posix(): sha256_file(path) for path in sorted(package.rglob("*.py"))
             if path.relative_to(package).parts[0] not in _NOT_NUMBERS}
-    contract = {path.name: sha256_file(path) for path in sorted(package_data("data_schema").rglob("*")) if path.is_file()}
+    contract = {path.name: sha256_file(path) for path in sorted(package_data("data_schema").rglob("*"))
+                if path.is_file()}
     versions = {name: importlib.metadata.version(name) for name in _STACK}
-    return sha256_json({"code": code, "contract": contract, "versions": versions, "python": platform.python_version()})
+    return sha256_json({"code": code, "contract": contract, "versions": versions,
+                        "python": platform.python_version()})
 
 
 def data_hashes(sources, cache):

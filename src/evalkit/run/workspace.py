@@ -52,5 +52,6 @@ def _make(folder, mode):
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({type(error).__name__}). Choose another folder under out or "
-                       "private in the site file, or ask for the right to write; nothing was started") from None
+        raise RunError(f"{folder}: cannot be written ({type(error).__name__}). Choose another folder under "
+                       "out or private in the site file, or ask for the right to write; nothing was started"
+                       ) from None

@@ -17,9 +17,10 @@ def truth(register):
     dict
         ``expected``: over persons and shocks, computed once per scenario (`expectation.stored`);
         ``realised``: the same persons with and without the programme from time zero on, on the same
-        luck, and the public tables (``panel``) with and without it from its start on; ``extra_persons``: expected and realised number of persons in job, education or either
-        beyond those without the programme; ``saved_dkk``: what the inflow's saved weeks are worth by
-        year at the site's prices; ``survey``: scale means of everybody asked.
+        luck, and the public tables (``panel``) with and without it from its start on; ``extra_persons``:
+        expected and realised number of persons in job, education or either beyond those without the
+        programme; ``saved_dkk``: what the inflow's saved weeks are worth by year at the site's prices;
+        ``survey``: scale means of everybody asked.
     """
     realised = _realised(register)
     expected = _expected(register)

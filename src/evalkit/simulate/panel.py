@@ -60,7 +60,7 @@ def true_effect(with_it, without):
 
 
 def _since_start(world, table):
-    """Return a table's values of the programme's municipality by quarter, from the one that holds the start."""
+    """Return the programme's municipality's values by quarter, from the one that holds the start."""
     n_weeks = min(world.last - world.first_week, len(world.state))
     quarter = _quarters(world.first_week, n_weeks)
     flag = _flags(world.state[:n_weeks])[table]

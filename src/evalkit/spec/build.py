@@ -71,7 +71,8 @@ def build(cls, raw, *, where, computed=None):
     Raises
     ------
     SpecError
-        Every unknown, missing, mistyped or out-of-range key at once, with its path and the nearest valid name.
+        Every unknown, missing, mistyped or out-of-range key at once, with its path and the nearest valid
+        name.
 
     Examples
     --------
@@ -148,7 +149,8 @@ def _ranged(args, raw, path, faults):
     before = len(faults)
     value = _value(args[0], raw, path, faults)
     for bounds in args[1:]:
-        if isinstance(bounds, Range) and len(faults) == before and value is not None and not bounds.holds(value):
+        is_read = len(faults) == before and value is not None
+        if isinstance(bounds, Range) and is_read and not bounds.holds(value):
             faults.append(f"{path}: {raw} is out of range; expected {_expected(args[0])} {bounds}")
     return value
 
@@ -184,7 +186,8 @@ def _mapping(args, raw, path, faults):
         return None
     key_hint, value_hint = args or (str, Any)
     _check_keys(key_hint, raw, path, faults)
-    return FrozenMapping({key: _value(value_hint, item, _join(path, key), faults) for key, item in raw.items()})
+    return FrozenMapping({key: _value(value_hint, item, _join(path, key), faults)
+                          for key, item in raw.items()})
 
 
 def _check_keys(hint, raw, path, faults):
@@ -228,7 +231,9 @@ _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true o
 
 
 def _kind(raw):
-    return "keys and values" if isinstance(raw, dict) else "an empty text" if raw == "" else _WORDS.get(type(raw), "?")
+    if isinstance(raw, dict):
+        return "keys and values"
+    return "an empty text" if raw == "" else _WORDS.get(type(raw), "?")
 
 
 def _expected(hint):

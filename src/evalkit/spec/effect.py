@@ -140,7 +140,8 @@ class EffectStudy:
             and self.pre_window[0] + self.horizons_weeks[-1] > 0
         ):
             faults.append(
-                "pre_window lies so late that nobody is followed to the last horizon before the programme starts"
+                "pre_window lies so late that nobody is followed to the last horizon before "
+                "the programme starts"
             )
         if faults:
             raise ValueError("; ".join(faults))

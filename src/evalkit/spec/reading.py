@@ -36,7 +36,8 @@ def read_yaml(path):
     except yaml.YAMLError as error:
         raise SpecError(f"{path.name}: {_yaml_fault(error)}") from None
     if not isinstance(raw, dict):
-        raise SpecError(f"{path.name}: expected keys and values, found {'a list' if isinstance(raw, list) else 'no keys'}")
+        raise SpecError(f"{path.name}: expected keys and values, found "
+                        f"{'a list' if isinstance(raw, list) else 'no keys'}")
     return raw
 
 

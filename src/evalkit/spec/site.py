@@ -31,7 +31,8 @@ class Delivery:
 
     def __post_init__(self):
         if self.dialect == "csv" and not self.table:
-            raise ValueError(f"{self.file}: a csv file needs the key table, the name of a table in data_schema/")
+            raise ValueError(f"{self.file}: a csv file needs the key table, "
+                             "the name of a table in data_schema/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,4 +9,5 @@ from evalkit.spec.monitoring import MonitoringStudy
 from evalkit.spec.user import UserStudy
 
 # Each class has the computed fields ``name`` and ``sha256`` (no keys of the file) beside its own.
-STUDIES = {"effect": EffectStudy, "mechanism": MechanismStudy, "monitoring": MonitoringStudy, "user": UserStudy}
+STUDIES = {"effect": EffectStudy, "mechanism": MechanismStudy, "monitoring": MonitoringStudy,
+           "user": UserStudy}

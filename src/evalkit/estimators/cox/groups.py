@@ -48,9 +48,9 @@ class Groups:
         """Number the groups of a design's rows; ``number`` is how many each row stands for."""
         groups, code = np.unique(at_risk.cluster[plan.row], return_inverse=True)
         if len(groups) * len(plan.time) > TABLE:
-            raise EstimationError(f"shared_frailty: {len(groups)} groups and {len(plan.time)} event times are "
-                                  f"more than memory is meant to hold ({TABLE} pairs). Round times to weeks, "
-                                  "or use larger groups")
+            raise EstimationError(f"shared_frailty: {len(groups)} groups and {len(plan.time)} event times "
+                                  f"are more than memory is meant to hold ({TABLE} pairs). Round times to "
+                                  "weeks, or use larger groups")
         deaths = np.bincount(code[plan.died], weights=number[plan.died], minlength=len(groups))
         return cls(code=code, deaths=deaths, n_groups=len(groups))
 
