@@ -12,7 +12,8 @@ from evalkit.result import Estimand, Result, tidy
 
 IDS = {"q7k2mx9", "q7k2mxa", "q7k2mxb", "0101701234"}
 ID = "q7k2mx9"
-RULES = Profile(name="municipality_5", valid_from="2015-01-01", min_n=5, min_events=5, rounding_base=5, decimals=3,
+RULES = Profile(name="municipality_5", valid_from="2015-01-01", min_n=5, min_events=5, rounding_base=5,
+                decimals=3,
                 source="example", is_verified=False)
 # Rules that protect nothing: what the same way out would let through without them.
 NO_RULES = Profile(name="none", valid_from="2015-01-01", min_n=0, min_events=0, rounding_base=1, decimals=6,
@@ -36,13 +37,15 @@ def numbers(answer, profile=RULES, column="estimate"):
 def notebook(*outputs, sources=()):
     """Return an executed notebook with these outputs in one cell."""
     code = {"cell_type": "code", "metadata": {}, "source": "", "outputs": list(outputs)}
-    texts = [{"cell_type": "markdown", "metadata": {}, "source": text} for text in ("# A report\n\n## Estimate", *sources)]
+    texts = [{"cell_type": "markdown", "metadata": {}, "source": text}
+             for text in ("# A report\n\n## Estimate", *sources)]
     return {"cells": [*texts, code]}
 
 
 def shown(released):
     """Return the output of run.show."""
-    return {"output_type": "display_data", "metadata": {}, "data": json.loads(json.dumps(released._repr_mimebundle_()))}
+    return {"output_type": "display_data", "metadata": {},
+            "data": json.loads(json.dumps(released._repr_mimebundle_()))}
 
 
 def as_nbconvert_would(executed):
@@ -69,7 +72,8 @@ def published(folder, executed, released=(), known_ids=frozenset(IDS)):
 def everything(out):
     """Return names and contents of all files of a folder as one text."""
     files = [path for path in sorted(out.rglob("*")) if path.is_file()] if out.exists() else []
-    return "\n".join(path.relative_to(out).as_posix() + "\n" + path.read_text(encoding="utf-8") for path in files)
+    return "\n".join(path.relative_to(out).as_posix() + "\n" + path.read_text(encoding="utf-8")
+                     for path in files)
 
 
 def forged(answer, name="answer"):

@@ -14,7 +14,8 @@ def saved(scale):
     """What N persons saved, MEAN each, beside diagnostics that give the mean away; ``scale`` is the protection."""
     invested = np.array([0.0, 19_300_000.0, -19_300_000.0])
     table = tidy(term="total", group=["saved", "invested", "net"],
-                 estimate=np.array([N * MEAN, 0.0, N * MEAN]) + invested, std_error=[400.0 * N, np.nan, 400.0 * N])
+                 estimate=np.array([N * MEAN, 0.0, N * MEAN]) + invested,
+                 std_error=[400.0 * N, np.nan, 400.0 * N])
     model = {"scaled_by": N, "not_scaled": invested} if scale else {}
     return Result(kind="money", estimand=Estimand(name="saved", unit="dkk"), table=table, model=model,
                   diagnostics={"mean": MEAN, "net_again": float(table["estimate"].iloc[2]), "n_persons": N})
@@ -86,8 +87,10 @@ def test_sum_with_a_hidden_part_looks_the_same_whatever_is_hidden():
 
 
 def test_sums_by_group_are_tied_as_well():
-    table = tidy(term=["a", "b", "a", "b"], group=["x", "x", "y", "y"], estimate=[7, 7, 17, 17], n_persons=[7, 7, 17, 17])
-    told = release(result("counts", "persons", table, diagnostics={"n_x": 14, "n_y": 34, "n_all": 48}), RULES, name="a")
+    table = tidy(term=["a", "b", "a", "b"], group=["x", "x", "y", "y"], estimate=[7, 7, 17, 17],
+                 n_persons=[7, 7, 17, 17])
+    told = release(result("counts", "persons", table, diagnostics={"n_x": 14, "n_y": 34, "n_all": 48}), RULES,
+                   name="a")
     assert told.payload["diagnostics"] == {"n_x": "10", "n_y": "30", "n_all": "40"}
 
 
@@ -102,21 +105,25 @@ def test_total_of_shares_does_not_undo_the_rounding_of_its_parts():
     assert 5 * round((17 + 17 + 22) / 5) == 55
     assert numbers(shares_of(17.0, 17.0, 22.0), column="n_persons") == [15, 15, 20, 50]
     share = numbers(shares_of(17.0, 17.0, 22.0))
-    assert share[-1] == pytest.approx(sum(numbers(shares_of(17.0, 17.0, 22.0), column="n_events")[:-1]) / 50, abs=1e-3)
+    assert share[-1] == pytest.approx(sum(numbers(shares_of(17.0, 17.0, 22.0), column="n_events")[:-1]) / 50,
+                                      abs=1e-3)
 
 
 def test_events_after_the_last_step_of_a_curve_are_not_told_by_their_sum():
     events, at_risk = np.array([0.0, 6, 6, 6, 2]), np.array([60.0, 60, 54, 48, 5])
-    table = tidy(term="s", time_weeks=np.arange(5), estimate=np.cumprod(1 - events / at_risk), n_persons=at_risk,
+    table = tidy(term="s", time_weeks=np.arange(5), estimate=np.cumprod(1 - events / at_risk),
+                 n_persons=at_risk,
                  n_events=events)
-    curve = Result(kind="curve", estimand=Estimand(name="s", unit="share"), table=table, diagnostics={"n_exits": 20})
+    curve = Result(kind="curve", estimand=Estimand(name="s", unit="share"), table=table,
+                   diagnostics={"n_exits": 20})
     payload = release(curve, RULES, name="s").payload
     assert payload["diagnostics"]["n_exits"] == str(sum(int(row[-1]) for row in payload["rows"] if row[-1]))
 
 
 @pytest.mark.parametrize(("key", "told"), [
     ("n_donors_all", "97"), ("n_donors", "97"), ("n_quarters_before", "97"), ("n_placebos", "97"),
-    ("n_persons", "95"), ("n_left_donors", "95"), ("n_weeks_lost", "95"), ("n_course", "95"), ("n_donorsmen", "95")])
+    ("n_persons", "95"), ("n_left_donors", "95"), ("n_weeks_lost", "95"), ("n_course", "95"),
+    ("n_donorsmen", "95")])
 def test_only_counts_of_the_design_are_exact(key, told):
     answer = result("aggregate", "", tidy(term="a", estimate=1.5), diagnostics={key: 97})
     assert release(answer, RULES, name="a").payload["diagnostics"] == {key: told}

@@ -35,7 +35,8 @@ OUTPUTS = {
     "data frame": displayed(**{"text/html": PERSONS.to_html(), "text/plain": repr(PERSONS)}),
     "traceback": {"output_type": "error", "ename": "KeyError", "evalue": f"'{ID}'",
                   "traceback": [f"\x1b[31mKeyError\x1b[0m: person {ID} at /home/anna/run.py, line 3"]},
-    "class name of an error": {"output_type": "error", "ename": f"Missing_{ID}", "evalue": "", "traceback": []},
+    "class name of an error": {"output_type": "error", "ename": f"Missing_{ID}", "evalue": "",
+                               "traceback": []},
     "svg text": displayed(**{"image/svg+xml": f'<svg><text x="1">{ID}</text></svg>'}),
     "base64 download": displayed(**{"text/html": f'<a href="data:text/csv,{ID}">rows</a>'}),
     "widget state": displayed(**{"application/vnd.jupyter.widget-view+json": {"model_id": ID}}),
@@ -111,7 +112,8 @@ def test_small_cell_by_the_edges_of_rounding():
 
 def _edges(a, b, c):
     cells = [float(a), float(b), float(c), float(a + b + c)]
-    return numbers(result(table=tidy(term="persons", group=["a", "b", "c", "all"], estimate=cells, n_persons=cells)))
+    return numbers(result(table=tidy(term="persons", group=["a", "b", "c", "all"], estimate=cells,
+                                     n_persons=cells)))
 
 
 def one_event_curve(week):
@@ -120,7 +122,8 @@ def one_event_curve(week):
     at_risk = 60 - np.r_[0, np.cumsum(events)[:-1]]
     level = np.cumprod(1 - events / at_risk)
     return Result(kind="curve", estimand=Estimand(name="s", unit="share"),
-                  table=tidy(term="s", time_weeks=np.arange(30), estimate=level, n_persons=at_risk, n_events=events))
+                  table=tidy(term="s", time_weeks=np.arange(30), estimate=level, n_persons=at_risk,
+                             n_events=events))
 
 
 def step_weeks(payload):
@@ -139,7 +142,8 @@ def regression(n_alone):
     """A regression with an indicator that only n_alone persons have: intercept + coefficient is their mean."""
     table = tidy(term=["(Intercept)", "street[Hidden Lane]"], estimate=[10.0, 2.345678], n_persons=500.0)
     return Result(kind="model", estimand=Estimand(name="m", unit="weeks"), table=table,
-                  model={"terms": ("(Intercept)", "street[Hidden Lane]"), "n_term": np.array([500.0, n_alone])})
+                  model={"terms": ("(Intercept)", "street[Hidden Lane]"),
+                         "n_term": np.array([500.0, n_alone])})
 
 
 def test_dummy_of_one_person():
@@ -164,8 +168,10 @@ def test_share_of_nearly_everybody_by_its_complement():
 
 def test_withheld_estimate_through_its_other_doors(tmp_path):
     secret = -3.217
-    held = Result(kind="model", estimand=Estimand(name="goal"), table=tidy(term="goal", estimate=secret, n_persons=900.0),
-                  withheld="pre_period", diagnostics={"estimate": secret, "text": f"it was {secret}", "n_inflow": 3217},
+    held = Result(kind="model", estimand=Estimand(name="goal"),
+                  table=tidy(term="goal", estimate=secret, n_persons=900.0),
+                  withheld="pre_period",
+                  diagnostics={"estimate": secret, "text": f"it was {secret}", "n_inflow": 3217},
                   provenance=Provenance(options={"start": secret}))
     assert "3.217" in json.dumps([held.table["estimate"].tolist(), dict(held.diagnostics)])
     answer = release(held, RULES, name="goal")
@@ -228,7 +234,8 @@ def test_cpr_number_of_somebody_unknown(text):
         release(labelled(text), RULES, name="answer")
 
 
-@pytest.mark.parametrize("path", ["/home/anna/secret/dream.csv", r"C:\Users\anna\dream.csv", r"\\server\anna\dream.csv"])
+@pytest.mark.parametrize("path", ["/home/anna/secret/dream.csv", r"C:\Users\anna\dream.csv",
+                                  r"\\server\anna\dream.csv"])
 def test_machine_path_in_the_provenance(path):
     answer = result(provenance=Provenance(inputs={path: "ab" * 32}))
     assert "anna" in json.dumps(dict(answer.provenance.inputs))
@@ -255,7 +262,8 @@ def test_size_of_a_small_group_by_the_difference_of_two_releases():
 
 
 @pytest.mark.parametrize("smuggled", [
-    {"weights": PERSONS["weeks"]}, {"frame": PERSONS}, {"residuals": np.arange(500.0)}, {"scores": list(range(401))},
+    {"weights": PERSONS["weeks"]}, {"frame": PERSONS}, {"residuals": np.arange(500.0)},
+    {"scores": list(range(401))},
     {"note": "x" * 700}])
 def test_one_value_per_person_in_the_diagnostics(smuggled):
     answer = result(diagnostics=smuggled)
@@ -267,7 +275,8 @@ def test_one_value_per_person_in_the_diagnostics(smuggled):
 def test_small_count_under_a_nested_key():
     answer = result(diagnostics={"balance": {"by": [{"n_left": 2}, {"n_left": 52}]}})
     assert release(answer, NO_RULES, name="a").payload["diagnostics"]["balance"]["by"][0] == {"n_left": "2"}
-    assert release(answer, RULES, name="a").payload["diagnostics"] == {"balance": {"by": [{"n_left": None}, {"n_left": "50"}]}}
+    assert release(answer, RULES, name="a").payload["diagnostics"] == {"balance": {"by": [{"n_left": None},
+                                                                                          {"n_left": "50"}]}}
 
 
 def test_subclass_that_calls_itself_a_result():
@@ -280,7 +289,8 @@ def test_subclass_that_calls_itself_a_result():
         release(friend, RULES, name="answer")
 
 
-@pytest.mark.parametrize("source", ["![picture](https://x.dk/a.png)", "[link](https://x.dk)", "<b onclick='x()'>b</b>"])
+@pytest.mark.parametrize("source",
+                         ["![picture](https://x.dk/a.png)", "[link](https://x.dk)", "<b onclick='x()'>b</b>"])
 def test_markdown_that_calls_home(source, tmp_path):
     from markdown_it import MarkdownIt
 

@@ -15,7 +15,8 @@ BASE, LEAST = RULES.rounding_base, RULES.min_n
 
 def table_of(cells):
     """The counts of cells with both margins and the grand total, as (term, group, count)."""
-    terms, groups = [f"t{chr(97 + k)}" for k in range(cells.shape[0])], [f"g{chr(97 + k)}" for k in range(cells.shape[1])]
+    terms, groups = [f"t{chr(97 + k)}" for k in range(cells.shape[0])], [f"g{chr(97 + k)}"
+                                                                         for k in range(cells.shape[1])]
     rows = [(term, group, cells[i, j]) for i, term in enumerate(terms) for j, group in enumerate(groups)]
     rows += [(term, "all", cells[i].sum()) for i, term in enumerate(terms)]
     rows += [("all", group, cells[:, j].sum()) for j, group in enumerate(groups)]
@@ -28,13 +29,15 @@ def released(rows, **diagnostics):
     answer = Result(kind="counts", estimand=Estimand(name="n", unit="persons"), diagnostics=diagnostics,
                     table=tidy(term=term, group=group, estimate=n, n_persons=n))
     payload = release(answer, RULES, name="n").payload
-    told = {k: None if payload["diagnostics"][k] is None else float(payload["diagnostics"][k]) for k in diagnostics}
+    told = {k: None if payload["diagnostics"][k] is None else float(payload["diagnostics"][k])
+            for k in diagnostics}
     return {(row[0], row[1]): None if row[3] is None else float(row[3]) for row in payload["rows"]}, told
 
 
 def one_by_one(rows):
     """The same table with every number tested and rounded by itself: what would leave without the rule."""
-    return {(term, group): None if 0 < n < LEAST else float(np.floor(n / BASE + 0.5) * BASE) for term, group, n in rows}
+    return {(term, group): None if 0 < n < LEAST else float(np.floor(n / BASE + 0.5) * BASE) for term, group,
+            n in rows}
 
 
 def prior(shown):
@@ -63,7 +66,8 @@ def audit(told, slack):
     cells = [key for key in told if not is_margin(key)]
     rows, low, high = [], [], []
     for margin in filter(is_margin, told):
-        parts = [k for k, key in enumerate(cells) if margin[0] in ("all", key[0]) and margin[1] in ("all", key[1])]
+        parts = [k for k, key in enumerate(cells) if margin[0] in ("all", key[0])
+                 and margin[1] in ("all", key[1])]
         bounds = slack(told[margin], [told[cells[k]] for k in parts])
         rows.append(np.isin(np.arange(len(cells)), parts).astype(float))
         low.append(bounds[0])

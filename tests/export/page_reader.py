@@ -18,7 +18,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         around = [self.elements[k]["tag"] for k in self._open]
-        self.elements.append({"tag": tag, "attrs": dict(attrs), "text": "", "around": around, "inside": list(self._open)})
+        self.elements.append({"tag": tag, "attrs": dict(attrs), "text": "", "around": around,
+                              "inside": list(self._open)})
         if tag not in VOID:
             self._open.append(len(self.elements) - 1)
 

@@ -16,8 +16,10 @@ from evalkit.reports.palette import BEHIND, DARK, DARK_PAPER, INK, MUTED, PAPER,
 
 LANGUAGES = ("da", "en")
 # Words that are the same in Danish and English, names, keys and code.
-SAME = {"Data", "Hjørring", "hjoerring", "evalkit", "p-value", "Mentor", "effect", "Index", "estimat", "Total", "Data:",
-        "DKK", "sha256", "Estimand", "Sum", "Passive", "Horsens", "Syddjurs", "frederikshavn", "Progression", "Budget"}
+SAME = {"Data", "Hjørring", "hjoerring", "evalkit", "p-value", "Mentor", "effect", "Index", "estimat",
+        "Total", "Data:",
+        "DKK", "sha256", "Estimand", "Sum", "Passive", "Horsens", "Syddjurs", "frederikshavn", "Progression",
+        "Budget"}
 NO_WORDS = re.compile(r"^[\W\d]*$")
 KEY_OR_FILE = re.compile(r"^[a-z0-9]+([_./-][a-z0-9_.-]+)+$|^[0-9a-f]{64}$|^(\w+ [\d.]+(, )?)+$|^\w+ [0-9a-f]{64}$")
 
@@ -39,7 +41,8 @@ def out(request):
 
 
 def pages(out):
-    return {path.relative_to(out).as_posix(): path.read_text(encoding="utf-8") for path in sorted(out.rglob("*.html"))}
+    return {path.relative_to(out).as_posix(): path.read_text(encoding="utf-8")
+            for path in sorted(out.rglob("*.html"))}
 
 
 def test_pages_are_all_there_in_both_languages(out):
@@ -66,7 +69,8 @@ def test_links_lead_to_files_that_exist(out):
         page = Page(path.read_text(encoding="utf-8"))
         ids = {element["attrs"].get("id") for element in page.elements}
         for link in (element["attrs"]["href"] for element in page.all("a")):
-            assert link[1:] in ids if link.startswith("#") else (path.parent / link).is_file(), (path.name, link)
+            assert link[1:] in ids if link.startswith("#") else (path.parent / link).is_file(), (path.name,
+                                                                                                 link)
 
 
 def test_language_title_and_one_h1(out):
@@ -109,7 +113,8 @@ def test_every_figure_is_named_described_and_has_its_numbers(out):
                 assert (title["tag"], description["tag"]) == ("title", "desc")
                 assert title["text"].strip(), name
                 assert re.search(r"\d", description["text"]), (name, description["text"])
-                assert any(element["tag"] == "table" and "details" in element["around"] for element in inside), name
+                assert any(element["tag"] == "table" and "details" in element["around"]
+                           for element in inside), name
 
 
 def test_every_table_has_caption_and_scopes(out):
@@ -121,20 +126,23 @@ def test_every_table_has_caption_and_scopes(out):
                     element["tag"] == "caption" for element in inside):
                 continue  # a table of a Markdown cell
             assert [element["text"].strip() for element in inside if element["tag"] == "caption"][0], name
-            assert {element["attrs"].get("scope") for element in inside if element["tag"] == "th"} <= {"col", "row"}
+            assert {element["attrs"].get("scope") for element in inside if element["tag"] == "th"} <= {"col",
+                                                                                                       "row"}
             assert any(element["attrs"].get("scope") == "row" for element in inside if element["tag"] == "th")
 
 
 def test_scroll_regions_are_reached_by_keyboard_and_named(out):
     for text in pages(out).values():
-        regions = [element for element in Page(text).elements if element["attrs"].get("class") in ("scroll", "draw")]
+        regions = [element
+                   for element in Page(text).elements if element["attrs"].get("class") in ("scroll", "draw")]
         assert all(e["attrs"].get("tabindex") == "0" and e["attrs"].get("aria-label") for e in regions)
 
 
 def test_twins_have_the_same_structure(out):
     for name in {path.name for path in (out / "da").glob("*.html")}:
         twins = [Page((out / language / name).read_text(encoding="utf-8")) for language in LANGUAGES]
-        shapes = [[element["tag"] for element in page.all("h1", "h2", "h3", "table", "figure", "article", "tr")] for page in twins]
+        shapes = [[element["tag"] for element in page.all("h1", "h2", "h3", "table", "figure", "article",
+                                                          "tr")] for page in twins]
         assert shapes[0] == shapes[1], name
 
 
@@ -147,7 +155,8 @@ def untranslated(out):
     """List the strings that a Danish page and its English twin share and that are neither names nor numbers."""
     left = set()
     for name in {path.name for path in (out / "da").glob("*.html")}:
-        danish, english = (Page((out / language / name).read_text(encoding="utf-8")) for language in LANGUAGES)
+        danish, english = (Page((out / language / name).read_text(encoding="utf-8"))
+                           for language in LANGUAGES)
         for text in set(danish.texts()) & set(english.texts()):
             if not _may_be_shared(text):
                 left.add((name, text))
@@ -242,7 +251,8 @@ def test_no_two_landmarks_have_one_name(out):
 
 def test_provenance_is_on_the_page(example):
     text = (example / "en" / "effect.html").read_text(encoding="utf-8")
-    for fact in ("ab" * 32, "ef" * 32, "dream.csv", "2019-12-30", "evalkit 0.1.0", "at least 5 persons", "steps of curves merged"):
+    for fact in ("ab" * 32, "ef" * 32, "dream.csv", "2019-12-30", "evalkit 0.1.0", "at least 5 persons",
+                 "steps of curves merged"):
         assert fact in text
     assert "data/hjoerring" not in text
 
@@ -250,8 +260,10 @@ def test_provenance_is_on_the_page(example):
 def test_unshown_outputs_are_counted(tmp_path):
     extra = [{"cell_type": "code", "metadata": {}, "source": "", "outputs": [
         {"output_type": "stream", "name": "stdout", "text": "hello"},
-        {"output_type": "error", "ename": "EstimationError", "evalue": "person q000001x", "traceback": ["..."]}]}]
-    publish.pages(write_run(tmp_path / "private", extra=extra), tmp_path / "out", site_meta=SITE, known_ids=IDS)
+        {"output_type": "error", "ename": "EstimationError", "evalue": "person q000001x",
+         "traceback": ["..."]}]}]
+    publish.pages(write_run(tmp_path / "private", extra=extra), tmp_path / "out", site_meta=SITE,
+                  known_ids=IDS)
     text = (tmp_path / "out" / "en" / "effect.html").read_text(encoding="utf-8")
     assert "1 output of the notebook is not shown here" in text
     assert "stopped with the error EstimationError" in text
@@ -288,10 +300,13 @@ def _as_seen(colour, sight):
     """Return linear RGB as a dichromat sees it (Machado, Oliveira and Fernandes 2009, severity 1)."""
     matrix = {
         "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-        "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
-        "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881))}
+        "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216),
+                   (-0.003882, -0.048116, 1.051998)),
+        "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413),
+                   (-0.011820, 0.042940, 0.968881))}
     linear = [_linear(int(colour[k:k + 2], 16) / 255) for k in (1, 3, 5)]
-    return [sum(weight * channel for weight, channel in zip(row, linear, strict=True)) for row in matrix[sight]]
+    return [sum(weight * channel for weight, channel in zip(row, linear, strict=True))
+            for row in matrix[sight]]
 
 
 def _linear(channel):

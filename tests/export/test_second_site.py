@@ -11,9 +11,12 @@ from evalkit.run.execute import ORDER
 
 LANGUAGES = ("da", "en")
 # Answered at both sites, whatever else is withheld at the second.
-ANSWERED = [("data_check", "problems"), ("effect", "cohort"), ("effect", "panel_employees"), ("effect", "panel_assistance"),
-            ("mechanism", "attrition"), ("mechanism", "caseload"), ("mechanism", "contacts"), ("mechanism", "investment"),
-            ("monitoring", "long_cases"), ("monitoring", "projects"), ("monitoring", "rehabilitation_meetings")]
+ANSWERED = [("data_check", "problems"), ("effect", "cohort"), ("effect", "panel_employees"),
+            ("effect", "panel_assistance"),
+            ("mechanism", "attrition"), ("mechanism", "caseload"), ("mechanism", "contacts"),
+            ("mechanism", "investment"),
+            ("monitoring", "long_cases"), ("monitoring", "projects"),
+            ("monitoring", "rehabilitation_meetings")]
 # Needs what the second site does not have: years before the programme, other municipalities, a survey, the process.
 UNANSWERED = {
     "effect": ["goal_1", "goal_2", "goal_3", "time_to_exit", "stock"],
@@ -29,7 +32,8 @@ def sites(example_run, second_run):
 
 def bundle(site, notebook):
     """Released objects of a notebook by name."""
-    found = (json.loads(path.read_text(encoding="utf-8")) for path in (site.out / "bundle" / notebook).glob("*.json"))
+    found = (json.loads(path.read_text(encoding="utf-8"))
+             for path in (site.out / "bundle" / notebook).glob("*.json"))
     return {payload["name"]: payload for payload in found}
 
 
@@ -62,7 +66,8 @@ def test_the_sites_differ_in_dialect_dates_prices_rules_and_tables(sites):
 
 def test_one_study_serves_both(sites):
     for name in set(ORDER) - {"data_check"}:
-        first, second = ({payload["provenance"]["study_sha256"] for payload in bundle(site, name).values()} for site in sites)
+        first, second = ({payload["provenance"]["study_sha256"] for payload in bundle(site, name).values()}
+                         for site in sites)
         assert first == second
 
 

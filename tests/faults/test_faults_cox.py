@@ -54,7 +54,8 @@ def with_one(column, value):
         (people(w=[np.nan] * 2 + [1.0] * 78), {"weight": "w"}, "w: 2 of 80 rows are missing"),
         (people(k=[1.5] + [1] * 79), {"count": "k"}, "k: 1 of 80 rows are not whole numbers"),
         (people(event=[3] + [1] * 79), {"causes": ["JOB", "STUDY"]}, "1 rows have a code outside 0..2"),
-        (people(id=[0, 0] + list(range(2, 80)), entry=0), {"person": "id"}, "intervals overlap for 1 persons"),
+        (people(id=[0, 0] + list(range(2, 80)), entry=0), {"person": "id"},
+         "intervals overlap for 1 persons"),
         (with_one("town", np.nan), {"strata": "town"}, "town: 1 of 80 rows are missing"),
         (with_one("town", np.nan), {"cluster": "town"}, "town: 1 of 80 rows are missing"),
     ],
@@ -159,7 +160,8 @@ def test_huge_and_tiny_covariates_give_the_same_answer(factor, shift, ties):
     assert moved.model["estimates"] * [factor, 1] == pytest.approx(plain.model["estimates"], rel=1e-9)
     errors = moved.table["std_error"].to_numpy() * [factor, 1]
     assert errors == pytest.approx(plain.table["std_error"].to_numpy(), rel=1e-9)
-    assert moved.diagnostics["log_likelihood"] == pytest.approx(plain.diagnostics["log_likelihood"], rel=1e-12)
+    assert moved.diagnostics["log_likelihood"] == pytest.approx(plain.diagnostics["log_likelihood"],
+                                                                rel=1e-12)
 
 
 @pytest.mark.parametrize("factor", [1e9, 1e-12])

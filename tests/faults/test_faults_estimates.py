@@ -26,7 +26,8 @@ def at_risk(frame, **columns):
 def panel(units, start):
     rows = pd.DataFrame([(unit, period, float(period * (k + 1) % 5)) for k, unit in enumerate(units)
                          for period in range(8)], columns=["unit", "period", "value"])
-    return estimators.Panel.from_frame(rows, unit="unit", period="period", value="value", treated="A", start=start)
+    return estimators.Panel.from_frame(rows, unit="unit", period="period", value="value", treated="A",
+                                       start=start)
 
 
 def test_a_cohort_of_nobody_points_to_the_attrition_table():
@@ -51,7 +52,8 @@ def test_one_event_is_estimated_inside_and_does_not_leave():
     estimate, week = released["columns"].index("estimate"), released["columns"].index("time_weeks")
     assert [(float(row[week]), float(row[estimate])) for row in released["rows"]] == [(0, 1)]
     ratio = estimators.cox(at_risk(once, covariates=["score"]))
-    assert [row[estimate] for row in disclosure.release(ratio, PROFILE, name="ratio").payload["rows"]] == [None]
+    assert [row[estimate]
+            for row in disclosure.release(ratio, PROFILE, name="ratio").payload["rows"]] == [None]
 
 
 def test_a_constant_covariate_is_named():
@@ -62,7 +64,8 @@ def test_a_constant_covariate_is_named():
 def test_a_separating_covariate_is_named_with_the_way_out():
     frame = persons()
     high = frame["score"] > 0
-    frame = frame.assign(left=high.astype(int), weeks=frame["weeks"].where(high, 60.0), high=high.astype(float))
+    frame = frame.assign(left=high.astype(int), weeks=frame["weeks"].where(high, 60.0),
+                         high=high.astype(float))
     with pytest.raises(EstimationError, match="high: separates.*leave the covariate out"):
         estimators.cox(at_risk(frame, covariates=["high"]))
 

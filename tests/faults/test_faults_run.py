@@ -29,7 +29,8 @@ def notebook(site, name, *cells, parameters=PARAMETERS):
     first = nbformat.v4.new_code_cell(parameters)
     first.metadata["tags"] = ["parameters"]
     cells = [first, *map(nbformat.v4.new_code_cell, cells)]
-    write_atomic(site.root / "notebooks" / f"{name}.ipynb", nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+    write_atomic(site.root / "notebooks" / f"{name}.ipynb",
+                 nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
     return site.root / "notebooks"
 
 
@@ -85,7 +86,8 @@ def test_a_wrong_parameter_stops_before_any_kernel(site, no_kernel, given, said)
 
 def test_a_malformed_study_stops_before_any_kernel(site, no_kernel):
     (site.root / "odd.yaml").write_text("study: efect\n", encoding="utf-8")
-    folder = notebook(site, "effect", "1", parameters=PARAMETERS + f"\nstudy: str = {str(site.root / 'odd.yaml')!r}")
+    folder = notebook(site, "effect", "1",
+                      parameters=PARAMETERS + f"\nstudy: str = {str(site.root / 'odd.yaml')!r}")
     with pytest.raises(SpecError, match="no kind of study"):
         ran(site, folder)
 
@@ -122,7 +124,8 @@ def test_an_error_shows_class_and_step_and_keeps_the_data_private(site, capsys):
 
 
 def test_evalkits_own_error_is_said_in_full(site, capsys):
-    ran(site, notebook(site, "effect", "from evalkit.errors import CohortError\nraise CohortError('nobody is left')"))
+    ran(site, notebook(site, "effect",
+                       "from evalkit.errors import CohortError\nraise CohortError('nobody is left')"))
     assert "CohortError: nobody is left" in capsys.readouterr().err
 
 
@@ -163,7 +166,8 @@ def test_nothing_is_published_twice(site, capsys, monkeypatch):
     assert cli.main(["release", str(site.path)]) == 0
     assert len(published) == 3, "release always publishes"
     page = site.out / "da" / "effect.html"
-    for change in (page.unlink, lambda: page.write_text("changed", encoding="utf-8"), lambda: notebook(site, "effect", "2")):
+    for change in (page.unlink, lambda: page.write_text("changed", encoding="utf-8"),
+                   lambda: notebook(site, "effect", "2")):
         assert cli.main(call) == 0
         before = len(published)
         change()
@@ -236,7 +240,8 @@ def test_an_interrupt_in_the_middle_stops_the_kernel_and_keeps_earlier_reports(s
     ran(site, folder)
     before = executed(site, "effect").read_bytes()
     notebook(site, "effect", f"import os, pathlib, time\npathlib.Path({str(site.root / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(60)")
-    process = subprocess.Popen([sys.executable, "-c", CALL, str(site.path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    process = subprocess.Popen([sys.executable, "-c", CALL, str(site.path)], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL,
                                text=True)
     kernel = int(_wait_for_text(site.root / "pid"))
     process.send_signal(signal.SIGINT)

@@ -81,7 +81,8 @@ def test_every_text_has_its_twin(path):
     cells = [cell for cell in read(path).cells if cell.cell_type == "markdown"]
     assert [cell.metadata["tags"] for cell in cells] == [["da"], ["en"]] * (len(cells) // 2)
     for danish, english in zip(cells[::2], cells[1::2], strict=True):
-        shapes = [[len(mark) for mark in re.findall(r"(?m)^(#+) ", cell.source)] for cell in (danish, english)]
+        shapes = [[len(mark) for mark in re.findall(r"(?m)^(#+) ", cell.source)]
+                  for cell in (danish, english)]
         assert shapes[0] == shapes[1], danish.source
 
 

@@ -27,7 +27,8 @@ def designs(rng):
         panel = panels.draw(rng, selected=selected)
         for name, design in DESIGNS.items():
             row = design(panel).table.iloc[0]
-            rows.append((name, world, *(row[key] for key in ("estimate", "std_error", "conf_low", "conf_high")),
+            rows.append((name, world,
+                         *(row[key] for key in ("estimate", "std_error", "conf_low", "conf_high")),
                          panels.EFFECT))
     return rows
 

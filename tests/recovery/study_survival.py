@@ -9,6 +9,7 @@ an estimator, an option that changes its interval, a setting and a number of per
 import argparse
 import datetime as dt
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -65,11 +66,17 @@ def hazards(at_risk, setting):
         yield "Cox, Firth", "profile", *row(ev.cox(at_risk, cause="1", firth=True), "x"), worlds.EFFECT
     both = ev.cox(at_risk)
     profile = pd.DataFrame({"x": [1.0]})
-    yield ("Cox, predicted survival at x = 1", "log",
-           *at(ev.predict_survival(both, profile, weeks=[WEEK])), worlds.of_group(WEEK, 1))
+    with warnings.catch_warnings():
+        # Of independent events although persons may depend: how much that costs is asked.
+        warnings.simplefilter("ignore", UserWarning)
+        predicted = {"log": ev.predict_survival(both, profile, weeks=[WEEK])}
+    predicted["log, by persons"] = ev.predict_survival(both, profile, weeks=[WEEK], at_risk=at_risk)
+    for option, curve in predicted.items():
+        yield "Cox, predicted survival at x = 1", option, *at(curve), worlds.of_group(WEEK, 1)
     gap = (worlds.of_group(WEEKS, 1) - worlds.of_group(WEEKS, 0)).sum()
     contrast = ev.standardised_contrasts(at_risk, exposure="x", horizon_weeks=[HORIZON])
-    yield "Cox, standardised difference of restricted means", "", *row(contrast, "restricted_mean_difference"), gap
+    yield "Cox, standardised difference of restricted means", "", *row(contrast,
+                                                                       "restricted_mean_difference"), gap
     weekly = ev.discrete_hazard(at_risk, cause="1", duration={"breaks": [13, 26]})
     yield "Weekly hazards, cloglog", "", *row(weekly, "x"), worlds.EFFECT
     rates = ev.piecewise_exponential(at_risk, cause="1", breaks=[13, 26])
@@ -115,7 +122,8 @@ def returns(at_risk, setting):
     yield "State occupation, share self-sufficient", "plain", *row(found, "share[SELF]"), (sum(halves) / 2)[1]
     effect = ev.transition_cox(at_risk)
     yield "Transition Cox, leaving support", "efron", *first(effect, "x"), worlds.EFFECT
-    moved = ev.transition_probabilities(at_risk.select(at_risk.covariates[:, 0] == 1), from_weeks=4, to_weeks=[WEEK])
+    moved = ev.transition_probabilities(at_risk.select(at_risk.covariates[:, 0] == 1), from_weeks=4,
+                                        to_weeks=[WEEK])
     truth = np.linalg.matrix_power(worlds.matrix(1), WEEK - 4)[0, 1]
     yield "Transition probability, support to self, 4 to 26", "plain", *states_row(moved), truth
 
@@ -125,7 +133,8 @@ def resampled(at_risk, setting):
     unit = "cluster" if setting == "clusters" else "person"
     statistic = partial(ev.restricted_mean, horizon_weeks=HORIZON)
     found = ev.bootstrap(at_risk, statistic, n_replications=200, seed=1, unit=unit)
-    yield "Bootstrap, restricted mean", "percentile", *row(found, "restricted_mean"), worlds.survival(WEEKS).sum()
+    yield "Bootstrap, restricted mean", "percentile", *row(found,
+                                                           "restricted_mean"), worlds.survival(WEEKS).sum()
 
 
 def tests(at_risk, setting):
@@ -187,19 +196,23 @@ CELLS = (
     (partial(worlds.weibull, cured=worlds.CURED), cured, ("ties",)),
     (lambda rng, n, setting: worlds.shared(rng, n), frailty, ("clusters",)),
     (worlds.states, returns, ("ties", "clusters", "weights")),
-    (partial(worlds.exits, effect=0.0), tests, ("ties", "late")), (worlds.exits, resampled, ("ties", "clusters")),
+    (partial(worlds.exits, effect=0.0), tests, ("ties", "late")),
+    (worlds.exits, resampled, ("ties", "clusters")),
 )
 # A thousand groups take seconds a fit: too long to be drawn a hundred times.
 LEFT_OUT = {(frailty, 20000)}
 # Why a cell is off by more than chance: read before it is believed.
 EXPLAINED = {
-    ("Cox", "breslow, errors of independent persons"): "here to be seen to fail: persons of a cluster are not "
+    ("Cox",
+     "breslow, errors of independent persons"): "here to be seen to fail: persons of a cluster are not "
     "independent, weights are no counts.",
-    ("Cox, predicted survival at x = 1", "log"): "follows R: coefficients have errors by cluster, the baseline hazard "
+    ("Cox, predicted survival at x = 1",
+     "log"): "follows R: coefficients have errors by cluster, the baseline hazard "
     "takes events as independent; the method warns. By persons (`at_risk=`) it holds.",
     "Shared frailty, variance": "ten groups tell little of a variance: its likelihood leans towards none, and the "
     "profile limits with it.",
-    ("Fine-Gray", "influence"): "errors from influence functions of 200 unequally weighted persons, worth about 120.",
+    ("Fine-Gray",
+     "influence"): "errors from influence functions of 200 unequally weighted persons, worth about 120.",
     "Time lost to jobs, 52 weeks": "by chance with 20,000 persons: 500 other draws of the cell hold in 0.958; with "
     "200 persons about 80 clusters.",
     "Transition probability, support to self, 4 to 26": "about 40 clusters have x = 1, and the limits are plain.",
@@ -270,7 +283,8 @@ def report(table, refused):
     ]
     for (estimator, option, setting), part in table.groupby(["estimator", "option", "setting"], sort=False):
         cells = part.set_index("n")
-        lines.append(f"| {estimator} | {option} | {setting} | " + " | ".join(_cell(cells, n) for n in SIZES) + " |")
+        lines.append(f"| {estimator} | {option} | {setting} | " + " | ".join(_cell(cells, n)
+                                                                             for n in SIZES) + " |")
     return "\n".join([*lines, "", *_reasons(table), "", refused]) + "\n"
 
 
@@ -312,7 +326,8 @@ def draw(table, path):
         pane.tick_params(labelsize=7)
     panes[0].invert_yaxis()
     panes[0].legend(fontsize=7, loc="lower left")
-    figure.supxlabel("Share of 95 % intervals that hold the truth; grey: three Monte-Carlo errors", fontsize=8)
+    figure.supxlabel("Share of 95 % intervals that hold the truth; grey: three Monte-Carlo errors",
+                     fontsize=8)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 
@@ -333,10 +348,12 @@ def main(argv=None):
     table = pd.concat([*_kept(options), *found], ignore_index=True)
     table = table.fillna({"estimator": "", "option": ""}).sort_values(["n"], kind="stable")
     stem = options.to / f"{dt.date.today().isoformat()}-coverage-survival"
-    write_atomic(stem.with_suffix(".csv"), table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_atomic(stem.with_suffix(".csv"),
+                 table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     refused = table[table["option"] == "refused"]
     told = ", ".join(f"{row.part} {row.setting} {row.n:,}: {row.draws}" for row in refused.itertuples())
-    write_atomic(stem.with_suffix(".md"), report(judged(table), f"Draws in which an estimator refused: {told or 'none'}."))
+    write_atomic(stem.with_suffix(".md"),
+                 report(judged(table), f"Draws in which an estimator refused: {told or 'none'}."))
     draw(judged(table), stem.with_suffix(".svg"))
     print(stem.name)
 
@@ -344,7 +361,8 @@ def main(argv=None):
 def _kept(options):
     """Yield what the newest table has of the parts that are not run."""
     for path in sorted(options.to.glob("*-coverage-survival.csv"))[-1:]:
-        table = pd.read_csv(path, keep_default_na=False, na_values={name: "" for name in ("truth", "mean", "sd", "coverage")})
+        table = pd.read_csv(path, keep_default_na=False,
+                            na_values={name: "" for name in ("truth", "mean", "sd", "coverage")})
         yield table[~table["part"].isin(options.only)]
 
 

@@ -69,7 +69,8 @@ def shared(rng, n):
     factor = rng.gamma(1 / FRAILTY, FRAILTY, group[-1] + 1)[group]
     x, end = rng.integers(0, 2, n), rng.integers(13, 131, n)
     week = np.ceil(rng.exponential(1 / (JOB * factor * np.exp(EFFECT * x))))
-    frame = pd.DataFrame({"exit": np.minimum(week, end), "event": (week <= end).astype(int), "x": x, "group": group})
+    frame = pd.DataFrame({"exit": np.minimum(week, end), "event": (week <= end).astype(int), "x": x,
+                          "group": group})
     return AtRisk.from_frame(frame, exit="exit", event="event", covariates=["x"], cluster="group")
 
 
@@ -79,7 +80,8 @@ def states(rng, n, setting):
     move = 1 - np.exp(-np.column_stack([LEAVE * np.exp(EFFECT * x), np.full(n, RETURN)]))
     where = np.zeros((n, LAST + 1), dtype=np.int8)
     for week in range(1, LAST + 1):
-        moves = rng.uniform(size=n) < np.take_along_axis(move, where[:, week - 1:week].astype(int), axis=1)[:, 0]
+        moves = rng.uniform(size=n) < np.take_along_axis(move, where[:, week - 1:week].astype(int), axis=1)[:,
+                                                                                                            0]
         where[:, week] = where[:, week - 1] ^ moves
     end = rng.integers(52, LAST + 1, n)
     person, at = np.nonzero((where[:, 1:] != where[:, :-1]) | (np.arange(1, LAST + 1) == end[:, None]))
@@ -99,7 +101,8 @@ def survival(weeks):
 
 def incidence(weeks):
     """Return the share with a job as first exit by so many weeks."""
-    job = (JOB * np.exp(EFFECT * x) / _total(x) * (1 - np.exp(-_total(x) * np.asarray(weeks))) for x in (0, 1))
+    job = (JOB * np.exp(EFFECT * x) / _total(x) * (1 - np.exp(-_total(x) * np.asarray(weeks)))
+           for x in (0, 1))
     return sum(job) / 2
 
 
@@ -127,7 +130,8 @@ def _observed(rng, n, setting, draw):
         entry = np.where(rng.uniform(size=size) < 0.5, rng.integers(1, 27, size), 0.0)
     kept = np.flatnonzero(time > entry)[:n]
     end = entry + rng.integers(13, 131, size)
-    frame = pd.DataFrame({"entry": entry, "exit": np.minimum(time, end), "event": np.where(time <= end, cause, 0),
+    frame = pd.DataFrame({"entry": entry, "exit": np.minimum(time, end),
+                          "event": np.where(time <= end, cause, 0),
                           "x": x}).iloc[kept].reset_index(drop=True)
     return AtRisk.from_frame(*_arranged(rng, frame, n, setting), entry="entry", exit="exit", event="event",
                              causes=[str(k) for k in range(1, cause.max() + 1)], covariates=["x"],
@@ -156,6 +160,7 @@ def _states_at_risk(rng, frame, n, setting):
         times[np.cumsum(times) > n] = 0
         copies = frame.loc[np.repeat(frame.index, times[frame["person"]])]
         copy = copies.groupby(level=0).cumcount()
-        frame = copies.assign(cluster=copies["person"], person=copies["person"] * 4 + copy).reset_index(drop=True)
+        frame = copies.assign(cluster=copies["person"],
+                              person=copies["person"] * 4 + copy).reset_index(drop=True)
     return AtRisk.from_frame(frame, entry="entry", exit="exit", state="state", event="event", person="person",
                              causes=["SUPPORT", "SELF"], covariates=["x"], **_names(setting))

@@ -36,7 +36,8 @@ def _efforts(scenario, site):
     study = spec.load_study("analysis/mechanism.yaml")
     people = hazards.followed(tables, study, site, cohort.spells(tables))
     table = hazards.efforts(tables, study, site, people=people).table.set_index("term")
-    return {term: (np.log(row["estimate"]), row["std_error"] / row["estimate"]) for term, row in table.iterrows()}
+    return {term: (np.log(row["estimate"]), row["std_error"] / row["estimate"]) for term,
+            row in table.iterrows()}
 
 
 @pytest.mark.parametrize("term", ["job_during", "job_after", "health_during", "health_after"])
@@ -48,7 +49,8 @@ def test_selection_moves_the_naive_hazard_ratio(naive, term):
 
 
 def test_after_a_health_effort_the_sign_is_wrong_by_selection(naive, told):
-    (chosen, error), (by_chance, other) = (naive[scenario]["health_after"] for scenario in ("base", "no_selection"))
+    (chosen, error), (by_chance, other) = (naive[scenario]["health_after"]
+                                           for scenario in ("base", "no_selection"))
     assert told[4]["after"]["health"] > 0
     assert chosen + 1.96 * error < 0 < by_chance + 1.96 * other
 

@@ -50,7 +50,8 @@ def transplants():
                              record["match"], record["year"]))
             state, start = name[event] if status[event] else "censor", stop
     frame = pd.DataFrame(rows, columns=[*COLUMNS, "agecl", "proph", "match", "year"])
-    return frame.assign(old=(frame["agecl"] == ">40").astype(int), proph=(frame["proph"] == "yes").astype(int),
+    return frame.assign(old=(frame["agecl"] == ">40").astype(int),
+                        proph=(frame["proph"] == "yes").astype(int),
                         mismatch=(frame["match"] == "gender mismatch").astype(int))[
         [*COLUMNS, "old", "proph", "mismatch"]]
 

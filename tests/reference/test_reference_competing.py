@@ -27,7 +27,7 @@ BRESLOW = {**FIXED, "ties": "breslow"}
 GRAY = {
     "gray_weekly": ("start", {"strata": "place"}, {}),
     "gray_weekly_rho": ("start", {"strata": "place"}, {"rho": 1}),
-    "gray_weekly_within": ("start", {"strata": "place"}, {"within": "treated"}),
+    "gray_weekly_within": ("start", {"strata": "place"}, {"stratify": "treated"}),
     "gray_weekly_count": ("start", {"strata": "place", "count": "k"}, {}),
     "gray_mgus2": ("mgus2", {"exit": "months", "strata": "sex"}, {}),
     "gray_pbc": ("pbc", {"exit": "week", "strata": "trt"}, {"rho": 0.5}),
@@ -83,7 +83,7 @@ def test_gray_equals_cuminc(case):
     name, columns, options = GRAY[case]
     frame = frame_of(name)
     at_risk = AtRisk.from_frame(frame, **{"exit": "exit", "event": "cause", **columns})
-    options = {**options, "within": frame[options["within"]]} if "within" in options else options
+    options = {**options, "stratify": frame[options["stratify"]]} if "within" in options else options
     tests = [gray_test(at_risk, cause=cause, **options) for cause in at_risk.causes]
     agree(case, pd.concat([test.table.iloc[:1].assign(group=cause)
                            for cause, test in zip(at_risk.causes, tests, strict=True)]))

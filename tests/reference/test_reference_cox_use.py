@@ -5,6 +5,7 @@ tests/reference/expected/cox_use.json, which tests/reference/r/cox_use.R writes.
 """
 
 import json
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -101,11 +102,13 @@ def expected_curve(table):
 def test_predicted_survival_equals_r(case):
     columns, options, profiles, weeks, asked = PREDICTED[case]
     fit, r = cox(table_of(case, columns, *profiles.columns), **options), wanted(case)
-    table = expected_curve(predict_survival(fit, profiles, weeks=weeks, **asked).table)
+    with pytest.warns(UserWarning, match="too short") if "cluster" in columns else nullcontext():
+        table = expected_curve(predict_survival(fit, profiles, weeks=weeks, **asked).table)
     close(table["estimate"], r["estimate"])
     for column in ("std_error", "conf_low", "conf_high"):
         close(table[column], r[column], 1e-5)
-    hazard = predict_survival(fit, profiles, weeks=weeks, quantity="cumulative_hazard").table
+    by_rows = table_of(case, columns, *profiles.columns)
+    hazard = predict_survival(fit, profiles, weeks=weeks, at_risk=by_rows, quantity="cumulative_hazard").table
     close(expected_curve(hazard)["estimate"], r["hazard"])
 
 

@@ -238,7 +238,8 @@ def test_a_real_cohort_is_two_lines_from_lifelines(example_site):
     start = week_of(example_site.programme_start)
     states = {"cash": ["CASH_BENEFIT_READY", "CASH_BENEFIT_ACTIVITY"], "sick": ["SICKNESS_BENEFIT"]}
     people = cohort.inflow(tables, spells, states=states, window=(start - 100, start + 100))
-    at_risk = cohort.follow.to_exit(people, spells, covariates=["age", "target_group"], cluster="municipality")
+    at_risk = cohort.follow.to_exit(people, spells, covariates=["age", "target_group"],
+                                    cluster="municipality")
     assert not at_risk.entry.any()
     assert (at_risk.event > 1).any(), "exits of another kind, which must not count as the event"
     assert_same_model(at_risk, cause="SELF_SUFFICIENT")

@@ -57,7 +57,8 @@ def test_the_examples_are_those_that_can_be_simulated():
 
 
 @pytest.mark.parametrize("options", [["--notebook", "efect"], ["-p", "sed=1"], ["-p", "seed=x"]])
-def test_a_misspelt_name_is_told_also_while_a_run_is_under_way(options, tmp_path, put_site, no_public, capsys):
+def test_a_misspelt_name_is_told_also_while_a_run_is_under_way(options, tmp_path, put_site, no_public,
+                                                               capsys):
     site = spec.load_site(put_site(tmp_path, "hjoerring"))
     with run.workspace(site):
         assert cli.main(["run", str(site.path), *options]) == RunError.exit_code
@@ -107,13 +108,15 @@ def test_simulate_never_writes_among_real_files(tmp_path, capsys):
 def test_the_face_imports_nothing_heavy():
     heavy = ("scipy.stats", "statsmodels", "seaborn", "matplotlib", "papermill", "duckdb", "pandas")
     code = f"import sys, evalkit; print([name for name in {heavy} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          check=True).stdout == "[]\n"
 
 
 def test_a_notebooks_first_lines_import_no_plots_and_no_models():
     heavy = ("statsmodels", "seaborn", "matplotlib", "papermill", "lifelines")
     code = f"import sys, evalkit; evalkit.open, evalkit.evaluations; print([name for name in {heavy} if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          check=True).stdout == "[]\n"
 
 
 def test_the_console_script_is_the_module():

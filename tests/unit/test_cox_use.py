@@ -1,12 +1,14 @@
 """What is asked of Cox's model: names, boundaries, and the small cases that can be counted by hand."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from evalkit.atrisk import AtRisk
+from evalkit.errors import EstimationError
 from evalkit.estimators import (
     concordance,
     cox,
@@ -82,6 +84,61 @@ def test_the_table_by_rows_equals_the_table_by_groups(columns, monkeypatch):
 def test_a_ridge_takes_steps():
     fit = cox(table_of(people(), "x", "treated"), varying={"treated": (10,)}, ridge={"treated(10-]": 1e6})
     assert abs(fit.table["estimate"].iloc[-1]) < 1e-3
+
+
+def jackknifed(at_risk, unit, **options):
+    """Derive the predicted shares by the weight of each unit, and square."""
+    weight = at_risk.row_weights
+
+    def shares(weight):
+        fit = cox(replace(at_risk, weight=weight), **options, robust=False)
+        return predict_survival(fit, PROFILE, weeks=[8, 16]).table["estimate"].to_numpy()
+    changes = [shares(weight * (1 + 1e-4 * (unit == u))) - shares(weight * (1 - 1e-4 * (unit == u)))
+               for u in np.unique(unit)]
+    return np.sqrt(np.square(np.array(changes) / 2e-4).sum(axis=0))
+
+
+PROFILE = pd.DataFrame({"x": [0.5], "treated": [1.0]})
+
+
+@pytest.mark.parametrize(("columns", "options"), [
+    ({}, {}), ({"weight": "w", "cluster": "place"}, {"ties": "breslow"}),
+    ({"weight": "w", "strata": "place"}, {"varying": {"treated": (10,)}}),
+    ({"cluster": "place"}, {"varying": {"x": np.log}}), ({"weight": "w"}, {"ridge": 3.0, "ridge_scale": False})])
+def test_errors_by_persons_are_the_jackknife_of_the_whole_prediction(columns, options):
+    at_risk = table_of(people(w=np.linspace(0.5, 2, 60)), "x", "treated", **columns)
+    found = predict_survival(cox(at_risk, **options), PROFILE, weeks=[8, 16], at_risk=at_risk).table["std_error"]
+    unit = np.arange(60) if at_risk.cluster is None else at_risk.cluster
+    np.testing.assert_allclose(found, jackknifed(at_risk, unit, **options), rtol=1e-5, atol=1e-9)
+
+
+def test_a_count_is_so_many_persons_in_errors_of_predictions():
+    frame = people(k=np.arange(60) % 3 + 1)
+    rows = frame.loc[frame.index.repeat(frame["k"])]
+    tables = [predict_survival(cox(t), PROFILE, weeks=9, at_risk=t).table
+              for t in (table_of(frame, "x", "treated", count="k"), table_of(rows, "x", "treated"))]
+    pd.testing.assert_frame_equal(*tables, rtol=1e-7)
+
+
+def test_errors_by_persons_take_an_offset_and_refuse_another_table():
+    at_risk, offset = table_of(people(), "x", "treated"), np.linspace(-0.5, 0.5, 60)
+    fit = cox(at_risk, offset=offset)
+    found, plain = (predict_survival(fit, PROFILE, weeks=9, **more).table["std_error"].iloc[-1]
+                    for more in ({"at_risk": at_risk, "offset": offset}, {}))
+    assert found == pytest.approx(plain, rel=0.25) and found != plain
+    for other in (table_of(people(), "x"), table_of(people(seed=6), "x", "treated"),
+                  table_of(people(), "x", "treated", strata="place")):
+        with pytest.raises(EstimationError, match="give the table that was fitted"):
+            predict_survival(cox(at_risk), PROFILE, weeks=9, at_risk=other)
+    with pytest.raises(EstimationError, match="fitted with an offset"):
+        predict_survival(fit, PROFILE, at_risk=at_risk)
+    with pytest.raises(ValueError, match="without at_risk"):
+        predict_survival(fit, PROFILE, offset=offset)
+
+
+def test_a_robust_fit_without_its_table_warns():
+    with pytest.warns(UserWarning, match="independent and may be too short; give at_risk"):
+        predict_survival(cox(table_of(people(), "x", "treated", cluster="place")), PROFILE)
 
 
 def test_predictions_begin_at_one_and_count_every_event():

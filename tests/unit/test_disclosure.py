@@ -25,7 +25,8 @@ def rows(result, name="answer"):
     return [dict(zip(payload["columns"], row, strict=True)) for row in payload["rows"]]
 
 
-@pytest.mark.parametrize(("raw", "released"), [(0, "0"), (1, None), (4, None), (5, "5"), (7, "5"), (8, "10"), (1203, "1205")])
+@pytest.mark.parametrize(("raw", "released"),
+                         [(0, "0"), (1, None), (4, None), (5, "5"), (7, "5"), (8, "10"), (1203, "1205")])
 def test_counts_are_tested_raw_then_rounded(raw, released):
     row, = rows(made("counts", tidy(term="step", estimate=raw, n_persons=raw), unit="persons"))
     assert row["estimate"] == released
@@ -48,7 +49,8 @@ def test_counts_keep_a_measured_value_beside_the_count():
 
 
 def test_counts_total_is_the_sum_of_released_parts():
-    table = tidy(term="persons", group=["a", "b", "c", "all"], estimate=[17, 7, 4, 28], n_persons=[17, 7, 4, 28])
+    table = tidy(term="persons", group=["a", "b", "c", "all"], estimate=[17, 7, 4, 28],
+                 n_persons=[17, 7, 4, 28])
     released = {row["group"]: row["estimate"] for row in rows(made("counts", table, unit="persons"))}
     assert released == {"a": "15", "b": "5", "c": None, "all": "25"}
 
@@ -59,9 +61,11 @@ def test_counts_total_is_left_alone_where_parts_overlap():
 
 
 @pytest.mark.parametrize(("events", "persons", "shown"), [
-    (5, 20, True), (4, 20, False), (0, 20, False), (15, 20, True), (16, 20, False), (20, 20, False), (2, 4, False)])
+    (5, 20, True), (4, 20, False), (0, 20, False), (15, 20, True), (16, 20, False), (20, 20, False),
+    (2, 4, False)])
 def test_share_needs_enough_on_both_sides(events, persons, shown):
-    row, = rows(made("share", tidy(term="in_job", estimate=events / persons, n_persons=persons, n_events=events)))
+    row, = rows(made("share",
+                     tidy(term="in_job", estimate=events / persons, n_persons=persons, n_events=events)))
     assert (row["estimate"] is not None) is shown
     assert (row["n_persons"] is not None) is shown
 
@@ -74,7 +78,8 @@ def test_share_and_its_limits_come_from_rounded_counts():
 
 
 def test_weighted_share_keeps_its_estimate_behind_the_same_tests():
-    table = tidy(term="agree", estimate=0.41234, conf_low=0.35, conf_high=0.47, n_persons=[52, 52], n_events=[17, 2])
+    table = tidy(term="agree", estimate=0.41234, conf_low=0.35, conf_high=0.47, n_persons=[52, 52],
+                 n_events=[17, 2])
     first, second = rows(made("share", table))
     assert first["estimate"] == "0.412"
     assert second["estimate"] is None
@@ -104,21 +109,25 @@ def test_curve_of_few_persons_is_not_shown_at_all():
 
 
 def test_curves_of_groups_have_their_own_grids():
-    table = pd.concat([curve([0, 6, 6], [50, 50, 44], "a"), curve([0, 2, 2, 2], [50, 50, 48, 46], "b")], ignore_index=True)
+    table = pd.concat([curve([0, 6, 6], [50, 50, 44], "a"), curve([0, 2, 2, 2], [50, 50, 48, 46], "b")],
+                      ignore_index=True)
     shown = [(row["group"], row["time_weeks"]) for row in rows(made("curve", table))]
     assert shown == [("a", "0"), ("a", "1"), ("a", "2"), ("b", "0"), ("b", "3")]
 
 
 def test_occupation_curve_needs_enough_inside_and_outside():
-    table = tidy(term="EMPLOYED", time_weeks=[0, 1, 2, 3, 4], estimate=[0.0, 0.02, 0.05, 0.95, 0.96], n_persons=100)
+    table = tidy(term="EMPLOYED", time_weeks=[0, 1, 2, 3, 4], estimate=[0.0, 0.02, 0.05, 0.95, 0.96],
+                 n_persons=100)
     assert [row["time_weeks"] for row in rows(made("curve", table))] == ["0", "2", "3"]
 
 
 def test_model_rows_with_too_few_are_suppressed_and_values_rounded():
-    table = tidy(term=["a", "b", "c"], group=["x", "y", "z"], estimate=1.23456, std_error=0.1, p_value=0.04321,
+    table = tidy(term=["a", "b", "c"], group=["x", "y", "z"], estimate=1.23456, std_error=0.1,
+                 p_value=0.04321,
                  n_persons=[120, 4, 120], n_events=[30, 3, 4])
     first, second, third = rows(made("model", table, unit="weeks"))
-    assert (first["estimate"], first["p_value"], first["n_persons"], first["n_events"]) == ("1.235", "0.043", "120", "30")
+    assert (first["estimate"], first["p_value"], first["n_persons"], first["n_events"]) == ("1.235", "0.043",
+                                                                                            "120", "30")
     assert second["estimate"] is None
     assert third["estimate"] is None
 
@@ -132,8 +141,10 @@ def test_model_without_a_count_of_persons_is_kept_back():
 
 
 def test_model_value_in_persons_without_uncertainty_is_a_count():
-    table = tidy(term=["found", "few", "effect"], estimate=[1437, 3, 121.4], std_error=[np.nan, np.nan, 34.0], n_persons=900)
-    assert [row["estimate"] for row in rows(made("model", table, unit="persons"))] == ["1435", None, "121.400"]
+    table = tidy(term=["found", "few", "effect"], estimate=[1437, 3, 121.4], std_error=[np.nan, np.nan, 34.0],
+                 n_persons=900)
+    assert [row["estimate"] for row in rows(made("model", table, unit="persons"))] == ["1435", None,
+                                                                                       "121.400"]
 
 
 def test_model_indicator_needs_persons_on_both_sides():
@@ -158,11 +169,14 @@ def test_money_is_rounded_by_its_size():
 
 def test_diagnostics_counts_are_counts_at_every_depth():
     diagnostics = {"n_inflow": 1203, "n_lost": 3, "n_municipalities": 24, "rank": 2, "rmse": 0.123456,
-                   "balance": {"n_treated": 7, "n_lost": 2}, "n_by_year": [4, 12], "is_ok": True, "reason": "pre_period"}
-    payload = release(made("model", tidy(term="a", estimate=1.0, n_persons=50), diagnostics=diagnostics), RULES, name="a").payload
+                   "balance": {"n_treated": 7, "n_lost": 2}, "n_by_year": [4, 12], "is_ok": True,
+                   "reason": "pre_period"}
+    payload = release(made("model", tidy(term="a", estimate=1.0, n_persons=50), diagnostics=diagnostics),
+                      RULES, name="a").payload
     assert payload["diagnostics"] == {
         "n_inflow": "1205", "n_lost": None, "n_municipalities": "24", "rank": "2", "rmse": "0.123",
-        "balance": {"n_treated": "5", "n_lost": None}, "n_by_year": [None, "10"], "is_ok": True, "reason": "pre_period"}
+        "balance": {"n_treated": "5", "n_lost": None}, "n_by_year": [None, "10"], "is_ok": True,
+        "reason": "pre_period"}
 
 
 def test_withheld_result_holds_no_number_but_why():
@@ -175,7 +189,8 @@ def test_withheld_result_holds_no_number_but_why():
 
 
 @pytest.mark.parametrize("diagnostics", [
-    {"frame": pd.DataFrame({"a": [1]})}, {"values": np.arange(3)}, {"weights": [0.5] * 401}, {"f": math.sqrt}, {"t": "x" * 601}])
+    {"frame": pd.DataFrame({"a": [1]})}, {"values": np.arange(3)}, {"weights": [0.5] * 401}, {"f": math.sqrt},
+    {"t": "x" * 601}])
 def test_what_is_not_plain_is_refused(diagnostics):
     with pytest.raises(DisclosureError):
         release(made("aggregate", tidy(term="a", estimate=1.0), diagnostics=diagnostics), RULES, name="a")

@@ -29,21 +29,25 @@ def test_known_id_is_found_in_every_layer(content):
     assert "person_id" in kinds(content)
 
 
-@pytest.mark.parametrize("content", ["010170-1234", "0101701234", "610170 1234", html.escape("<010170&#45;1234>")])
+@pytest.mark.parametrize("content",
+                         ["010170-1234", "0101701234", "610170 1234", html.escape("<010170&#45;1234>")])
 def test_cpr_shape_is_found(content):
     assert "cpr_shape" in kinds(content, set())
 
 
-@pytest.mark.parametrize("content", ["9999999999", "320170-1234", "0.0201701234", "12345678", "ab" * 32, "17 of 20"])
+@pytest.mark.parametrize("content",
+                         ["9999999999", "320170-1234", "0.0201701234", "12345678", "ab" * 32, "17 of 20"])
 def test_what_is_no_birthday_or_too_short_is_left_alone(content):
     assert kinds(content) == set()
 
 
 @pytest.mark.parametrize(("content", "kind"), [
     ("Traceback (most recent call last)", "traceback"), ('File "a.py", line 3', "traceback"),
-    ("/home/anna/data.csv", "machine_path"), (r"C:\Users\anna", "machine_path"), (r"\\server\share\x", "machine_path"),
+    ("/home/anna/data.csv", "machine_path"), (r"C:\Users\anna", "machine_path"),
+    (r"\\server\share\x", "machine_path"),
     ("file:///x", "machine_path"), ('<img src="https://a.dk/x.png">', "network_address"),
-    ("@import 'x.css'", "network_address"), ("url(//cdn.dk/x)", "network_address"), ("<iframe>", "network_address"),
+    ("@import 'x.css'", "network_address"), ("url(//cdn.dk/x)", "network_address"),
+    ("<iframe>", "network_address"),
     ("<script>1</script>", "script"), ('<p onclick="x()">', "script")])
 def test_other_findings(content, kind):
     assert kind in kinds(content, set())

@@ -19,4 +19,5 @@ def test_examples_run(name):
 
 def test_there_are_examples():
     modules = map(importlib.import_module, MODULES)
-    assert sum(len(test.examples) for module in modules for test in doctest.DocTestFinder().find(module)) > 100
+    assert sum(len(test.examples) for module in modules
+               for test in doctest.DocTestFinder().find(module)) > 100

@@ -71,7 +71,8 @@ def test_one_year_is_counted_on_one_basis(bases, used):
 
 
 def test_accounts_and_budget_of_one_year_are_not_added():
-    both = pd.concat([ledger().assign(basis="BUDGET"), ledger().iloc[:1].assign(basis="ACCOUNTS", amount_dkk=900.0)])
+    both = pd.concat([ledger().assign(basis="BUDGET"),
+                      ledger().iloc[:1].assign(basis="ACCOUNTS", amount_dkk=900.0)])
     result = economy.net_result(followed(world(tables={"price": prices(), "ledger": both}), study()))
     assert (money(result)["invested", "2015"], money(result)["invested", "2016"]) == (900, 2000)
     assert result.diagnostics["invested_total"] == money(result)["invested", "total"] == 2900
@@ -88,7 +89,8 @@ def test_goal_of_a_year_is_told_how_little_of_it_is_followed(evidence):
 def test_scale_is_spoken_of_only_where_persons_are_simulated_and_amounts_are_not():
     made = world(tables={"price": prices(), "ledger": ledger()})
     notes = [
-        economy.net_result(followed(replace(made, origins=made.origins | origins), study())).diagnostics["scale_note"]
+        economy.net_result(followed(replace(made, origins=made.origins | origins),
+                                    study())).diagnostics["scale_note"]
         for origins in ({"ledger": "source"}, {}, {"benefit": "real", "ledger": "source"})
     ]
     assert notes == ["scale_differs", "", ""]
@@ -160,7 +162,8 @@ def test_no_released_number_over_another_is_the_exact_number_of_persons(evidence
     shown = {(row[1], row[0]): float(row[3]) for row in payload["rows"]}
     assert shown["saved", "total"] / per_person == pytest.approx(rounded, abs=0.1)
     assert shown["net", "total"] == pytest.approx(shown["saved", "total"] - 3000, abs=1001)
-    assert not {"treated_before", "comparisons_after", "largest_possible", "shock_sd"} & set(payload["diagnostics"])
+    assert not {"treated_before", "comparisons_after", "largest_possible",
+                "shock_sd"} & set(payload["diagnostics"])
 
 
 def test_extra_persons_are_made_of_the_rounded_number(evidence):

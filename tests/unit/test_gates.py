@@ -70,7 +70,8 @@ def test_little_data_do_not_let_a_difference_pass():
 
 
 def test_gate_that_holds_says_what_it_cannot_exclude():
-    shown = followed(world(spread=60.0, seed=3), study(gates={"max_placebo_weeks": 99.0, "max_imbalance": 9.0}))
+    shown = followed(world(spread=60.0, seed=3),
+                     study(gates={"max_placebo_weeks": 99.0, "max_imbalance": 9.0}))
     assert shown.verdict.failed == ""
     row, told = shown.gates.row("gate_parallel_trends", "passes"), shown.gates.diagnostics
     assert told["cannot_exclude_weeks"] == max(-row.conf_low, row.conf_high) > abs(row.estimate)

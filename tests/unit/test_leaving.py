@@ -26,16 +26,19 @@ def world(factors, n_each=60, rate=0.04, seed=5):
     lasts = rng.geometric(np.minimum(rate * np.array(factors)[caseworker], 0.9))
     monday = weeks.monday
     frames = {
-        "person": pd.DataFrame({"person_id": name, "birth_year": rng.integers(1955, 1996, n), "sex": rng.choice(["F", "M"], n),
+        "person": pd.DataFrame({"person_id": name, "birth_year": rng.integers(1955, 1996, n),
+                                "sex": rng.choice(["F", "M"], n),
                                 "ancestry": "danish"}),
-        "residence": pd.DataFrame({"person_id": name, "municipality": "Aa", "start": pd.Timestamp("2000-01-03"),
+        "residence": pd.DataFrame({"person_id": name, "municipality": "Aa",
+                                   "start": pd.Timestamp("2000-01-03"),
                                    "end": pd.NaT}),
         "benefit": pd.DataFrame({"person_id": name, "code": "130", "start": monday(zero),
                                  "end": monday(zero + lasts)}),
         "case": pd.DataFrame({"person_id": name, "caseworker_id": [f"c{k:03d}" for k in caseworker],
                               "start": monday(zero), "end": pd.NaT}),
     }
-    tables = Tables.from_frames(frames, data_from=str(monday(START - 60)), data_through=str(monday(START + 260)))
+    tables = Tables.from_frames(frames, data_from=str(monday(START - 60)),
+                                data_through=str(monday(START + 260)))
     return tables, hazards.followed(tables, STUDY, SITE, cohort.spells(tables)), lasts
 
 
@@ -77,6 +80,7 @@ def test_one_caseworker_has_nobody_to_differ_from():
 
 def test_nobody_with_a_case_is_said():
     tables, people, _ = world([1.0, 1.0])
-    empty = Tables.from_frames({**tables.frames, "case": tables["case"].iloc[:0]}, data_from=str(tables.data_from),
+    empty = Tables.from_frames({**tables.frames, "case": tables["case"].iloc[:0]},
+                               data_from=str(tables.data_from),
                                data_through=str(tables.data_through))
     assert leaving.caseworkers(empty, STUDY, SITE, people=people).withheld == "too_few_exits"

@@ -25,7 +25,8 @@ def requirement(text):
 
 
 def declared(*extras):
-    lines = PROJECT["dependencies"] + [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
+    lines = PROJECT["dependencies"] + [line for extra in extras
+                                       for line in PROJECT["optional-dependencies"][extra]]
     return dict(requirement(line) for line in lines)
 
 
@@ -44,12 +45,14 @@ def holds(version, bounds):
     return all(tests[sign](tuple(map(int, limit.split(".")))) for sign, limit in found)
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ("build",)), ("requirements-dev.lock", ("build", "lab", "test"))])
+@pytest.mark.parametrize(("lock", "extras"), [("requirements.lock", ("build",)),
+                                              ("requirements-dev.lock", ("build", "lab", "test"))])
 def test_the_lock_holds_every_declared_package_within_its_bounds(lock, extras):
     pins = locked(lock)
     for name, bounds in declared(*extras).items():
         assert name in pins, f"{name} is not locked; run make lock"
-        assert all(holds(version, bounds) for version in pins[name]), f"{name} {pins[name]} breaks {bounds}; run make lock"
+        assert all(holds(version, bounds)
+                   for version in pins[name]), f"{name} {pins[name]} breaks {bounds}; run make lock"
 
 
 def test_the_two_locks_agree():
@@ -91,7 +94,8 @@ def test_the_readmes_example_runs():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
     assert len(example.strip().splitlines()) == 10
-    done = subprocess.run([sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-W", "error", "-c", example], capture_output=True, text=True,
+                          check=False)
     assert done.returncode == 0, done.stderr
     assert "cash benefit" in done.stdout
 
@@ -100,7 +104,8 @@ def test_the_worked_example_runs():
     text = (ROOT / "docs" / "examples" / "own-analysis.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     # Without -W error: lifelines itself uses what newer pandas is about to retire.
-    done = subprocess.run([sys.executable, "-c", "".join(blocks)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", "".join(blocks)], capture_output=True, text=True,
+                          check=False)
     assert done.returncode == 0, done.stderr
     for said in ("SELF_SUFFICIENT", "sex[M]", "log(scale)", "weeks[SUPPORT]"):
         assert said in done.stdout
@@ -126,7 +131,8 @@ def test_links_in_the_guides_lead_somewhere():
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)],
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder),
+                    str(ROOT)],
                    check=True, capture_output=True)
     return next(folder.glob("*.whl"))
 
@@ -149,7 +155,8 @@ def test_an_installed_wheel_works_in_another_folder(wheel, tmp_path):
     code = f"import sys; sys.path.insert(0, {str(installed)!r})\nfrom evalkit import cli, files\n" \
            f"assert files.__file__.startswith({str(installed)!r})\nsys.exit(cli.main(sys.argv[1:]))"
     demo = ["demo", "--site", "frederikshavn", "--persons", "400"]
-    done = subprocess.run([sys.executable, "-c", code, *demo], cwd=work, capture_output=True, text=True, check=False,
+    done = subprocess.run([sys.executable, "-c", code, *demo], cwd=work, capture_output=True, text=True,
+                          check=False,
                           encoding="utf-8", env={**_environment(), "PYTHONPATH": str(installed)})
     assert done.returncode == 0, done.stderr[-3000:]
     assert (work / "out" / "frederikshavn" / "da" / "effect.html").is_file()

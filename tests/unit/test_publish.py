@@ -15,7 +15,8 @@ SITE = {"title": {"da": "Kommunen", "en": "The municipality"}, "note": {"da": "P
 @pytest.fixture
 def run(tmp_path):
     """A run without results: one Markdown cell a language."""
-    cells = [{"cell_type": "markdown", "metadata": {"tags": [language]}, "source": f"# {title}\n\n## Data\n\n{text}"}
+    cells = [{"cell_type": "markdown", "metadata": {"tags": [language]},
+              "source": f"# {title}\n\n## Data\n\n{text}"}
              for language, title, text in (("da", "Titel", "Æbler."), ("en", "Title", "Apples."))]
     folder = tmp_path / "private"
     (folder / "notebooks").mkdir(parents=True)
@@ -31,7 +32,8 @@ def test_pages_in_each_language_and_a_manifest(run, tmp_path):
     first = publish.pages(run, tmp_path / "out", site_meta=SITE)
     assert first == tmp_path / "out" / "index.html"
     assert names(tmp_path / "out") == [
-        "da/dictionary.html", "da/effect.html", "da/index.html", "en/dictionary.html", "en/effect.html", "en/index.html",
+        "da/dictionary.html", "da/effect.html", "da/index.html", "en/dictionary.html", "en/effect.html",
+        "en/index.html",
         "index.html", "manifest.json"]
     danish = (tmp_path / "out" / "da" / "effect.html").read_text(encoding="utf-8")
     assert "Æbler." in danish
@@ -40,7 +42,8 @@ def test_pages_in_each_language_and_a_manifest(run, tmp_path):
 
 def test_one_language_alone(run, tmp_path):
     publish.pages(run, tmp_path / "out", site_meta=SITE, languages=["en"])
-    assert names(tmp_path / "out") == ["en/dictionary.html", "en/effect.html", "en/index.html", "index.html", "manifest.json"]
+    assert names(tmp_path / "out") == ["en/dictionary.html", "en/effect.html", "en/index.html", "index.html",
+                                       "manifest.json"]
     assert 'lang="en"' in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
@@ -53,7 +56,8 @@ def test_one_language_made_again_leaves_the_other_as_it_is(run, tmp_path):
     (run / "notebooks" / "user.ipynb").write_text(text, encoding="utf-8")
     publish.pages(run, out, site_meta=SITE, made=["en"])
     assert set(names(out)) == set(before) | {"en/user.html"}
-    assert [name for name in before if name.startswith("da/") and (out / name).read_bytes() != before[name]] == []
+    assert [name for name in before if name.startswith("da/")
+            and (out / name).read_bytes() != before[name]] == []
     assert "Pears" in (out / "en" / "effect.html").read_text(encoding="utf-8")
     assert set(json.loads((out / "manifest.json").read_text(encoding="utf-8"))["files"]) == set(names(out)) - {"manifest.json"}
     for page in out.rglob("*.html"):

@@ -18,7 +18,8 @@ from evalkit.reports.strings import Strings, load
 from evalkit.result import tidy
 
 STRINGS = load()
-FORMS = {"survival": "curve", "states": "curve", "goal_1": "interval", "hazards": "interval", "in_job": "bars",
+FORMS = {"survival": "curve", "states": "curve", "goal_1": "interval", "hazards": "interval",
+         "in_job": "bars",
          "answers": "bars", "net": "bars", "panel": "series"}
 
 
@@ -98,7 +99,8 @@ def test_goal_is_drawn_where_its_number_is_known(payloads):
     assert "nothing" not in drawing
 
 
-@pytest.mark.parametrize(("numbers", "shown"), [([1200.0] * 20, 0), (np.linspace(1200, 300, 20).round(-1), 1)])
+@pytest.mark.parametrize(("numbers", "shown"),
+                         [([1200.0] * 20, 0), (np.linspace(1200, 300, 20).round(-1), 1)])
 def test_persons_followed_are_written_only_where_they_fall(numbers, shown):
     table = tidy(term="s", time_weeks=np.arange(20) * 5, estimate=np.linspace(1, 0.3, 20), n_persons=numbers)
     payload = release(replace(results()["survival"], table=table), RULES, name="survival").payload

@@ -9,12 +9,14 @@ from evalkit.reports.strings import load
 from evalkit.reports.tables import table
 
 STRINGS = load()
-COLUMNS = ["term", "group", "time_weeks", "estimate", "std_error", "conf_low", "conf_high", "p_value", "n_persons", "n_events"]
+COLUMNS = ["term", "group", "time_weeks", "estimate", "std_error", "conf_low", "conf_high", "p_value",
+           "n_persons", "n_events"]
 
 
 def payload(*rows, unit="weeks", kind="model"):
     cells = [[row.get(name, "" if name in ("term", "group") else None) for name in COLUMNS] for row in rows]
-    return {"name": "found", "kind": kind, "withheld": "", "columns": COLUMNS, "rows": cells, "diagnostics": {},
+    return {"name": "found", "kind": kind, "withheld": "", "columns": COLUMNS, "rows": cells,
+            "diagnostics": {},
             "estimand": {"name": "found", "unit": unit}, "profile": {"min_n": "5", "rounding_base": "5"},
             "suppressed": {"n_cells": 0, "rules": {}}, "provenance": {"options": {}, "rests_on": ["real"]}}
 
@@ -25,18 +27,21 @@ def cells(html):
 
 
 def test_unit_stands_in_the_header_where_all_rows_share_it():
-    shown = cells(table(payload({"term": "a", "estimate": "5.50"}, {"term": "b", "estimate": "2.00"}), STRINGS, "en", caption="t"))
+    shown = cells(table(payload({"term": "a", "estimate": "5.50"}, {"term": "b", "estimate": "2.00"}),
+                        STRINGS, "en", caption="t"))
     assert shown == [["Measure", "Value (weeks)"], ["a", "5.5"], ["b", "2.0"]]
 
 
 def test_unit_stands_at_each_number_where_rows_differ():
-    mixed = payload({"term": "a", "estimate": "5.50"}, {"term": "b", "estimate": "1435"}, unit={"a": "weeks", "b": "persons"})
+    mixed = payload({"term": "a", "estimate": "5.50"}, {"term": "b", "estimate": "1435"},
+                    unit={"a": "weeks", "b": "persons"})
     shown = cells(table(mixed, STRINGS, "da", caption="t"))
     assert shown == [["Mål", "Værdi"], ["a", "5,5\u00a0uger"], ["b", "1.435\u00a0personer"]]
 
 
 def test_what_every_row_says_is_said_once_below():
-    rows = [{"term": term, "estimate": value, "time_weeks": "104", "n_persons": "14695"} for term, value in (("a", "1"), ("b", "2"))]
+    rows = [{"term": term, "estimate": value, "time_weeks": "104", "n_persons": "14695"} for term,
+            value in (("a", "1"), ("b", "2"))]
     html = table(payload(*rows), STRINGS, "en", caption="t")
     assert [len(row) for row in cells(html)] == [2, 2, 2]
     assert html.count("14,695") == 1
@@ -61,9 +66,11 @@ def test_interval_stands_in_brackets_and_persons_of_a_line_in_a_column():
 
 def test_persons_of_each_number_keep_a_long_table():
     rows = [{"term": term, "group": group, "estimate": "5.5", "n_persons": n}
-            for (term, group), n in zip((("a", "F"), ("a", "M"), ("b", "F"), ("b", "M")), ("10", "20", "30", "40"),
+            for (term, group), n in zip((("a", "F"), ("a", "M"), ("b", "F"), ("b", "M")),
+                                        ("10", "20", "30", "40"),
                                           strict=True)]
-    assert cells(table(payload(*rows), STRINGS, "en", caption="t"))[0] == ["Measure", "Group", "Value (weeks)", "Persons"]
+    assert cells(table(payload(*rows), STRINGS, "en", caption="t"))[0] == ["Measure", "Group",
+                                                                           "Value (weeks)", "Persons"]
 
 
 def test_unit_of_groups_side_by_side_is_said_below():
@@ -74,7 +81,8 @@ def test_unit_of_groups_side_by_side_is_said_below():
 
 
 def test_decimals_are_the_same_down_a_column():
-    shown = cells(table(payload({"term": "a", "estimate": "0.22"}, {"term": "b", "estimate": "0.20"}, unit="per_1000"),
+    shown = cells(table(payload({"term": "a", "estimate": "0.22"}, {"term": "b", "estimate": "0.20"},
+                                unit="per_1000"),
                         STRINGS, "en", caption="t"))
     assert [row[1] for row in shown[1:]] == ["0.22", "0.20"]
 

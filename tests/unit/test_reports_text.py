@@ -6,7 +6,8 @@ from evalkit.reports.strings import Strings, load
 from evalkit.reports.text import condition, fill, find_row, in_unit, million, number, percent, sentence
 
 COMMON = load()
-COLUMNS = ["term", "group", "time_weeks", "estimate", "std_error", "conf_low", "conf_high", "p_value", "n_persons", "n_events"]
+COLUMNS = ["term", "group", "time_weeks", "estimate", "std_error", "conf_low", "conf_high", "p_value",
+           "n_persons", "n_events"]
 
 
 def payload(*rows, kind="model", unit="weeks", withheld="", **diagnostics):
@@ -22,7 +23,8 @@ def speaking(*sentences, rows=None):
 
 
 @pytest.mark.parametrize(("value", "decimals", "danish", "english"), [
-    ("1234567.891", 2, "1.234.567,89", "1,234,567.89"), ("-0.25", 1, "−0,3", "−0.3"), ("2.675", 2, "2,68", "2.68"),
+    ("1234567.891", 2, "1.234.567,89", "1,234,567.89"), ("-0.25", 1, "−0,3", "−0.3"),
+    ("2.675", 2, "2,68", "2.68"),
     ("-0.04", 1, "0,0", "0.0"), (None, 1, "–", "–"), (12, 0, "12", "12")])
 def test_number(value, decimals, danish, english):
     assert number(value, decimals, "da") == danish
@@ -40,14 +42,16 @@ def test_per_cent_and_millions():
 
 @pytest.mark.parametrize(("low", "high", "unit", "expected"), [
     ("0.1", "2", "weeks", "positive"), ("-2", "-0.1", "weeks", "negative"), ("-1", "1", "weeks", "unclear"),
-    ("0.5", "0.9", "ratio", "negative"), ("1.1", "2", "ratio", "positive"), (None, None, "weeks", "otherwise")])
+    ("0.5", "0.9", "ratio", "negative"), ("1.1", "2", "ratio", "positive"),
+    (None, None, "weeks", "otherwise")])
 def test_condition(low, high, unit, expected):
     row = {"term": "weeks", "estimate": "1", "conf_low": low, "conf_high": high, "n_persons": "50"}
     assert condition(payload(row, unit=unit), row) == expected
 
 
 def test_sentence_takes_the_first_that_holds_and_fills_it():
-    row = {"term": "weeks", "estimate": "-6.43", "conf_low": "-11.8", "conf_high": "-1.04", "n_persons": "2410"}
+    row = {"term": "weeks", "estimate": "-6.43", "conf_low": "-11.8", "conf_high": "-1.04",
+           "n_persons": "2410"}
     strings = speaking(
         {"when": "positive", "da": "flere", "en": "more"},
         {"when": "negative", "da": "{effect.estimate:|1} færre ({effect.conf_low:1} til {effect.conf_high:+1}), {effect.n_persons:n}, "
@@ -58,7 +62,8 @@ def test_sentence_takes_the_first_that_holds_and_fills_it():
 
 
 def test_withheld_and_suppressed_never_reach_otherwise():
-    strings = speaking({"when": "otherwise", "da": "svar {effect.estimate:1}", "en": "answer {effect.estimate:1}"})
+    strings = speaking({"when": "otherwise", "da": "svar {effect.estimate:1}",
+                        "en": "answer {effect.estimate:1}"})
     held = sentence(payload(withheld="pre_period"), strings, "en")
     assert held.startswith("The number is withheld")
     assert "answer" not in sentence(payload({"term": "weeks"}), strings, "en")
@@ -66,7 +71,8 @@ def test_withheld_and_suppressed_never_reach_otherwise():
 
 
 def test_withheld_for_lack_of_data_names_the_tables():
-    told = sentence(payload(withheld="missing_tables", missing_tables=["person", "activity"]), speaking(), "en")
+    told = sentence(payload(withheld="missing_tables", missing_tables=["person", "activity"]), speaking(),
+                    "en")
     named = ", ".join(COMMON.label(table, "en") for table in ("person", "activity"))
     assert named != "person, activity"
     assert told == f"The number is withheld: the data for the question were not delivered ({named})."
@@ -74,25 +80,30 @@ def test_withheld_for_lack_of_data_names_the_tables():
 
 def test_sentence_may_ask_a_diagnostic():
     strings = speaking({"when": "not d.n_broken", "da": "ingen", "en": "none"},
-                       {"when": "d.is_ok", "da": "godt", "en": "fine"}, {"when": "otherwise", "da": "skidt", "en": "bad"})
+                       {"when": "d.is_ok", "da": "godt", "en": "fine"},
+                       {"when": "otherwise", "da": "skidt", "en": "bad"})
     row = {"term": "weeks", "estimate": "1", "n_persons": "50"}
     told = [sentence(payload(row, **found), strings, "en") for found in (
-        {"n_broken": "0", "is_ok": True}, {"n_broken": "3", "is_ok": True}, {"n_broken": "3", "is_ok": False})]
+        {"n_broken": "0", "is_ok": True}, {"n_broken": "3", "is_ok": True},
+        {"n_broken": "3", "is_ok": False})]
     assert told == ["None", "Fine", "Bad"]
 
 
 def test_sentence_may_leave_out_another_row_that_is_suppressed():
     strings = speaking({"when": "partly", "da": "kun {a.estimate:0}", "en": "only {a.estimate:0}"},
-                       {"when": "otherwise", "da": "{a.estimate:0} og {b.estimate:0}", "en": "{a.estimate:0} and {b.estimate:0}"},
+                       {"when": "otherwise", "da": "{a.estimate:0} og {b.estimate:0}",
+                        "en": "{a.estimate:0} and {b.estimate:0}"},
                        rows={"a": {"term": "a"}, "b": {"term": "b"}})
-    shown = [{"term": term, "estimate": value, "n_persons": value} for term, value in (("a", "7"), ("b", "9"))]
+    shown = [{"term": term, "estimate": value, "n_persons": value} for term,
+             value in (("a", "7"), ("b", "9"))]
     assert sentence(payload(*shown), strings, "en") == "7 and 9"
     assert sentence(payload(shown[0], {"term": "b"}), strings, "en") == "Only 7"
     assert "not shown" in sentence(payload({"term": "a"}, shown[1]), strings, "en")
 
 
 def test_row_of_a_curve_is_the_last_step_before_the_time():
-    steps = [{"term": "s", "time_weeks": week, "estimate": value} for week, value in (("0", "1"), ("7", "0.9"), ("20", "0.8"))]
+    steps = [{"term": "s", "time_weeks": week, "estimate": value} for week,
+             value in (("0", "1"), ("7", "0.9"), ("20", "0.8"))]
     assert find_row(payload(*steps, kind="curve"), {"term": "s", "time_weeks": 13})["estimate"] == "0.9"
     assert find_row(payload(*steps, kind="model"), {"term": "s", "time_weeks": 13}) is None
     assert find_row(payload(*steps), {"time_weeks": "last"})["estimate"] == "0.8"

@@ -27,7 +27,8 @@ def test_a_result_that_names_none_makes_no_claim(example_site, monkeypatch, tmp_
     monkeypatch.setattr(notebook, "_display", lambda released, *_: shown.append(released))
     run = notebook.open(example_site.path)
     run.site = replace(run.site, private=tmp_path)
-    silent = Result(kind="counts", table=tidy(term=["all"], n_persons=[60]), estimand=Estimand(name="persons"))
+    silent = Result(kind="counts", table=tidy(term=["all"], n_persons=[60]),
+                    estimand=Estimand(name="persons"))
     run.show(silent, name="silent")
     run.show(replace(silent, provenance=Provenance(rests_on=("benefit",))), name="spoken")
     assert [list(one.payload["provenance"]["rests_on"]) for one in shown] == [[], ["simulated"]]

@@ -15,11 +15,13 @@ is_open: bool = False
 def test_names_types_defaults_and_meanings_are_read():
     found = parse_parameters(CELL, "effect")
     assert list(found) == ["site", "seed", "share", "is_open"]
-    assert (found["seed"].kind, found["seed"].default, found["seed"].meaning) == (int, 1, 'of "draws # and more"')
+    assert (found["seed"].kind, found["seed"].default, found["seed"].meaning) == (int, 1,
+                                                                                  'of "draws # and more"')
     assert found["share"].meaning == ""
 
 
-@pytest.mark.parametrize("line", ["seed = 1", "seed: int", "a, b = 1, 2", "seed: list = []", "print(1)", "a: str | None = None"])
+@pytest.mark.parametrize("line", ["seed = 1", "seed: int", "a, b = 1, 2", "seed: list = []", "print(1)",
+                                  "a: str | None = None"])
 def test_another_shape_is_refused(line):
     with pytest.raises(RunError, match="line 1: expected name: type = value"):
         parse_parameters(line, "effect")
@@ -39,7 +41,8 @@ def test_exactly_one_cell_is_tagged():
 
 
 @pytest.mark.parametrize(("given", "value"), [
-    ({"seed": "7"}, 7), ({"seed": 7}, 7), ({"share": "0.25"}, 0.25), ({"share": 1}, 1.0), ({"is_open": "true"}, True)])
+    ({"seed": "7"}, 7), ({"seed": 7}, 7), ({"share": "0.25"}, 0.25), ({"share": 1}, 1.0),
+    ({"is_open": "true"}, True)])
 def test_given_values_take_the_declared_type(given, value):
     name = next(iter(given))
     filled = fill(parse_parameters(CELL, "effect"), given, "effect")

@@ -53,7 +53,8 @@ def faults(**changes):
 
 
 def test_every_type_is_read():
-    study = built(share=1, kind="stock", horizons=[26], pair=[2, "b"], begins=dt.date(2015, 1, 5), folder="out",
+    study = built(share=1, kind="stock", horizons=[26], pair=[2, "b"], begins=dt.date(2015, 1, 5),
+                  folder="out",
                   groups={"cash": ["A", "B"]}, windows=[{"start": -1, "end": 3}], is_open=True)
     assert study.pre == Window(start=-208, end=-104)
     assert (study.share, study.kind, study.horizons, study.pair) == (1.0, "stock", (26,), (2, "b"))
@@ -70,7 +71,8 @@ def test_defaults_hold():
     ({"shar": 0.3}, "shar: unknown key; did you mean share?"),
     ({"pre": {"start": -208, "end": -104, "wash": 1}}, "pre.wash: unknown key"),
     ({"pre": {"start": -208}}, "pre.end: missing; expected a whole number"),
-    ({"pre": {"start": -600, "end": 0}}, "pre.start: -600 is out of range; expected a whole number from -520 to 0"),
+    ({"pre": {"start": -600, "end": 0}},
+     "pre.start: -600 is out of range; expected a whole number from -520 to 0"),
     ({"pre": {"start": -208, "end": "-104"}}, "pre.end: expected a whole number, found a text"),
     ({"pre": {"start": -10, "end": -20}}, "pre: end must come after start"),
     ({"pre": [1, 2]}, "pre: expected keys and values, found a list"),

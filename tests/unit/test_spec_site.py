@@ -86,7 +86,8 @@ def test_real_tables_replace_the_simulated_panel(tmp_path, no_public):
     assert ("hjoerring", "LBESK69.csv", "simulated") in panel(spec.load_site(path))
     real = panel(spec.load_site(path, public=tmp_path / "elsewhere"))
     assert ("elsewhere", "LBESK69.csv", "real") in real
-    assert not [item for item in real if item[0] == "hjoerring" or item[1] in ("unemployment.csv", "README.csv")]
+    assert not [item for item in real if item[0] == "hjoerring"
+                or item[1] in ("unemployment.csv", "README.csv")]
 
 
 def test_the_environment_names_the_public_folder(tmp_path, monkeypatch):

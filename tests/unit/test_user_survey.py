@@ -140,8 +140,10 @@ def test_one_wave_answers_all_but_the_change():
 
 
 def test_those_who_answered_both_waves_are_counted_by_questionnaire():
-    rows = answers([(wave, f"r{k}", "emp_1", k % 5 + 1) for wave, ks in ((2015, range(20)), (2016, range(13, 28))) for k in ks])
-    frame = pd.DataFrame([{"wave": wave, "respondent_id": f"r{k}", "role": "CITIZEN", "sex": "F", "age_group": "30-39",
+    rows = answers([(wave, f"r{k}", "emp_1", k % 5 + 1) for wave,
+                    ks in ((2015, range(20)), (2016, range(13, 28))) for k in ks])
+    frame = pd.DataFrame([{"wave": wave, "respondent_id": f"r{k}", "role": "CITIZEN", "sex": "F",
+                           "age_group": "30-39",
                            "target_group": "cash_benefit"} for wave in (2015, 2016) for k in range(30)])
     tables = Tables.from_frames({"survey_response": rows, "survey_frame": frame}, data_from="2015-01-05",
                                 data_through="2016-12-25")
