@@ -1,4 +1,4 @@
-"""What is answered (`Result`), of what (`Estimand`), from what (`Provenance`), what may leave (`Released`)."""
+"""What is answered (`Result`), of what (`Estimand`), from what (`Provenance`), and may leave (`Released`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
