@@ -70,7 +70,8 @@ def _behind(result, rows):
         return np.full(len(rows), np.inf)
     rarer = dict(zip(result.model["terms"], result.model.get("n_term", ()), strict=False))
     # An indicator of whose sides nothing is known: missing.
-    return [rarer.get(row["term"], np.nan if row["term"].endswith("]") else np.inf) for row in rows]
+    others = result.model.get("n_reference", np.inf)
+    return [rarer.get(row["term"], np.nan if row["term"].endswith("]") else others) for row in rows]
 
 
 def _broken_rule(row, result, behind, n_terms, profile):

@@ -203,7 +203,30 @@ def rarer_side(at_risk):
         low, high = column == 0, column == 1
         return min(persons(low), persons(high)) if (low | high).all() else n_persons
 
-    return np.array([side(column) for column in at_risk.covariates.T], dtype=float)
+    sides = np.array([side(column) for column in at_risk.covariates.T], dtype=float)
+    # A level is compared with the reference: its columns rest on the persons there as well.
+    for columns in _factors(at_risk.terms):
+        reference = (at_risk.covariates[:, columns] == 0).all(axis=1)
+        sides[columns] = np.minimum(sides[columns], persons(reference) or n_persons)
+    return sides
+
+
+def n_reference(at_risk):
+    """Return the persons in the rarest reference level of any categorical covariate, else everybody.
+
+    What is told of a row whose covariates are all 0, an intercept or a baseline, is told of them.
+    """
+    found = [at_risk.select((at_risk.covariates[:, columns] == 0).all(axis=1))
+             for columns in _factors(at_risk.terms)
+             if (at_risk.covariates[:, columns] == 0).all(axis=1).any()]
+    return min((rows.n_persons for rows in found), default=at_risk.n_persons)
+
+
+def _factors(terms):
+    """Yield the columns of each categorical covariate: those named ``sex[F]``, ``sex[M]``."""
+    names = [term.partition("[")[0] if term.endswith("]") else None for term in terms]
+    yield from ([k for k, other in enumerate(names) if other == name]
+                for name in dict.fromkeys(names) if name is not None)
 
 
 def n_late(at_risk):

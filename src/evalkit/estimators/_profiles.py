@@ -69,3 +69,16 @@ def require_follow_up(week, end, stratum, method):
         where = f"stratum {stratum}: " if stratum else ""
         raise EstimationError(f"{method}: {where}nobody is followed beyond week {end:g}, asked for "
                               f"week {week:g}. Ask for earlier weeks; parametric models extrapolate")
+
+
+def fewest_behind(model, covariates, x):
+    """Return for each profile the fewest persons that it is predicted from, whether it may leave.
+
+    Those in the reference levels, and those on the rarer side of every covariate that is not 0 in it; shape
+    (n_profiles,), infinite where the model does not say.
+    """
+    found = list(zip(model["terms"], model.get("n_term", ()), strict=False))
+    side = np.array([min((n for term, n in found if term == name or term.endswith(f":{name}")),
+                         default=np.inf) for name in covariates])
+    behind = np.where(x != 0, side, np.inf) if len(side) else np.full((len(x), 1), np.inf)
+    return np.minimum(behind.min(axis=1), model.get("n_reference", np.inf))

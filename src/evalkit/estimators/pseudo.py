@@ -11,6 +11,7 @@ from evalkit.estimators._counting import (
     event_codes,
     rarer_side,
     require_clusters,
+    n_reference,
     row_counts,
     strata_of,
     units_of,
@@ -153,7 +154,7 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     estimates, covariance, steps = solve(rows, outcome, link, terms)
     # A fit without any residual has an error of nothing, which rounding may put below it.
     error = np.sqrt(np.maximum(np.diag(covariance), 0))
-    n_term = np.append(np.full(len(weeks), float(rows.n_persons)), rarer_side(rows))
+    n_term = np.append(np.full(len(weeks), float(n_reference(rows))), rarer_side(rows))
     n_events = row_counts(rows)[event_codes(rows, cause) > 0].sum()
     table = tidy(term=terms, estimate=estimates, std_error=error, conf_low=estimates - z * error,
                  conf_high=estimates + z * error, p_value=p_value(estimates, error), n_events=n_events,

@@ -6,7 +6,7 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators._profiles import covariates_of, curves_of, name_of
+from evalkit.estimators._profiles import covariates_of, curves_of, fewest_behind, name_of
 from evalkit.estimators.competing._influence import fit_of
 from evalkit.estimators.competing._paths import Fits, delta_variance, influence_variance, path_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate
@@ -82,12 +82,15 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     model = _require_model(result)
     names, x = covariates_of(profiles, model["terms"], "predict_incidence")
     fits = None if at_risk is None else _fits(result, at_risk)
-    tables = [table for row, code in curves_of(profiles, model["groups"], "predict_incidence")
-              for table in _curves(model, x[row], code, names[row], weeks, fits,
-                                   (conf_level, conf_type))]
+    behind = fewest_behind(model, model["terms"], x)
+    found = [(table, np.full(len(table), behind[row]))
+             for row, code in curves_of(profiles, model["groups"], "predict_incidence")
+             for table in _curves(model, x[row], code, names[row], weeks, fits, (conf_level, conf_type))]
+    tables, fewest = zip(*found, strict=True)
     options = {"conf_level": conf_level, "conf_type": conf_type, "has_influence": at_risk is not None,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
+                  model={"n_behind": np.concatenate(fewest)},
                   estimand=Estimand(name="predicted_incidence", summary=result.provenance.method,
                                     unit="share"),
                   provenance=Provenance(method="predict_incidence",

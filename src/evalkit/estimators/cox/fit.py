@@ -8,6 +8,7 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import (
     event_codes,
     is_robust,
+    n_reference,
     rarer_side,
     require_clusters,
     total,
@@ -157,6 +158,7 @@ def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
     unscale = np.outer(scale, scale)
     model = {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
              "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk),
+             "n_reference": n_reference(at_risk),
              **baseline(plan, fit, varied.at_reference(plan, mean) @ (beta / scale), at_risk),
              **reference_hazard(plan, fit, scale, at_risk), **varied.model(plan)}
     diagnostics = {**tests(null, fit, beta, covariance, float(np.trace(fit.information @ naive))),

@@ -6,7 +6,14 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import running, total
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, quantile, require_one_of, share_limits
-from evalkit.estimators._profiles import asked_weeks, covariates_of, curves_of, name_of, require_follow_up
+from evalkit.estimators._profiles import (
+    asked_weeks,
+    covariates_of,
+    curves_of,
+    fewest_behind,
+    name_of,
+    require_follow_up,
+)
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 QUANTITIES = ("survival", "cumulative_hazard")
@@ -82,7 +89,9 @@ def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_
     options = {"quantity": quantity, "conf_level": conf_level, "conf_type": conf_type,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
     late = late_strata(model, sorted({code for _, code in asked}))
+    behind = fewest_behind(model, model.get("base_terms", model["terms"]), x)
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
+                  model={"n_behind": np.repeat(behind[[row for row, _ in asked]], list(map(len, tables)))},
                   diagnostics={"unobserved_weeks": late},
                   estimand=Estimand(name=f"predicted_{quantity}", summary="cox",
                                     unit="share" if quantity == "survival" else "hazard"),

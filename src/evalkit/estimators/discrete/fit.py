@@ -3,7 +3,7 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import is_robust, rarer_side, row_counts, strata_of, total
+from evalkit.estimators._counting import is_robust, n_reference, rarer_side, row_counts, strata_of, total
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators.discrete.cells import persons_touching
 from evalkit.estimators.discrete.clock import period_of
@@ -22,11 +22,13 @@ def fitted(at_risk, is_event, layout, link, robust):
     back = _own_scale(layout)
     in_level = persons_by_level(at_risk, layout)
     persons, events = _behind(at_risk, layout, is_event, in_level)
+    fewest = n_reference(at_risk)
     clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
     model = {"link": (link,), "terms": terms, "estimates": back @ beta,
              "covariance": back @ covariance @ back.T, "covariance_naive": back @ naive @ back.T,
              "means": layout.mean, "covariates": at_risk.terms,
-             "n_term": np.concatenate([rarer_side(at_risk), persons]), "n_persons_term": persons,
+             "n_term": np.concatenate([rarer_side(at_risk), np.minimum(persons, fewest)]),
+             "n_reference": fewest, "n_persons_term": persons,
              "n_events_term": events, "n_persons_level": in_level, **layout.clock.as_model()}
     diagnostics = {"log_likelihood": fit.value, "df": len(beta), "steps": steps, "robust": robust,
                    "clusters": clusters, "link": link, "n_cells_of_time": len(layout.z),

@@ -5,7 +5,7 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._limits import quantile, share_limits
-from evalkit.estimators._profiles import covariates_of, curves_of, name_of, require_follow_up
+from evalkit.estimators._profiles import covariates_of, curves_of, fewest_behind, name_of, require_follow_up
 from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of
 from evalkit.estimators.discrete.links import LINKS
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -64,9 +64,23 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
                        zip(labels, parts, strict=True) for term in ("hazard", "survival")], ignore_index=True)
     hazard_unit = "per_week" if result.model["link"][0] == "log" else "share"
     options = {"weeks": int(weeks), "calendar": calendar, "conf_level": conf_level}
-    return Result(kind="model", table=table, provenance=Provenance(method="predict_hazard", options=options),
+    behind = fewest_behind(result.model, result.model["covariates"], x)
+    fewest = [np.minimum(behind[row], _events_behind(result.model, clock, stratum, weeks))
+              for row, stratum in asked for _ in ("hazard", "survival")]
+    return Result(kind="model", table=table, model={"n_behind": np.concatenate(fewest)},
+                  provenance=Provenance(method="predict_hazard", options=options),
                   estimand=Estimand(name="weekly_hazard", summary="weekly_hazard", horizon_weeks=float(weeks),
                                     unit={"hazard": hazard_unit, "survival": "share"}))
+
+
+def _events_behind(model, clock, stratum, weeks):
+    """Return the events behind the hazard of each week, where each level of duration has its own."""
+    if clock.duration != "levels":
+        return np.full(int(weeks), np.inf)
+    events = np.zeros(clock.has_level.shape)
+    events[clock.has_level] = model["n_events_term"][:int(clock.has_level.sum())]
+    level = np.minimum(clock.level_of(np.arange(1.0, int(weeks) + 1)), events.shape[1] - 1)
+    return events[stratum, level]
 
 
 def _require_within(clock, weeks, calendar):

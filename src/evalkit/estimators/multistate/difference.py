@@ -9,7 +9,7 @@ from evalkit.estimators._limits import chi_square, quantile, two_sided
 from evalkit.estimators.multistate.begun import BLOCK, Begun
 from evalkit.estimators.multistate.chain import chains_of
 from evalkit.estimators.multistate.landmark import moved_between
-from evalkit.estimators.multistate.persons import fewest_by_beginning
+from evalkit.estimators.multistate.persons import fewest_by_row
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 # Variance, against the largest among the states that are entered, below which a contrast does not vary.
@@ -31,13 +31,13 @@ def differences(at_risk, start, weeks, conf_level):
              "groups": tuple(part.chain.label for part in parts), "df": np.array([part.df for part in parts]),
              "estimates": np.array([part.estimate for part in parts]),
              "covariance": np.array([part.covariance for part in parts])}
-    counts = (np.array([getattr(part, name) for part in parts]) for name in ("n_persons", "n_events"))
-    model["n_term"] = fewest_by_beginning(*counts, len(states), len(terms))
-    tables = [part.table(week, terms, conf_level) for part in parts for week in range(len(weeks))]
+    table = pd.concat([part.table(week, terms, conf_level) for part in parts for week in range(len(weeks))],
+                      ignore_index=True)
+    model["n_behind"] = fewest_by_row(table)
     options = {"from_weeks": start, "to_weeks": weeks.tolist(), "method": "difference",
                "conf_level": conf_level}
     unit = {term: "share" for term in terms} | {states[h]: "chi_square" for h in seen}
-    return Result(kind="model", table=pd.concat(tables, ignore_index=True), model=model,
+    return Result(kind="model", table=table, model=model,
                   provenance=Provenance(method="markov_test", options=options),
                   estimand=Estimand(name="markov_test", summary="transition_probabilities", unit=unit,
                                     horizon_weeks=float(weeks.max())))

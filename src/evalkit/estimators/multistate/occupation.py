@@ -14,7 +14,7 @@ from evalkit.estimators.multistate.chain import (
     unobserved,
 )
 from evalkit.estimators.multistate.ledger import ledger_of, local_units
-from evalkit.estimators.multistate.persons import fewest, person_counter
+from evalkit.estimators.multistate.persons import fewest_by_row, person_counter
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
@@ -43,8 +43,8 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
         ``time_weeks`` the week. ``n_persons`` counts persons of the group (for a share: under observation in
         that week, or last seen in a state that nobody leaves), ``n_events`` those of them ever (for a
         share: then) in the state. ``model``: terms, times, groups, estimates and variance (n_groups,
-        n_terms), where groups times terms are at most 5,000 the covariance of all of them, and n_term, the
-        fewest persons ever in a state, or at a week in it or outside, by which it is judged what may leave.
+        n_terms), where groups times terms are at most 5,000 the covariance of all of them, and n_behind, for
+        each row the persons ever in a state, or at a week the fewer of those in it and outside.
         ``diagnostics`` name under ``unobserved`` the states in which nobody is under observation at some
         movement (and the first such week) though persons should be there: they are taken to stay.
 
@@ -82,7 +82,7 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     horizons, weeks = _times(horizon_weeks, at_weeks)
     model, chains, empty = _estimate(at_risk, horizons, weeks)
     table = pd.concat(_tables(model, chains, horizons, weeks, conf_level, conf_type), ignore_index=True)
-    model["n_term"] = _fewest(table, model["terms"], len(at_risk.causes))
+    model["n_behind"] = fewest_by_row(table)
     options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level,
                "conf_type": conf_type}
     return Result(kind="model", table=table, model=model, diagnostics={"unobserved": empty},
@@ -217,16 +217,6 @@ def _tables(model, chains, horizons, weeks, conf_level, conf_type):
                    std_error=error, conf_low=low, conf_high=high,
                    n_persons=np.repeat([total for total, _ in counts], len(chain.states)),
                    n_events=np.concatenate([number for _, number in counts]))
-
-
-def _fewest(table, terms, size):
-    """Return for each term the fewest persons ever in a state, or at a week in it or outside."""
-    is_week = table["term"].str.startswith("weeks").to_numpy()
-    n_persons, n_events = (table[name].to_numpy() for name in ("n_persons", "n_events"))
-    ever, then = (fewest(n_persons[rows].reshape(-1, size), n_events[rows].reshape(-1, size),
-                         is_outside_counted=rows is not is_week) if rows.any() else 0
-                  for rows in (is_week, ~is_week))
-    return np.array([ever if term.startswith("weeks") else then for term in terms], dtype=float)
 
 
 def _limits(estimate, error, times, n_weeks, conf_level, conf_type):

@@ -1,4 +1,4 @@
-"""Counting distinct persons among chosen rows, and the fewest in any state; without sorting."""
+"""Counting distinct persons among chosen rows, and on how many a row rests; without sorting."""
 
 import numpy as np
 
@@ -33,39 +33,15 @@ def person_counter(rows):
     return count
 
 
-def fewest(n_persons, n_events, *, is_outside_counted=True):
-    """Return the fewest persons inside or outside any state that somebody is in: whether numbers may leave.
+def fewest_by_row(table):
+    """Return for each row on how many persons it rests, by which it is judged whether it may leave.
 
-    Numbers of all states sum to a known total, so one that is hidden could be found from the others; all of
-    them are judged by the smallest.
-
-    Parameters
-    ----------
-    n_persons : ndarray, shape (..., 1) or (..., n_states)
-    n_events : ndarray, shape (..., n_states)
-        Those of them in each state; missing where it is not known, which counts as nobody.
-    is_outside_counted : bool
-        Whether persons outside a state matter too.
-
-    Examples
-    --------
-    >>> fewest(np.array([[50], [0]]), np.array([[30, 20, 0], [0, 0, 0]]))
-    20
+    Of a share or probability the fewer of those inside and those outside the state, of weeks those ever in
+    it; nobody where it is not known.
     """
-    total, inside = np.broadcast_to(n_persons, n_events.shape).max(axis=-1), np.nan_to_num(n_events)
-    smallest = np.where(inside > 0, inside, np.inf).min(axis=-1)
-    smallest = np.where(np.isinf(smallest), 0, smallest)
-    if is_outside_counted:
-        smallest = np.minimum(smallest, total - inside.max(axis=-1))
-    return int(smallest[total > 0].min(initial=total.max()))
-
-
-def fewest_by_beginning(n_persons, n_events, size, n_terms):
-    """Return `fewest` for each term FROM -> TO, from counts in this order for every group and week."""
-    shape = (-1, n_terms // size, size)
-    n_persons, n_events = n_persons.reshape(shape), n_events.reshape(shape)
-    each = [fewest(n_persons[:, h], n_events[:, h]) for h in range(shape[1])]
-    return np.repeat(np.array(each, dtype=float), size)
+    n_persons, inside = (np.nan_to_num(table[name].to_numpy()) for name in ("n_persons", "n_events"))
+    is_share = table["term"].str.startswith("share[") | table["term"].str.contains(" -> ", regex=False)
+    return np.where(is_share, np.minimum(inside, n_persons - inside), inside)
 
 
 def person_codes(rows):

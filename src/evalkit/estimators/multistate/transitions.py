@@ -9,7 +9,7 @@ from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, sha
 from evalkit.estimators.multistate.begun import Begun, later_weeks
 from evalkit.estimators.multistate.chain import chains_of, require_states
 from evalkit.estimators.multistate.landmark import moved_between, require_persons
-from evalkit.estimators.multistate.persons import fewest_by_beginning
+from evalkit.estimators.multistate.persons import fewest_by_row
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 METHODS = ("aalen_johansen", "landmark")
@@ -40,7 +40,7 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
         to stay in. ``n_persons`` counts persons seen in FROM at s, ``n_events`` those of them seen in TO at t
         (or last seen in TO if nobody leaves it; missing where no person is named). ``model``: terms,
         from_weeks, times, groups, estimates (n_groups, n_times, n_terms), covariance (of the terms of a group
-        and time), n_term (the fewest of FROM in or outside any state, by which it is judged what may leave).
+        and time), n_behind (for each row the fewer of those of FROM in TO and outside it).
         ``diagnostics`` name under ``not_estimable`` the states in which nobody is seen at s, or
         nobody could be followed to t: their rows have no estimate; and under ``unobserved`` the states that
         nobody is observed in at some movement though persons should be there: they are taken to stay.
@@ -96,8 +96,7 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
     options = {"from_weeks": start, "to_weeks": weeks.tolist(), "method": method, "conf_level": conf_level,
                "conf_type": conf_type}
     table = pd.concat(tables, ignore_index=True)
-    counts = (table[name].to_numpy() for name in ("n_persons", "n_events"))
-    model["n_term"] = fewest_by_beginning(*counts, len(at_risk.causes), len(model["terms"]))
+    model["n_behind"] = fewest_by_row(table)
     return Result(kind="model", table=table, model=model,
                   diagnostics=diagnostics,
                   provenance=Provenance(method="transition_probabilities", options=options),

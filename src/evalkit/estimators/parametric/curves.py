@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._profiles import covariates_of
+from evalkit.estimators._profiles import covariates_of, fewest_behind
 from evalkit.estimators.parametric.cure import LATENCIES, cure_model
 from evalkit.estimators.parametric.regression import DISTRIBUTIONS, model_of
 from evalkit.estimators.parametric.scale import to_family
@@ -23,6 +23,8 @@ class Profiles:
     x: np.ndarray
     last_weeks: float
     counts: dict
+    behind: dict
+    n_at_last: float
 
     def log_survival(self, k, weeks):
         """Return log S of profile k at each week above 0, and its derivative in the estimates, (n, p)."""
@@ -36,6 +38,13 @@ class Profiles:
     def error(self, gradient):
         """Return the standard error of what has this derivative (one row each)."""
         return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", gradient, self.covariance, gradient), 0))
+
+    def told(self, table):
+        """Return, as a model, by how many persons it is judged whether each row of a table may leave."""
+        last = table["term"].eq("share_beyond").to_numpy()
+        behind = table["group"].map(self.behind).to_numpy(dtype=float)
+        return {"n_behind": np.where(last, np.minimum(behind, self.n_at_last), behind),
+                "n_at_last": self.n_at_last}
 
     def coefficients(self, block):
         """Return for each profile the predictor of one part, and its derivative."""
@@ -69,6 +78,9 @@ def profiles_of(result, profiles, method):
     row = result.table.iloc[0]
     return Profiles(model=model, estimates=result.model["estimates"], covariance=result.model["covariance"],
                     names=names, x=x, last_weeks=float(result.model["last_weeks"]),
+                    behind=dict(zip(names, fewest_behind(result.model, result.model["covariates"], x),
+                                    strict=True)),
+                    n_at_last=float(result.model.get("n_at_last", 0)),
                     counts={"n_persons": row["n_persons"], "n_events": row["n_events"]})
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from evalkit.estimators._counting import (
     is_robust,
     n_clusters,
+    n_reference,
     rarer_side,
     require_clusters,
     row_counts,
@@ -103,13 +104,14 @@ def _content(at_risk, model, fit, robust):
     inner = _between_units(at_risk, model, fit, naive) if robust else naive
     estimates, jacobian = to_reported(fit.theta, fit.scaling, model)
     covariance, naive = (jacobian @ matrix @ jacobian.T for matrix in (inner, naive))
-    sides, persons = rarer_side(at_risk), at_risk.n_persons
+    sides, persons = rarer_side(at_risk), n_reference(at_risk)
     n_term = [value for columns in model.columns for value in (persons, *sides[list(columns)])]
     n_term += [persons] * len(model.shapes)
     return {"terms": model.terms(at_risk.terms), "estimates": estimates, "covariance": covariance,
             "covariance_naive": naive, "n_term": np.array(n_term, dtype=float), "covariates": at_risk.terms,
             "columns": model.columns, "name": model.name, "knots": np.array(model.knots),
-            "last_weeks": at_risk.exit.max()}
+            "last_weeks": at_risk.exit.max(), "n_reference": persons,
+            "n_at_last": at_risk.select(at_risk.exit == at_risk.exit.max()).n_persons}
 
 
 def _between_units(at_risk, model, fit, naive):

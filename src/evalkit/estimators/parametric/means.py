@@ -83,8 +83,9 @@ def parametric_mean(result, profiles=None, *, horizon_weeks=None, conf_level=0.9
                for j, mean in enumerate(means) if mean.profile > 0]
     units = {"share_beyond": "share", **{f"{prefix}mean{suffix}": "weeks" for prefix in ("", "restricted_")
                                          for suffix in ("", "_difference")}}
+    table = pd.concat(tables, ignore_index=True)
     return Result(
-        kind="model", table=pd.concat(tables, ignore_index=True),
+        kind="model", table=table, model=read.told(table),
         estimand=Estimand(name="mean_weeks", summary="mean_weeks", unit=units),
         provenance=Provenance(method="parametric_mean",
                               options={"horizon_weeks": None if horizon_weeks is None else horizons.tolist(),

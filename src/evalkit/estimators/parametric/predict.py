@@ -58,7 +58,7 @@ def predict_parametric(result, profiles=None, *, weeks=None, conf_level=0.95):
     # Far beyond the data a survival of 0, and limits without bound, are answers.
     with np.errstate(all="ignore"):
         tables = [part for k in range(len(read.names)) for part in _curves(read, k, weeks, conf_level)]
-    return _answer(result, pd.concat(tables, ignore_index=True), "predict_parametric",
+    return _answer(result, read, pd.concat(tables, ignore_index=True), "predict_parametric",
                    {"weeks": weeks.tolist(), "conf_level": conf_level},
                    Estimand(name="predicted_survival", summary="predicted_survival",
                             unit={"survival": "share", "hazard": "per_week"}),
@@ -103,7 +103,8 @@ def parametric_quantiles(result, profiles=None, *, probs=(0.25, 0.5, 0.75), conf
         tables = [_quantiles(read, k, probs, conf_level) for k in range(len(read.names))]
     table = pd.concat(tables, ignore_index=True)
     n_beyond = int((table["estimate"] > read.last_weeks).sum())
-    return _answer(result, table, "parametric_quantiles", {"probs": probs.tolist(), "conf_level": conf_level},
+    return _answer(result, read, table, "parametric_quantiles",
+                   {"probs": probs.tolist(), "conf_level": conf_level},
                    Estimand(name="survival_quantiles", summary="survival_quantiles", unit="weeks"),
                    last_observed_weeks=read.last_weeks, n_beyond=n_beyond)
 
@@ -144,7 +145,7 @@ def cured_share(result, profiles=None, *, conf_level=0.95):
     table = tidy(term="cured_share", group=list(read.names), estimate=share,
                  std_error=share * (1 - share) * error, conf_low=expit(-odds - margin),
                  conf_high=expit(-odds + margin), **read.counts)
-    return _answer(result, table, "cured_share", {"conf_level": conf_level},
+    return _answer(result, read, table, "cured_share", {"conf_level": conf_level},
                    Estimand(name="cured_share", summary="cured_share", unit="share"),
                    last_observed_weeks=read.last_weeks)
 
@@ -195,7 +196,8 @@ def _solved(read, k, levels):
     return np.where(found > FARTHEST - 1, np.nan, found)
 
 
-def _answer(result, table, method, options, estimand, **diagnostics):
+def _answer(result, read, table, method, options, estimand, **diagnostics):
     options = {**options, "model": dict(result.provenance.options)}
-    return Result(kind="model", table=table, estimand=estimand, diagnostics=diagnostics,
+    return Result(kind="model", table=table, model=read.told(table), estimand=estimand,
+                  diagnostics=diagnostics,
                   provenance=Provenance(method=method, options=options))
