@@ -92,21 +92,20 @@ def test_limits_of_predicted_survival_hold_the_truth():
 
 def test_limits_by_clusters_hold_the_truth_where_those_of_independent_events_do_not():
     rng, held = np.random.default_rng(13), []
-    true, profile = np.exp(-RATE * np.exp(-0.6) * 26), pd.DataFrame({"treated": [1.0]})
+    true, profile = np.exp(-RATE * np.exp(0.5 - 0.6) * 26), pd.DataFrame({"x": [1.0], "treated": [1.0]})
     for _ in range(REPLICATIONS):
-        # Four persons share their fate: each row stands four times, in one cluster.
-        frame = persons(rng, 200, effect=-0.6).assign(x=0.0, town=np.arange(200))
-        stay = np.ceil(rng.exponential(1 / (RATE * np.exp(-0.6 * frame["treated"]))))
-        frame = frame.assign(exit=np.minimum(stay, 40), event=(stay <= 40).astype(int))
-        at_risk = table_of(pd.concat([frame] * 4), "treated", cluster="town")
-        fit = cox(at_risk, ties="breslow")
+        # Four persons share their fate.
+        frame = pd.concat([persons(rng, 200).assign(house=np.arange(200))] * 4)
+        at_risk = table_of(frame, "x", "treated", cluster="house")
+        fit = cox(at_risk)
         with pytest.warns(UserWarning, match="too short"):
             plain = predict_survival(fit, profile, weeks=26)
         tables = plain.table, predict_survival(fit, profile, weeks=26, at_risk=at_risk).table
         held.append([t["conf_low"].iloc[-1] <= true <= t["conf_high"].iloc[-1] for t in tables])
     independent, by_clusters = np.mean(held, axis=0)
-    print(independent, by_clusters)
-    assert abs(by_clusters - 0.95) < 3 * np.sqrt(0.95 * 0.05 / REPLICATIONS) and independent < 0.85
+    allowed = 3 * np.sqrt(0.95 * 0.05 / REPLICATIONS)
+    assert abs(by_clusters - 0.95) < allowed, by_clusters
+    assert independent < 0.95 - allowed, independent
 
 
 def test_concordance_of_proportional_hazards_is_the_mean_of_their_odds():

@@ -104,10 +104,12 @@ PROFILE = pd.DataFrame({"x": [0.5], "treated": [1.0]})
 @pytest.mark.parametrize(("columns", "options"), [
     ({}, {}), ({"weight": "w", "cluster": "place"}, {"ties": "breslow"}),
     ({"weight": "w", "strata": "place"}, {"varying": {"treated": (10,)}}),
-    ({"cluster": "place"}, {"varying": {"x": np.log}}), ({"weight": "w"}, {"ridge": 3.0, "ridge_scale": False})])
+    ({"cluster": "place"}, {"varying": {"x": np.log}}),
+    ({"weight": "w"}, {"ridge": 3.0, "ridge_scale": False})])
 def test_errors_by_persons_are_the_jackknife_of_the_whole_prediction(columns, options):
     at_risk = table_of(people(w=np.linspace(0.5, 2, 60)), "x", "treated", **columns)
-    found = predict_survival(cox(at_risk, **options), PROFILE, weeks=[8, 16], at_risk=at_risk).table["std_error"]
+    fit = cox(at_risk, **options)
+    found = predict_survival(fit, PROFILE, weeks=[8, 16], at_risk=at_risk).table["std_error"]
     unit = np.arange(60) if at_risk.cluster is None else at_risk.cluster
     np.testing.assert_allclose(found, jackknifed(at_risk, unit, **options), rtol=1e-5, atol=1e-9)
 

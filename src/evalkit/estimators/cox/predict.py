@@ -1,5 +1,7 @@
 """Survival that Cox's model predicts for given covariates, with limits."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -14,12 +16,14 @@ from evalkit.estimators._profiles import (
     name_of,
     require_follow_up,
 )
+from evalkit.estimators.cox.influence import influences_of, spread
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 QUANTITIES = ("survival", "cumulative_hazard")
 
 
-def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_level=0.95, conf_type="log"):
+def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None, quantity="survival",
+                     conf_level=0.95, conf_type="log"):
     """Predict the share without the event, or the cumulative hazard, of persons with given covariates.
 
     Parameters
@@ -32,6 +36,11 @@ def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_
         every profile gets a curve in every stratum.
     weeks : float or sequence of float, optional
         Default: every event time, and the ends of follow-up.
+    at_risk : AtRisk, optional
+        The table that the result was fitted on: errors are then those of the influence functions, by cluster,
+        else person, else row, through coefficients and baseline hazard.
+    offset : array_like, optional
+        Beside ``at_risk``, where the model was fitted with one: the same. Predictions have an offset of 0.
     quantity : {"survival", "cumulative_hazard"}
     conf_level : float
     conf_type : {"log", "log-log", "plain"}
@@ -50,15 +59,22 @@ def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_
     ------
     EstimationError
         A result of another model; columns that are missing, unknown or no finite numbers; a stratum that the
-        model does not have; a week beyond the follow-up of a stratum.
+        model does not have; a week beyond the follow-up of a stratum; ``at_risk`` that is not the table of
+        the fit.
+
+    Warns
+    -----
+    UserWarning
+        No ``at_risk`` and a fit with robust errors: the limits take events as independent.
 
     Notes
     -----
     H(t | x) = sum over s <= t of exp(x b) h(s), with the hazard h that belongs to the model's ``ties``, and
     S = exp(-H): ``survfit(coxph(...), newdata = )`` of R survival with its defaults for ``stype`` and
-    ``ctype``. The error adds that of the coefficients (robust where the fit is) to that of the hazards, whose
-    events count as independent, as in R; :func:`standardised_survival` carries clusters and weights through
-    both. Covariates must not change along the curve.
+    ``ctype``. Without ``at_risk`` the error is R's: that of the coefficients (robust where the fit is) added
+    to that of hazards whose events are independent, too short where persons or events depend or weights
+    differ. With it the error is the infinitesimal jackknife's of coefficients and hazards together, as in
+    :func:`standardised_survival`. Covariates must not change along the curve.
 
     References
     ----------
@@ -84,9 +100,11 @@ def predict_survival(result, profiles, *, weeks=None, quantity="survival", conf_
     model = _require_baseline(result)
     names, x = covariates_of(profiles, model.get("base_terms", model["terms"]), "predict_survival")
     asked = curves_of(profiles, model["groups"], "predict_survival")
+    influences = _influences(result, at_risk, offset)
     tables = [_curve(model, x[row], code, name_of(names[row], model["groups"][code]), weeks,
-                     (quantity, conf_level, conf_type)) for row, code in asked]
-    options = {"quantity": quantity, "conf_level": conf_level, "conf_type": conf_type,
+                     influences, (quantity, conf_level, conf_type)) for row, code in asked]
+    options = {"has_influence": at_risk is not None, "quantity": quantity, "conf_level": conf_level,
+               "conf_type": conf_type,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
     late = late_strata(model, sorted({code for _, code in asked}))
     behind = fewest_behind(model, model.get("base_terms", model["terms"]), x)
@@ -138,15 +156,32 @@ def late_strata(model, codes):
             if model["first_entry_weeks"][code] > 0]
 
 
-def cumulated(model, x, code):
-    """Return the cumulative hazard of covariates ``x`` in one stratum, and its variance, at its events."""
+def _influences(result, at_risk, offset):
+    """Return the rows of the fit, or None, with a warning where the errors need them."""
+    if at_risk is not None:
+        return influences_of(result, at_risk, None if offset is None else np.asarray(offset, dtype=float))
+    if offset is not None:
+        raise ValueError("offset is given without at_risk; it belongs to the rows of the table")
+    if result.provenance.options["robust"]:
+        warnings.warn("predict_survival: the fit has clusters, weights or persons with several events, but "
+                      "the limits take the events of the baseline as independent and may be too short; "
+                      "give at_risk, the table of the fit", UserWarning, stacklevel=3)
+    return None
+
+
+def _cumulated(model, x, code, influences, last):
+    """Return cumulative hazard and error of covariates ``x`` after the first ``last`` events of a stratum."""
     at = model["baseline_group"] == code
     hazard, drift = model["reference_hazard"][at], model["reference_drift"][at]
     z = _at_times(model, x, at)
     relative = np.exp(z @ model["estimates"])
-    change = np.cumsum(relative[:, None] * (z * hazard[:, None] - drift), axis=0)
+    turn = np.cumsum(relative[:, None] * (z * hazard[:, None] - drift), axis=0)
+    level = np.append(0.0, np.cumsum(relative * hazard))[last]
+    if influences is not None:
+        return level, spread(influences, code, relative, turn, last)
     variance = np.cumsum(relative**2 * model["reference_variance"][at])
-    return np.cumsum(relative * hazard), variance + ((change @ model["covariance"]) * change).sum(axis=1)
+    variance += ((turn @ model["covariance"]) * turn).sum(axis=1)
+    return level, np.sqrt(np.append(0.0, variance)[last])
 
 
 def _at_times(model, x, at):
@@ -159,15 +194,15 @@ def _at_times(model, x, at):
     return x[model["base"]] * model["factor"][at] - model["means"] * model["reference_factor"][at]
 
 
-def _curve(model, x, code, name, weeks, wanted):
+def _curve(model, x, code, name, weeks, influences, wanted):
     quantity, conf_level, conf_type = wanted
     at = model["baseline_group"] == code
     times, end = model["baseline_time"][at], model["follow_up_weeks"][code]
     weeks = weeks_of(weeks, times, end, model["groups"][code], "predict_survival")
     last = np.searchsorted(times, weeks, side="right")
-    hazard, variance = (np.append(0.0, value)[last] for value in cumulated(model, x, code))
+    hazard, error = _cumulated(model, x, code, influences, last)
     n_events = np.append(0.0, np.cumsum(model["baseline_n_events"][at]))[last]
-    estimate, error = hazard, np.sqrt(variance)
+    estimate = hazard
     if quantity == "survival":
         estimate, error = np.exp(-hazard), np.exp(-hazard) * error
     limits = share_limits if quantity == "survival" else amount_limits
