@@ -139,7 +139,7 @@ def test_week_in_which_one_person_left():
 
 
 def regression(n_alone):
-    """A regression with an indicator that only n_alone persons have: intercept + coefficient is their mean."""
+    """A regression with an indicator of n_alone persons only: intercept + coefficient is their mean."""
     table = tidy(term=["(Intercept)", "street[Hidden Lane]"], estimate=[10.0, 2.345678], n_persons=500.0)
     return Result(kind="model", estimand=Estimand(name="m", unit="weeks"), table=table,
                   model={"terms": ("(Intercept)", "street[Hidden Lane]"),
@@ -249,7 +249,7 @@ def persons(n):
 
 
 def test_size_of_a_small_group_by_the_difference_of_two_releases():
-    """The same table with and without 1 to 4 persons: no difference that can be seen says how many they are."""
+    """The same table with and without 1 to 4 persons: no visible difference says how many they are."""
     sizes = (1, 2, 3, 4)
     bare = {numbers(persons(121 + n), NO_RULES)[0] - numbers(persons(121), NO_RULES)[0] for n in sizes}
     assert bare == set(sizes)

@@ -1,4 +1,4 @@
-"""An audit by linear programming: what released counts and their totals say about each true cell, at worst."""
+"""An audit by linear programming: what released counts and totals say about each true cell, at worst."""
 
 import numpy as np
 import pytest

@@ -137,7 +137,7 @@ def test_rule_fires_on_the_row_that_breaks_it_only(rule, folder, tmp_path):
 
 
 def test_no_rule_of_a_schema_file_is_left_uncompiled():
-    """Each constraint and each x- rule in the JSON files has its SQL: a new one cannot be silently ignored."""
+    """Each constraint and each x- rule in the JSON files has its SQL: none can be silently ignored."""
     by_flag = {
         "x-monday": "monday",
         "x-first-of-month": "first_of_month",

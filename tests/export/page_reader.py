@@ -48,7 +48,7 @@ class Page(HTMLParser):
         return [element for element in self.elements if k in element["inside"]]
 
     def texts(self):
-        """Return what a reader sees or hears, in order: texts and spoken attributes, without code or style."""
+        """Return what a reader sees or hears, in order: texts, spoken attributes, no code or style."""
         found = []
         for element in self.elements:
             if element["tag"] in ("style", "script", "code"):

@@ -152,7 +152,7 @@ def test_no_visible_string_of_a_danish_page_is_english(out):
 
 
 def untranslated(out):
-    """List the strings that a Danish page and its English twin share and that are neither names nor numbers."""
+    """List the strings that a Danish page and its English twin share, neither names nor numbers."""
     left = set()
     for name in {path.name for path in (out / "da").glob("*.html")}:
         danish, english = (Page((out / language / name).read_text(encoding="utf-8"))

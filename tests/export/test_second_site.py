@@ -1,4 +1,4 @@
-"""A second municipality differs in files, dates, prices and rules; it runs unchanged and says what it cannot answer."""
+"""A second municipality differs in files, dates, prices and rules; it runs, and says what it cannot answer."""
 
 import html
 import json
@@ -17,7 +17,7 @@ ANSWERED = [("data_check", "problems"), ("effect", "cohort"), ("effect", "panel_
             ("mechanism", "investment"),
             ("monitoring", "long_cases"), ("monitoring", "projects"),
             ("monitoring", "rehabilitation_meetings")]
-# Needs what the second site does not have: years before the programme, other municipalities, a survey, the process.
+# Needs what the second site does not have: years before the programme, others, a survey, the process.
 UNANSWERED = {
     "effect": ["goal_1", "goal_2", "goal_3", "time_to_exit", "stock"],
     "mechanism": ["funnel", "gate_times", "waits", "progression", "ratings"],

@@ -1,4 +1,4 @@
-"""What goes wrong at the door of a hazard regression, and in it: named, counted, with the way out, no value shown."""
+"""What goes wrong in a hazard regression or at its door: named, counted, with the way out, no value shown."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Cohorts and panels from which nothing, or next to nothing, can be estimated: said plainly, and never released."""
+"""Cohorts and panels from which next to nothing can be estimated: said plainly, and never released."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What holds for every hazard regression: counts are rows, cells are rows, splits and order change nothing."""
+"""What holds for every hazard regression: counts and cells are rows, splits and order change nothing."""
 
 import numpy as np
 import pandas as pd

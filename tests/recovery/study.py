@@ -1,4 +1,4 @@
-"""The recovery study of the effect: many simulated municipalities, each estimated as the notebook does, held against the truth.
+"""The recovery study of the effect: many simulated municipalities, estimated as the notebook does.
 
 Run it by itself: ``python tests/recovery/study.py --replications 200``. It takes about five CPU seconds a
 replication (worlds of the example's size) and writes a dated table to ``docs/studies/``. What should cover the truth (persons and shocks counted) and what
@@ -73,14 +73,14 @@ def setting(**options):
 
 
 def replicate(seed, given):
-    """Simulate one world and estimate it; return one row per estimand and method, and whether a gate failed."""
+    """Simulate one world and estimate it: one row per estimand and method, and whether a gate failed."""
     register = simulate.register(seed=seed, n_persons=given.n_persons, detail=False, scenario=given.scenario,
                                  persons_per_comparison=given.persons_per_comparison)
     tables = register.tables()
     tables = replace(tables, frames={**tables.frames, **given.money})
     evidence = effect.evidence(tables, cohort.spells(tables), given.study, given.site)
     failed = evidence.verdict.failed or evidence.stock_verdict.failed and f"stock_{evidence.stock_verdict.failed}"
-    # What a gate would have withheld is estimated all the same: the study is of the estimator, not of the gate.
+    # What a gate would have withheld is estimated too: the study is of the estimator, not of the gate.
     evidence = replace(evidence, verdict=replace(evidence.verdict, failed=""),
                        stock_verdict=replace(evidence.stock_verdict, failed=""))
     rows = [*_weeks("inflow", effect.weeks_on_support(evidence)), *_weeks("stock", effect.stock(evidence)),
@@ -160,7 +160,7 @@ def _saved(evidence):
 
 
 def _public(register, given):
-    """Estimate each outcome of the public tables by each design, per so many inhabitants as the study says."""
+    """Estimate each outcome of the public tables by each design, per the study's number of inhabitants."""
     return [(f"panel: {name}", design.replace("_", " "), *_numbers(estimate(case.panel).table.iloc[0]))
             for name in public.MEASURES for case in [public_case(register, given, name)]
             for design, estimate in DESIGNS.items()]

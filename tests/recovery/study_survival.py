@@ -246,7 +246,7 @@ def jobs(share, parts):
 
 
 def summarise(rows):
-    """Return bias and coverage of each cell; a test's coverage is of no rejection, refusals are counted apart."""
+    """Return bias and coverage of each cell; a test's coverage is of no rejection, refusals count apart."""
     told = rows.dropna(subset=["truth"])
     covered = (told["low"] <= told["truth"]) & (told["truth"] <= told["high"])
     groups = told.assign(covered=covered).groupby(_CELL, sort=False)

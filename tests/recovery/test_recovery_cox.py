@@ -1,4 +1,4 @@
-"""Known truths: coefficients with offsets, few events and shared factors; tolerances are Monte Carlo errors."""
+"""Known truths: coefficients with offsets, few events, shared factors; tolerances are Monte Carlo errors."""
 
 import numpy as np
 import pandas as pd

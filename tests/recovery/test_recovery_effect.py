@@ -1,4 +1,4 @@
-"""The effect's intervals hold a known truth: on drawn municipalities many times, on the simulated register a few."""
+"""The effect's intervals hold a known truth: often on drawn municipalities, a few times on the register."""
 
 import numpy as np
 import pandas as pd
@@ -83,7 +83,7 @@ def worlds(replications):
 
 
 def holds(table):
-    """Whether the intervals of each estimand hold the truth in as many worlds as 95 % allow, and all together."""
+    """Whether each estimand's intervals hold the truth in as many worlds as 95 % allow, and all together."""
     proper = table.xs(PROPER, level="method")
     fewest = binom.ppf(0.002, N_WORLDS, 0.95)
     return bool(
@@ -117,7 +117,7 @@ def test_estimates_that_are_off_would_be_seen(replications):
 
 
 def test_shortcuts_miss_the_truth(worlds):
-    """Before and after takes the boom for the programme, treated against others takes the old level for it."""
+    """Before and after takes the boom for the programme, treated against others the old level."""
     wrong = worlds.loc["inflow: weeks_on_support_104"].loc[list(NAIVE[1:])]
     assert wrong.loc["before and after", "bias"] < -2
     assert wrong.loc["treated against others", "bias"] > 1
@@ -131,7 +131,7 @@ def test_person_interval_is_shorter_than_the_truth_needs(worlds):
 
 @pytest.mark.parametrize("outcome", ["panel: employees", "panel: assistance"])
 def test_panel_designs_find_what_the_programme_did_to_the_public_tables(worlds, outcome):
-    """Small comparison municipalities make the intervals wide; difference in differences is unbiased there."""
+    """Small comparison municipalities widen the intervals; difference in differences is unbiased."""
     found = worlds.loc[outcome]
     assert len(found) == 3 and (found["coverage"] * N_WORLDS >= binom.ppf(0.002, N_WORLDS, 0.95)).all()
     plain = found.loc["difference in differences"]

@@ -163,7 +163,7 @@ def test_the_public_effect_is_realised_as_it_is_expected(country):
     expected, realised = simulate.truth()["panel"]["estimands"], panel.true_effect(with_it, without)
     assert expected["employees"]["effect"] > 0 > expected["assistance"]["effect"]
     for name, value in expected.items():
-        # Half as many persons as the stored truth's worlds have, in one world: its spread is known from those.
+        # Half as many persons as the stored truth's worlds, in one: its spread is known from those.
         spread = value["mc_error"] * np.sqrt(simulate.truth()["panel"]["n_countries"] * 2)
         assert abs(realised[name]["effect"] - value["effect"]) < 4 * spread
 

@@ -83,7 +83,7 @@ def test_gray_equals_cuminc(case):
     name, columns, options = GRAY[case]
     frame = frame_of(name)
     at_risk = AtRisk.from_frame(frame, **{"exit": "exit", "event": "cause", **columns})
-    options = {**options, "stratify": frame[options["stratify"]]} if "within" in options else options
+    options = {**options, "stratify": frame[options["stratify"]]} if "stratify" in options else options
     tests = [gray_test(at_risk, cause=cause, **options) for cause in at_risk.causes]
     agree(case, pd.concat([test.table.iloc[:1].assign(group=cause)
                            for cause, test in zip(at_risk.causes, tests, strict=True)]))

@@ -1,4 +1,4 @@
-"""A small register written down for the tests of the effect: towns with persons who have one spell of known length."""
+"""A small register for the tests of the effect: towns with persons who have one spell of known length."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Differences in differences of cell means: the arithmetic by hand, and both errors against what they must be."""
+"""Differences in differences of cell means: arithmetic by hand, both errors against what they must be."""
 
 import numpy as np
 import pandas as pd
@@ -110,7 +110,7 @@ def test_contributions_without_gaps_are_the_values():
 
 
 def test_two_ways_to_the_expected_weeks_agree():
-    """Weeks counted per person equal the state occupation of Aalen and Johansen, errors too, when all are followed."""
+    """Weeks per person equal the state occupation of Aalen and Johansen, errors too, if all are followed."""
     from effect_world import STUDY, followed, study, world
 
     evidence = followed(world(n_towns=9), study(horizons_weeks=(52,), pre_window=(-208, -104)))

@@ -1,4 +1,4 @@
-"""Cohorts on hand-written persons: each trap of the registers as the rows that a municipality would deliver."""
+"""Cohorts on hand-written persons: each trap of the registers in rows as a municipality delivers them."""
 
 import datetime as dt
 

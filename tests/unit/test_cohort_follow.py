@@ -1,4 +1,4 @@
-"""Follow-up on hand-written persons: what ends support, what folds back, and what the data cannot tell yet."""
+"""Follow-up on hand-written persons: what ends support, what folds back, what the data cannot tell yet."""
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,7 @@ def test_unnamed_state_keeps_the_person_at_risk():
 
 
 def test_follow_up_ends_before_the_data_do():
-    """The data end with week 155; with 4 weeks to look ahead the last exit that can be judged is on Monday of week 152."""
+    """The data end with week 155: looking 4 weeks ahead, the last exit judged is on Monday of week 152."""
     n_weeks = weeks.week_of(Tables.data_through) - ZERO + 1
     assert n_weeks == 156
     for last, expected in ((152, (152.0, "SELF_SUFFICIENT")), (153, (152.0, "")), (156, (152.0, ""))):

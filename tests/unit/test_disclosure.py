@@ -150,7 +150,7 @@ def test_model_value_in_persons_without_uncertainty_is_a_count():
 def test_model_indicator_needs_persons_on_both_sides():
     table = tidy(term=["sex[M]", "age"], estimate=[0.5, 0.1], n_persons=100)
     terms = {"terms": ("sex[M]", "age")}
-    few, many = made("model", table, model={**terms, "n_term": [3, 100]}), made("model", table, model={**terms, "n_term": [40, 100]})
+    few, many = (made("model", table, model={**terms, "n_term": [n, 100]}) for n in (3, 40))
     assert [row["estimate"] for row in rows(few)] == [None, "0.100"]
     assert [row["estimate"] for row in rows(many)] == ["0.500", "0.100"]
     assert rows(made("model", table, model=terms))[0]["estimate"] is None

@@ -8,7 +8,8 @@ import pytest
 
 import evalkit
 
-MODULES = sorted(module.name for module in pkgutil.walk_packages(evalkit.__path__, "evalkit.") if module.name != "evalkit.__main__")
+MODULES = sorted(module.name for module in pkgutil.walk_packages(evalkit.__path__, "evalkit.")
+                 if module.name != "evalkit.__main__")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -76,7 +76,7 @@ def test_time_to_exit_has_weeks_and_ratio(evidence):
 
 
 def test_closures_known_on_one_side_only_change_nothing(evidence):
-    """Only the programme's municipality delivers why a case was closed; its exits must not shrink for that."""
+    """Only the programme's municipality delivers why a case closed; its exits must not shrink for that."""
     benefit = evidence.followed.tables["benefit"]
     closure = pd.DataFrame({"person_id": benefit["person_id"], "date": benefit["end"], "reason": "RULE_225H"})
     own = closure[benefit["person_id"].isin(evidence.followed.people.frame["person_id"][evidence.followed.is_treated])]
@@ -119,7 +119,7 @@ def test_sensitivity_repeats_the_main_estimate(evidence):
 
 
 def test_gaps_count_as_support_up_to_the_weeks_chosen():
-    """Every treated spell after the start has a hole of three weeks; who closes none sees three weeks less."""
+    """Every treated spell after the start has a hole of three weeks; closing none sees three less."""
     tables, whole = world(effect_weeks=0.0), followed(world(effect_weeks=0.0), study())
     benefit = tables["benefit"]
     frame = whole.followed.people.frame

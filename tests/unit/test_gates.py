@@ -1,4 +1,4 @@
-"""Each gate on one planted data set that fails it and one that passes; and nothing of a withheld estimate anywhere."""
+"""Each gate on one data set that fails it and one that passes; nothing of a withheld estimate anywhere."""
 
 import json
 from dataclasses import replace

@@ -170,7 +170,8 @@ def test_reach_counts_what_was_answered_and_says_what_limits_the_rest(tmp_path):
     town = towns.Town("Hjørring")
     town.active(always_on(town), "PRAKTIK", "2018-06-01")
     seen, unseen = (told(town, tmp_path, long_weeks=weeks).reach for weeks in (443, 444))
-    assert seen.row("current_offers")["estimate"] == 1 and seen.row("current_offers")["group"] == "nothing_missing"
+    assert seen.row("current_offers")["estimate"] == 1
+    assert seen.row("current_offers")["group"] == "nothing_missing"
     assert seen.row("reviewed", "case_review")["estimate"] == 0
     assert unseen.row("current_offers", "history_too_short")["estimate"] == 0
     assert unseen.row("long_stock", "bounds_only")["estimate"] == 0.5

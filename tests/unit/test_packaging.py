@@ -1,4 +1,4 @@
-"""The package as others get it: its lists of packages agree, its wheel is whole, the README's example runs."""
+"""The package as others get it: lists of packages agree, the wheel is whole, the README's example runs."""
 
 import os
 import re

@@ -75,7 +75,8 @@ def test_a_long_cell_is_seen_to_live(monkeypatch):
     assert stream.getvalue().count("cell 1 of 9") > 2
 
 
-HOLD = "import sys, time; from evalkit.run.lock import locked\nwith locked(sys.argv[1]): print('held', flush=True); time.sleep(60)"
+HOLD = "import sys, time; from evalkit.run.lock import locked\n" \
+       "with locked(sys.argv[1]): print('held', flush=True); time.sleep(60)"
 
 
 def test_a_lock_is_refused_to_others_and_freed_when_its_holder_dies(tmp_path):
