@@ -68,7 +68,8 @@ def test_a_good_notebook_runs_once_and_only_once(site, capsys, monkeypatch):
 
 def test_the_kernel_has_fixed_hashes_private_sockets_and_its_own_name(site):
     folder = notebook(site, "effect", "import os, sys\nassert os.environ['PYTHONHASHSEED'] == '0'\n"
-                                      f"assert os.environ['EVALKIT_RUN'] == 'effect'\nassert sys.executable == {sys.executable!r}",
+                                      "assert os.environ['EVALKIT_RUN'] == 'effect'\nassert sys.executable "
+                                      f"== {sys.executable!r}",
                       "from ipykernel.kernelapp import IPKernelApp\n"
                       "assert os.name == 'nt' or IPKernelApp.instance().transport == 'ipc'")
     assert ran(site, folder).done == ["effect"]

@@ -33,11 +33,15 @@ _METHODS = {
 WITHOUT_TRUTH = [
     "Reported without a stored truth, so not in the table:",
     "",
-    "- *Hazard ratio* of the first exit: the programme works through activities that come and go, so hazards are not "
-    "proportional and the ratio that Cox estimates depends on who is censored when. The process holds no such number; "
-    "the weeks to the first exit, which do have a truth, answer the same question. That the clustered error covers where "
+    "- *Hazard ratio* of the first exit: the programme works through activities that come and go, so hazards "
+    "are not "
+    "proportional and the ratio that Cox estimates depends on who is censored when. The process holds no "
+    "such number; "
+    "the weeks to the first exit, which do have a truth, answer the same question. That the clustered error "
+    "covers where "
     "hazards are proportional is in the table of the survival estimators.",
-    "- *Net result and its single years*: savings in all are in the table; the investment is read from the ledger, without error.",
+    "- *Net result and its single years*: savings in all are in the table; the investment is read from the "
+    "ledger, without error.",
     "- *Placebo rank*: a statement about exchangeability, held by a test of its own.",
 ]
 MAIN = "inflow: weeks_on_support_104"
@@ -198,29 +202,44 @@ def report(table, rows, n_done, seconds, given):
     lines = [
         "# Recovery of the effect",
         "",
-        f"{dt.date.today().isoformat()}: {n_done} simulated worlds (scenario `{given.scenario}`, {given.n_persons} persons in the programme "
-        f"municipality, 24 comparison municipalities of {given.persons_per_comparison}), each estimated as the effect notebook does. "
-        f"{seconds / n_done:.1f} CPU seconds a world; process `{expectation.fingerprint(given.scenario)[:12]}`.",
+        f"{dt.date.today().isoformat()}: {n_done} simulated worlds (scenario `{given.scenario}`, "
+        f"{given.n_persons} persons in the programme "
+        f"municipality, 24 comparison municipalities of {given.persons_per_comparison}), each estimated as "
+        "the effect notebook does. "
+        f"{seconds / n_done:.1f} CPU seconds a world; process "
+        f"`{expectation.fingerprint(given.scenario)[:12]}`.",
         "",
-        "The truth is the expectation over persons and over shocks, computed from latent weeks by code that shares nothing with "
-        "the estimators. The panel's truth is what the programme changed in the public tables, per 100 inhabitants (employees) and "
-        "per 1,000 (assistance). *Coverage* is the share of 95 % intervals that hold it; with this many worlds three Monte-Carlo errors "
-        f"are {3 * np.sqrt(0.95 * 0.05 / n_done):.3f}. *Shocks counted* is the interval that reports show, *persons only* the one beside it that "
-        "is said to be too short; the last two are no effects and are here to be seen to fail. The panel's intervals rest on how much "
-        "comparison municipalities move, which here are a tenth of the treated one's size and therefore noisier: they are too wide, and "
-        "hold the truth more often than they say. Factor panels of equal municipalities are in the table of the panel designs.",
+        "The truth is the expectation over persons and over shocks, computed from latent weeks by code that "
+        "shares nothing with "
+        "the estimators. The panel's truth is what the programme changed in the public tables, per 100 "
+        "inhabitants (employees) and "
+        "per 1,000 (assistance). *Coverage* is the share of 95 % intervals that hold it; with this many "
+        "worlds three Monte-Carlo errors "
+        f"are {3 * np.sqrt(0.95 * 0.05 / n_done):.3f}. *Shocks counted* is the interval that reports show, "
+        "*persons only* the one beside it that "
+        "is said to be too short; the last two are no effects and are here to be seen to fail. The panel's "
+        "intervals rest on how much "
+        "comparison municipalities move, which here are a tenth of the treated one's size and therefore "
+        "noisier: they are too wide, and "
+        "hold the truth more often than they say. Factor panels of equal municipalities are in the table of "
+        "the panel designs.",
         "",
-        f"Gates would have withheld {int(verdicts.map(_of_inflow).sum())} of the {n_done} estimates of the inflow ({_counted(verdicts)}); "
-        "they are counted here all the same. In these worlds nothing is wrong, so this is how often a gate stops by bad luck. Among those "
-        f"that pass, the main interval holds the truth in {covered:.3f} and the mean estimate is {passing['estimate'].mean():.2f}.",
+        f"Gates would have withheld {int(verdicts.map(_of_inflow).sum())} of the {n_done} estimates of the "
+        f"inflow ({_counted(verdicts)}); "
+        "they are counted here all the same. In these worlds nothing is wrong, so this is how often a gate "
+        "stops by bad luck. Among those "
+        f"that pass, the main interval holds the truth in {covered:.3f} and the mean estimate is "
+        f"{passing['estimate'].mean():.2f}.",
         "",
-        "| Estimand | Method | Truth | Mean | Bias (MC error) | SD | Mean error | Coverage | Within 3 MC errors |",
+        "| Estimand | Method | Truth | Mean | Bias (MC error) | SD | Mean error | Coverage | Within 3 MC "
+        "errors |",
         "|---|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in table.itertuples():
         d = 0 if "dkk" in row.estimand else 4 if abs(row.truth) < 0.2 else 2
         lines.append(
-            f"| {row.estimand} | {row.method} | {row.truth:.{d}f} | {row.mean:.{d}f} | {row.bias:+.{d}f} ({row.bias_mc:.{d}f}) | "
+            f"| {row.estimand} | {row.method} | {row.truth:.{d}f} | {row.mean:.{d}f} | {row.bias:+.{d}f} "
+            f"({row.bias_mc:.{d}f}) | "
             f"{row.sd:.{d}f} | {row.mean_error:.{d}f} | {row.coverage:.3f} | {'yes' if row.holds else 'no'} |"
         )
     return "\n".join([*lines, "", *WITHOUT_TRUTH]) + "\n"

@@ -59,17 +59,23 @@ def report(table):
     n = int(table["n"].iloc[0])
     lines = [
         "# Recovery by the panel designs", "",
-        f"{dt.date.today().isoformat()}: {n} draws of each world of `tests/recovery`: {panels.N_UNITS} municipalities over "
-        f"{panels.N_PERIODS} periods, one treated. The truth is what was put in. In brackets: Monte-Carlo error. Intervals are of "
+        f"{dt.date.today().isoformat()}: {n} draws of each world of `tests/recovery`: {panels.N_UNITS} "
+        "municipalities over "
+        f"{panels.N_PERIODS} periods, one treated. The truth is what was put in. In brackets: Monte-Carlo "
+        "error. Intervals are of "
         "95 % and come from placebos. The last column asks the coverage alone.", "",
-        "To be seen to fail: designs where trends diverge. There the placebo interval is wide enough to hold the truth and the "
+        "To be seen to fail: designs where trends diverge. There the placebo interval is wide enough to hold "
+        "the truth and the "
         "estimate is off all the same: look at the bias.", "",
-        "| Estimator | World | Truth | Mean | Bias (MC error) | SD | Mean error | Coverage (MC error) | Within 3 MC errors |",
+        "| Estimator | World | Truth | Mean | Bias (MC error) | SD | Mean error | Coverage (MC error) | "
+        "Within 3 MC errors |",
         "|---|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     lines += [
-        f"| {row.estimator} | {row.world} | {row.truth:.3f} | {row.mean:.3f} | {row.bias:+.3f} ({row.bias_mc:.3f}) | "
-        f"{row.sd:.3f} | {row.mean_error:.3f} | {row.coverage:.3f} ({row.coverage_mc:.3f}) | {'yes' if row.holds else 'no'} |"
+        f"| {row.estimator} | {row.world} | {row.truth:.3f} | {row.mean:.3f} | {row.bias:+.3f} "
+        f"({row.bias_mc:.3f}) | "
+        f"{row.sd:.3f} | {row.mean_error:.3f} | {row.coverage:.3f} ({row.coverage_mc:.3f}) | "
+        f"{'yes' if row.holds else 'no'} |"
         for row in table.itertuples()
     ]
     return "\n".join(lines) + "\n"

@@ -270,13 +270,18 @@ def report(table, refused):
         "# Coverage of the survival estimators",
         "",
         f"{dt.date.today().isoformat()}: {' / '.join(map(str, SIZES.values()))} draws with "
-        f"{' / '.join(f'{n:,}' for n in SIZES)} persons. Each column holds the share of 95 % intervals that hold the truth, in brackets "
-        "the bias in standard deviations of the estimate. For a test it is the share of worlds without anything to "
-        "be found in which it does not reject at 5 %. A star marks a share more than three Monte-Carlo errors from "
+        f"{' / '.join(f'{n:,}' for n in SIZES)} persons. Each column holds the share of 95 % intervals that "
+        "hold the truth, in brackets "
+        "the bias in standard deviations of the estimate. For a test it is the share of worlds without "
+        "anything to "
+        "be found in which it does not reject at 5 %. A star marks a share more than three Monte-Carlo "
+        "errors from "
         "95 %; each has its reason below.",
         "",
-        "Settings: *ties*, weeks in which many leave, censored; *late*, half of the persons enter late; *clusters*, one to "
-        "four persons share their fate; *weights*, drawn apart from it (standard deviation of the logarithm 0.7).",
+        "Settings: *ties*, weeks in which many leave, censored; *late*, half of the persons enter late; "
+        "*clusters*, one to "
+        "four persons share their fate; *weights*, drawn apart from it (standard deviation of the logarithm "
+        "0.7).",
         "",
         "| Estimator | Option | Setting | " + " | ".join(f"{n:,}" for n in SIZES) + " |",
         "|---|---|---|" + "---:|" * len(SIZES),

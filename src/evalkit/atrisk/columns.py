@@ -1,4 +1,4 @@
-"""Columns of a frame read as the arrays of `AtRisk`; what is wrong is collected, counted, and said at once."""
+"""Columns of a frame read as the arrays of `AtRisk`; what is wrong is collected, counted, said at once."""
 
 import numpy as np
 import pandas as pd

@@ -118,7 +118,8 @@ class AtRisk:
         codes = {name: columns.one_column(frame, column, faults) for name, column in
                  (("person", person), ("episode", episode), ("cluster", cluster))}
         weights = None if weight is None else columns.numbers(frame[weight], weight, faults, positive=True)
-        counts = None if count is None else columns.numbers(frame[count], count, faults, positive=True, whole=True)
+        counts = None if count is None else columns.numbers(frame[count], count, faults,
+                                                            positive=True, whole=True)
         weeks = None if calendar is None else columns.numbers(frame[calendar], calendar, faults, whole=True)
         columns.check_times(entries, exits, faults)
         if not faults:
