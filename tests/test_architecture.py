@@ -45,7 +45,8 @@ def functions(path):
 def test_nothing_imports_what_stands_above_it():
     linter = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run([sys.executable, "-c", linter, "--no-cache"], cwd=ROOT, capture_output=True,
-                          text=True, encoding="utf-8", check=False, env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+                          text=True, encoding="utf-8", check=False,
+                          env={**os.environ, "PYTHONIOENCODING": "utf-8"})
     assert done.returncode == 0, done.stdout[-3000:]
 
 
