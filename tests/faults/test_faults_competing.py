@@ -107,8 +107,8 @@ def test_grays_test_takes_two_groups_of_independent_persons():
     for more in ({"weight": "w"}, {"cluster": "sex"}):
         at_risk = table_of(people(), strata="sex", **more)
         refused("independent, unweighted.*fine_gray", gray_test, at_risk, cause="JOB")
-    with pytest.raises(ValueError, match="within has 3 values, must have one for each of 60 rows"):
-        gray_test(table_of(people(), strata="sex"), cause="JOB", within=[1, 2, 3])
+    with pytest.raises(ValueError, match="stratify has 3 values, must have one for each of 60 rows"):
+        gray_test(table_of(people(), strata="sex"), cause="JOB", stratify=[1, 2, 3])
 
 
 def test_groups_that_are_never_there_together_are_not_compared():

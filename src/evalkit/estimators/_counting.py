@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from evalkit.errors import EstimationError
 
+# Groups that a test compares at the most: their joint covariance at every week must fit the memory.
+MOST_GROUPS = 200
 # Weeks and strata are looked up in a table when it has at most this many places a row, and this many besides.
 TABLE, SMALL = 8, 100_000
 
@@ -227,6 +230,30 @@ def _factors(terms):
     names = [term.partition("[")[0] if term.endswith("]") else None for term in terms]
     yield from ([k for k, other in enumerate(names) if other == name]
                 for name in dict.fromkeys(names) if name is not None)
+
+
+def require_groups(at_risk, method):
+    """Refuse to compare one group, or more than a joint covariance can hold."""
+    n_groups = 0 if at_risk.strata is None else int(np.count_nonzero(np.bincount(at_risk.strata)))
+    if n_groups < 2:
+        raise EstimationError(f"{method}: one group; "
+                              "name the column of the groups in AtRisk.from_frame(strata=...)")
+    if len(at_risk.strata_labels) > MOST_GROUPS:
+        raise EstimationError(f"{method}: {len(at_risk.strata_labels)} groups, at most {MOST_GROUPS} are "
+                              "compared at once; join groups, or use shared_frailty with groups as clusters")
+
+
+def levels_of(stratify, n_rows):
+    """Return codes from 0 of the levels that a test compares within; None where there are none."""
+    if stratify is None:
+        return None
+    if len(stratify) != n_rows:
+        raise ValueError(f"stratify has {len(stratify)} values, must have one for each of {n_rows} rows")
+    values = pd.Series(stratify)
+    if values.isna().any():
+        raise EstimationError(f"stratify: {int(values.isna().sum())} of {n_rows} rows are missing; give "
+                              "them a level of their own, or leave the rows out")
+    return pd.factorize(values, sort=True)[0]
 
 
 def n_late(at_risk):

@@ -20,6 +20,12 @@ def require_one_of(name, value, allowed):
         raise ValueError(f"{name} == {value!r}, must be one of {', '.join(allowed)}")
 
 
+def require_week(name, value):
+    """Refuse a time that is no week from time zero on."""
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name} == {value!r}, must be a week from 0")
+
+
 def share_limits(share, error, conf_level, conf_type):
     """Return limits of a probability as ``survival::survfit`` names and computes them.
 

@@ -6,7 +6,15 @@ from itertools import pairwise
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, event_times, row_counts, running, total
+from evalkit.estimators._counting import (
+    event_codes,
+    event_times,
+    levels_of,
+    require_groups,
+    row_counts,
+    running,
+    total,
+)
 from evalkit.estimators._limits import chi_square, require_one_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -77,7 +85,7 @@ def log_rank(at_risk, *, weights="log_rank", rho=0.0, gamma=0.0, stratify=None, 
     events = event_codes(at_risk, cause)
     _require_comparison(at_risk, events)
     scores = _scores(trend, at_risk.strata_labels)
-    weeks = _meetings(at_risk, events, _codes(stratify, at_risk.n_rows))
+    weeks = _meetings(at_risk, events, levels_of(stratify, at_risk.n_rows))
     observed, expected, covariance = _weighted(weeks, _weight(weeks, weights, rho, gamma))
     test = _quadratic_form if scores is None else _trend
     statistic, diagnostics = test(observed - expected, covariance, scores)
@@ -106,23 +114,13 @@ def _require_options(weights, rho, gamma):
 
 
 def _require_comparison(at_risk, events):
-    if at_risk.strata is None or len(np.unique(at_risk.strata)) < 2:
-        raise EstimationError("log_rank: one group; "
-                              "name the column of the groups in AtRisk.from_frame(strata=...)")
+    require_groups(at_risk, "log_rank")
     if not events.any():
         raise EstimationError(f"log_rank: no event among {at_risk.n_persons} persons; nothing to compare")
     weighted = at_risk.weight is not None and (at_risk.weight != 1).any()
     if weighted or at_risk.cluster is not None:
         raise EstimationError("log_rank: the test assumes independent, unweighted persons; with weights or "
                               "clusters use cox with the groups as a covariate and read its Wald test")
-
-
-def _codes(stratify, n_rows):
-    if stratify is None:
-        return None
-    if len(stratify) != n_rows:
-        raise ValueError(f"stratify has {len(stratify)} values, must have one for each of {n_rows} rows")
-    return np.unique(np.asarray(stratify), return_inverse=True)[1]
 
 
 def _scores(trend, labels):

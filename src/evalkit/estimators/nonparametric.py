@@ -9,7 +9,7 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, event_codes, is_robust, require_clusters
 from evalkit.estimators._grid import curves_of, grid_of_strata, n_at_start, persons_of, unobserved
 from evalkit.estimators._influence import hazard_variance, survival_variance
-from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, share_limits
+from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, require_week, share_limits
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 # How near a step of the curve must be to a level to lie on it; as in R.
@@ -260,6 +260,7 @@ def refuse_early_end(grid):
 
 def _grid(at_risk, cause, robust, start_weeks):
     """Return the grid of what happens after the start, and whether errors are robust."""
+    require_week("start_weeks", start_weeks)
     robust = is_robust(at_risk, robust)
     if robust:
         require_clusters(at_risk)

@@ -5,13 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, event_codes, n_late, row_counts, running, total
+from evalkit.estimators._counting import (
+    divide,
+    event_codes,
+    levels_of,
+    n_late,
+    require_groups,
+    row_counts,
+    running,
+    total,
+)
 from evalkit.estimators._limits import chi_square
 from evalkit.estimators.competing._subdistribution import require_cause
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
-def gray_test(at_risk, *, cause, rho=0.0, within=None):
+def gray_test(at_risk, *, cause, rho=0.0, stratify=None):
     """Test whether the cumulative incidence of a cause is the same in all strata.
 
     Parameters
@@ -19,9 +28,9 @@ def gray_test(at_risk, *, cause, rho=0.0, within=None):
     at_risk : AtRisk
         Its strata are the groups; followed from time zero, no weights, no clusters.
     cause : str
-    rho : float
+    rho : float, at least 0
         Weight (1 - F(t-))^rho of each time, F the incidence of all groups together.
-    within : array-like of shape (n_rows,), optional
+    stratify : array-like of shape (n_rows,), optional
         Codes or labels in the order of the rows: compare only within equal ones (the stratified test).
 
     Returns
@@ -60,9 +69,11 @@ def gray_test(at_risk, *, cause, rho=0.0, within=None):
     >>> gray_test(groups, cause="JOB").table["estimate"].round(4).tolist()[1:]
     [0.1667, -0.1667]
     """
+    if not 0 <= rho < np.inf:
+        raise ValueError(f"rho == {rho!r}, must be 0 or above")
     own = event_codes(at_risk, require_cause(at_risk, cause, "gray_test"))
     _require_comparison(at_risk, own, cause)
-    score, covariance = _sum_of_blocks(at_risk, own, _blocks(within, at_risk.n_rows), rho)
+    score, covariance = _sum_of_blocks(at_risk, own, levels_of(stratify, at_risk.n_rows), rho)
     statistic, df = _quadratic_form(score, covariance)
     labels, number = at_risk.strata_labels, row_counts(at_risk)
     n_persons = np.array([at_risk.select(at_risk.strata == k).n_persons for k in range(len(labels))])
@@ -73,7 +84,7 @@ def gray_test(at_risk, *, cause, rho=0.0, within=None):
                  p_value=np.append(chi_square(statistic, df), np.full(len(labels), np.nan)),
                  n_persons=np.append(n_persons.sum(), n_persons),
                  n_events=np.append(n_events.sum(), n_events))
-    options = {"cause": cause, "rho": rho, "is_stratified": within is not None}
+    options = {"cause": cause, "rho": rho, "is_stratified": stratify is not None}
     return Result(kind="model", table=table, diagnostics={"df": df},
                   model={"groups": labels, "score": score, "covariance": covariance,
                          # A test says of the smallest group what it says of the others.
@@ -92,9 +103,7 @@ class _Counts:
 
 
 def _require_comparison(at_risk, own, cause):
-    if at_risk.strata is None or len(np.unique(at_risk.strata)) < 2:
-        raise EstimationError("gray_test: one group; "
-                              "name the column of the groups in AtRisk.from_frame(strata=...)")
+    require_groups(at_risk, "gray_test")
     if not own.any():
         raise EstimationError(f"gray_test: no exit to {cause} among {at_risk.n_persons} persons; "
                               "nothing to compare")
@@ -108,16 +117,9 @@ def _require_comparison(at_risk, own, cause):
                               "read its Wald test")
 
 
-def _blocks(within, n_rows):
-    if within is None:
-        return np.zeros(n_rows, dtype=np.int64)
-    if len(within) != n_rows:
-        raise ValueError(f"within has {len(within)} values, must have one for each of {n_rows} rows")
-    return np.unique(np.asarray(within), return_inverse=True)[1]
-
-
 def _sum_of_blocks(at_risk, own, block, rho):
     size = len(at_risk.strata_labels)
+    block = np.zeros(at_risk.n_rows, dtype=np.int64) if block is None else block
     score, covariance = np.zeros(size), np.zeros((size, size))
     for k in range(block.max() + 1):
         rows = np.flatnonzero(block == k)

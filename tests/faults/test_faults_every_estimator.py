@@ -1,0 +1,268 @@
+"""Bad input against every survival estimator: the right answer, or a refusal that says what to do."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import evalkit.estimators
+from evalkit.atrisk import AtRisk
+from evalkit.errors import CohortError, EvalkitError
+
+STATES = ("EDUCATION", "SELF", "SUPPORT")
+OF_STATES = {
+    "markov_test": {"from_weeks": [1, 3]},
+    "occupation_influence": {"horizon_weeks": 4},
+    "state_occupation": {"horizon_weeks": [3, 6], "at_weeks": 4},
+    "transition_cox": {},
+    "transition_probabilities": {"from_weeks": 2, "to_weeks": [3, 6]},
+}
+WITHOUT_COVARIATES = {
+    "aalen_johansen": {},
+    "gray_test": {"cause": "JOB"},
+    "kaplan_meier": {},
+    "log_rank": {},
+    "nelson_aalen": {},
+    "pseudo_observations": {"weeks": 3},
+    "residual_time": {"elapsed_weeks": [0, 1], "horizon_weeks": 3},
+    "restricted_mean": {"horizon_weeks": 4},
+    "survival_quantiles": {},
+    "time_lost": {"horizon_weeks": 4},
+}
+REGRESSIONS = {
+    "cause_specific": {},
+    "concordance": {},
+    "cox": {},
+    "discrete_hazard": {"duration": None},
+    "fine_gray": {"cause": "JOB"},
+    "mixture_cure": {"start": "moments"},
+    "parametric": {"start": "moments"},
+    "piecewise_exponential": {"breaks": [2]},
+    "proportionality_test": {},
+    "pseudo_regression": {"weeks": 3},
+    "residuals": {},
+    "royston_parmar": {"df": 2, "start": "moments"},
+    "shared_frailty": {},
+    "standardised_contrasts": {"exposure": "strata", "horizon_weeks": 4},
+    "standardised_survival": {"exposure": "strata"},
+}
+CALLS = {**OF_STATES, **WITHOUT_COVARIATES, **REGRESSIONS}
+# Takes another estimator and draws.
+DRAWN = {"bootstrap"}
+UNSTRATIFIED = {"mixture_cure", "parametric", "royston_parmar"}
+FROM_START = {"gray_test", "pseudo_observations", "pseudo_regression", "shared_frailty"}
+# A person's value that no message may hold.
+TELLING = 7.125
+
+
+def people():
+    rng = np.random.default_rng(8)
+    n = 80
+    entry = rng.integers(0, 4, n) * (rng.uniform(size=n) < 0.4)
+    return pd.DataFrame({"person": np.arange(n), "entry": entry, "exit": entry + rng.integers(1, 9, n),
+                         "event": rng.integers(0, 3, n), "x": rng.normal(size=n).round(1),
+                         "group": np.arange(n) % 2, "team": np.arange(n) % 4})
+
+
+def histories():
+    rng, parts = np.random.default_rng(3), []
+    for person in range(40):
+        week, state = 0, rng.choice(STATES)
+        for _ in range(4):
+            to, end = rng.choice(STATES), week + int(rng.integers(1, 4))
+            parts.append((person, week, end, state, None if to == state else to, person % 2, person % 5))
+            week, state = end, to
+    columns = ["person", "entry", "exit", "state", "event", "group", "x"]
+    return pd.DataFrame(parts, columns=columns).assign(team=lambda part: part["person"] % 4)
+
+
+def frame_of(name):
+    if name in OF_STATES:
+        return histories()
+    frame = people()
+    start = frame["entry"] if name in FROM_START else 0
+    return frame.assign(entry=frame["entry"] - start, exit=frame["exit"] - start)
+
+
+def table_of(name, frame, **more):
+    columns = {"entry": "entry", "exit": "exit", "event": "event", "person": "person", "covariates": ["x"]}
+    if name not in UNSTRATIFIED:
+        columns["strata"] = "group"
+    if name in OF_STATES:
+        columns |= {"state": "state", "causes": STATES}
+    else:
+        columns["causes"] = ["JOB", "STUDY"]
+    if name == "shared_frailty":
+        columns["cluster"] = "team"
+    return AtRisk.from_frame(frame, **{**columns, **more})
+
+
+def ask(name, at_risk, **options):
+    return getattr(evalkit.estimators, name)(at_risk, **{**CALLS[name], **options})
+
+
+def outcome(name, make):
+    """Return the answer, or the words of its refusal; anything else fails."""
+    try:
+        answer = ask(name, make())
+    except EvalkitError as error:
+        words = str(error)
+        assert len(words) > 30 and "array" not in words and str(TELLING) not in words
+        return words
+    if isinstance(answer, np.ndarray):
+        assert not np.isnan(answer).any() or name == "residuals"
+        return answer
+    known = answer.table["estimate"].notna()
+    assert known.all() or name in ("survival_quantiles", "transition_probabilities", "piecewise_exponential")
+    return answer
+
+
+def no_event(frame):
+    return frame.assign(event=None if "state" in frame else 0)
+
+
+def one_week(frame):
+    rows = frame.groupby("person").head(1)
+    return rows.assign(entry=0, exit=5, event=rows["event"].where(rows["person"] % 2 == 0, rows["event"]))
+
+
+def late_and_empty(frame):
+    """Two persons alone at the beginning leave at once; all others enter later."""
+    alone = frame.head(2).assign(person=[900, 901], entry=0, exit=1, event=1, group=[0, 1])
+    return pd.concat([frame.assign(entry=frame["entry"] + 2, exit=frame["exit"] + 2), alone])
+
+
+SCENES = {
+    "no event": no_event,
+    "one week": one_week,
+    "one row": lambda frame: frame.head(1),
+    "one person a stratum": lambda frame: frame.assign(group=frame["person"]),
+    "stratum without events": lambda frame: frame.assign(event=frame["event"].where(frame["group"] == 0,
+                                                        None if "state" in frame else 0)),
+    "times between weeks": lambda frame: frame.assign(entry=frame["entry"] * TELLING / 7,
+                                                      exit=frame["exit"] * TELLING / 7),
+}
+
+
+def test_every_estimator_is_asked():
+    import inspect
+    found = {name: getattr(evalkit.estimators, name) for name in evalkit.estimators.__all__}
+    named = {name for name, value in found.items() if inspect.isfunction(value)
+             and next(iter(inspect.signature(value).parameters), "") == "at_risk"}
+    assert named == set(CALLS) | DRAWN
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_a_table_of_nobody_cannot_be_made(name):
+    at_risk = table_of(name, frame_of(name))
+    with pytest.raises(CohortError, match="no rows.*attrition"):
+        ask(name, at_risk.select(np.zeros(at_risk.n_rows, dtype=bool)))
+
+
+@pytest.mark.parametrize("scene", sorted(SCENES))
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_poor_tables_are_answered_or_refused(name, scene):
+    outcome(name, lambda: table_of(name, SCENES[scene](frame_of(name))))
+
+
+@pytest.mark.parametrize("name", sorted(set(CALLS) - set(OF_STATES)))
+def test_an_empty_early_risk_set_is_no_silent_zero(name):
+    found = outcome(name, lambda: table_of(name, late_and_empty(people())))
+    if isinstance(found, str) or isinstance(found, np.ndarray) or name not in WITHOUT_COVARIATES:
+        return
+    late = found.table[(found.table["term"] == "survival") & (found.table["time_weeks"] > 1)]
+    assert not (late["estimate"] == 0).any()
+
+
+@pytest.mark.parametrize("name", sorted(REGRESSIONS))
+def test_constant_and_collinear_columns_are_named(name):
+    frame = frame_of(name)
+    words = outcome(name, lambda: table_of(name, frame.assign(flat=TELLING), covariates=["x", "flat"]))
+    assert "flat" in words
+    words = outcome(name, lambda: table_of(name, frame.assign(same=2 * frame["x"] + TELLING),
+                                           covariates=["x", "same"]))
+    assert "same" in words and "leave" in words
+
+
+@pytest.mark.parametrize("name", sorted(set(REGRESSIONS) - {"pseudo_regression"}))
+def test_separation_is_named_with_a_way_out(name):
+    frame = frame_of(name)
+    frame = frame.assign(split=(frame["event"] > 0).astype(float))
+    words = outcome(name, lambda: table_of(name, frame, covariates=["split"]))
+    assert "split" in words and "eparates" in words
+    assert "firth" in words or "leave the covariate out" in words
+
+
+@pytest.mark.parametrize("name", sorted(set(CALLS) - {"occupation_influence", "pseudo_observations"}))
+def test_one_cluster_is_refused(name):
+    frame = frame_of(name).assign(team=1)
+    words = outcome(name, lambda: table_of(name, frame, cluster="team"))
+    assert isinstance(words, str) and ("1 cluster" in words or "independent" in words or "1 groups" in words)
+
+
+@pytest.mark.parametrize("scale", [1e9, 1e-12])
+@pytest.mark.parametrize("name", sorted({**REGRESSIONS, "transition_cox": {}}))
+def test_huge_and_tiny_covariates_give_the_same_answer(name, scale):
+    frame = frame_of(name)
+    plain = ask(name, table_of(name, frame))
+    scaled = ask(name, table_of(name, frame.assign(x=frame["x"] * scale)))
+    if isinstance(plain, np.ndarray):
+        np.testing.assert_allclose(scaled, plain, rtol=1e-6, atol=1e-9)
+        return
+    np.testing.assert_allclose(scaled.table["p_value"], plain.table["p_value"], rtol=1e-5, atol=1e-9)
+    own = plain.table["term"].str.contains(r"(?:^|\W)x$").to_numpy() & (name != "proportionality_test")
+    unit = np.where(own, scale, 1.0)
+    for column in ("estimate", "std_error", "conf_low", "conf_high"):
+        np.testing.assert_allclose(scaled.table[column] * unit, plain.table[column], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["pseudo_observations", "pseudo_regression", "shared_frailty", "gray_test"])
+def test_late_entry_is_refused_where_no_theory_takes_it(name):
+    words = outcome(name, lambda: table_of(name, people()))
+    assert "late" in words or "enter after time zero" in words
+    assert "cox" in words or "fine_gray" in words
+
+
+@pytest.mark.parametrize("name", sorted(set(CALLS) - set(OF_STATES) - UNSTRATIFIED))
+def test_ten_thousand_strata_are_answered_or_refused(name):
+    frame = pd.concat([frame_of(name)] * 250, ignore_index=True)
+    frame = frame.assign(person=np.arange(len(frame)), group=np.arange(len(frame)) // 2)
+    if "standardised" in name:
+        return
+    outcome(name, lambda: table_of(name, frame))
+
+
+@pytest.mark.parametrize("name", ["log_rank", "gray_test"])
+def test_tests_name_missing_levels_and_too_many_groups(name):
+    at_risk = table_of(name, frame_of(name))
+    with pytest.raises(EvalkitError, match="stratify: 80 of 80 rows are missing"):
+        ask(name, at_risk, stratify=[np.nan] * 80)
+    with pytest.raises(ValueError, match="stratify has 1 values"):
+        ask(name, at_risk, stratify=[1])
+    with pytest.raises(ValueError, match="rho == -1"):
+        ask(name, at_risk, rho=-1)
+
+
+@pytest.mark.parametrize("name", ["kaplan_meier", "nelson_aalen", "survival_quantiles"])
+@pytest.mark.parametrize("start", [-1, np.nan, np.inf])
+def test_a_curve_begins_at_a_week(name, start):
+    with pytest.raises(ValueError, match="start_weeks == .*must be a week from 0"):
+        ask(name, table_of(name, people()), start_weeks=start)
+
+
+def too_few_clusters(name):
+    rng = np.random.default_rng(1)
+    frame = frame_of(name).assign(team=frame_of(name)["person"] % 2, y=0.0, z=0.0)
+    frame[["y", "z"]] = rng.normal(size=(len(frame), 2))
+    return table_of(name, frame, cluster="team", covariates=["x", "y", "z"])
+
+
+@pytest.mark.parametrize("name", ["cox", "fine_gray", "discrete_hazard", "piecewise_exponential",
+                                  "parametric", "royston_parmar", "pseudo_regression"])
+def test_fewer_clusters_than_parameters_are_said(name):
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        answer = ask(name, too_few_clusters(name))
+    said = [str(warning.message) for warning in warned] + [str(answer.diagnostics.get("warning", ""))]
+    assert any("2 clusters for" in words for words in said)
