@@ -1,5 +1,6 @@
 """Survival had everybody been exposed, or nobody: Cox's predictions averaged over the persons observed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,7 +90,7 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
                "conf_type": conf_type, "is_among_some": among is not None}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
-                  diagnostics={"unobserved_weeks": study.late},
+                  model={"n_behind": _behind(study, tables)}, diagnostics={"unobserved_weeks": study.late},
                   estimand=Estimand(name="standardised_survival", summary="g_computation", unit="share"),
                   provenance=Provenance(method="standardised_survival", options=options))
 
@@ -145,7 +146,7 @@ def standardised_contrasts(at_risk, *, exposure, weeks=(), horizon_weeks=(), amo
     influence = np.hstack([found.influence for found in units])
     covariance = influence.T @ (influence * study.copies[:, None])
     table = _contrast_table(study, wanted, estimates, covariance, margin)
-    model = {"terms": wanted.terms * len(units),
+    model = {"n_behind": _behind(study, [table]), "terms": wanted.terms * len(units),
              "groups": tuple(np.repeat(list(study.worlds), len(wanted.terms)).tolist()),
              "times": np.tile(wanted.times, len(units)), "estimates": estimates, "covariance": covariance}
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
@@ -172,6 +173,7 @@ class _Study:
     n_at_risk: np.ndarray
     n_events: np.ndarray
     late: list
+    behind: dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -200,7 +202,23 @@ def _study(at_risk, exposure, among, ties, cause):
     return _Study(influences=influences, worlds=worlds, copies=influences.units.copies, times=times,
                   end=float(baseline["follow_up_weeks"][used].min()), n_persons=at_risk.n_persons,
                   n_at_start=float(baseline["n_at_start"][used].sum()), n_at_risk=n_at_risk,
-                  n_events=n_events, late=late_strata(baseline, used))
+                  n_events=n_events, late=late_strata(baseline, used),
+                  behind=_in_world(at_risk, exposure))
+
+
+def _in_world(at_risk, exposure):
+    """Count the persons who are exposed as they would be in each world; of worlds that are made, all."""
+    if isinstance(exposure, Mapping):
+        return dict.fromkeys(map(str, exposure), at_risk.n_persons)
+    own = 0 if at_risk.strata is None else at_risk.strata
+    found = {label: (x == at_risk.covariates).all(axis=1) & (strata == own)
+             for label, (x, strata) in worlds_of(at_risk, exposure).items()}
+    return {label: at_risk.select(rows).n_persons if rows.any() else 0 for label, rows in found.items()}
+
+
+def _behind(study, tables):
+    """Return how many persons are exposed as each row says: by them it is judged whether it may leave."""
+    return np.concatenate([table["group"].map(study.behind).to_numpy(dtype=float) for table in tables])
 
 
 def _within(study, weeks):
