@@ -266,3 +266,9 @@ def test_fewer_clusters_than_parameters_are_said(name):
         answer = ask(name, too_few_clusters(name))
     said = [str(warning.message) for warning in warned] + [str(answer.diagnostics.get("warning", ""))]
     assert any("2 clusters for" in words for words in said)
+
+
+@pytest.mark.parametrize("name", ["kaplan_meier", "parametric"])
+def test_only_log_hazard_ratios_become_hazard_ratios(name):
+    with pytest.raises(EvalkitError, match=f"{name}.* estimates no log hazard ratios; give a result of cox"):
+        evalkit.estimators.hazard_ratios(ask(name, table_of(name, people())))

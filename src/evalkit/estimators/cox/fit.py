@@ -116,6 +116,11 @@ def hazard_ratios(result):
 
     Limits are the transformed limits; ``std_error`` is the ratio times the error of its logarithm.
 
+    Raises
+    ------
+    EstimationError
+        A result whose estimates are no logarithms of hazard ratios.
+
     Examples
     --------
     >>> import pandas as pd
@@ -125,6 +130,10 @@ def hazard_ratios(result):
     >>> hazard_ratios(fit).table["estimate"].round(4).tolist()
     [2.5616]
     """
+    if result.estimand.summary not in ("log_hazard_ratio", "rate"):
+        raise EstimationError(f"hazard_ratios: {result.provenance.method or 'this result'} estimates no log "
+                              "hazard ratios; give a result of cox, shared_frailty, cause_specific, "
+                              "fine_gray, transition_cox, or of weekly hazards")
     table = result.table.copy()
     ratios = table["term"].isin(result.model["terms"])
     columns = ["estimate", "conf_low", "conf_high"]
