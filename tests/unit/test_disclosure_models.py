@@ -11,7 +11,7 @@ import pytest
 import evalkit.estimators
 from evalkit.atrisk import AtRisk
 from evalkit.disclosure import release
-from evalkit.errors import CohortError, EstimationError
+from evalkit.errors import EstimationError
 from evalkit.profile import Profile
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "property"))
@@ -71,11 +71,17 @@ def table_of(name, planted):
     return AtRisk.from_frame(frame, **columns)
 
 
+# A cured share needs a plateau, which these tables lack; a rare group is not followed for 35 weeks.
+REFUSED = {False: {"mixture_cure"}, True: {"mixture_cure", "standardised_survival"}}
+
+
 def answer(name, planted):
+    """Return the estimator's Result, or None where it refuses: what is not estimated cannot leave."""
     try:
         return getattr(evalkit.estimators, name)(table_of(name, planted), **OPTIONS[name])
-    except (EstimationError, CohortError) as refusal:
-        pytest.skip(f"refused: {refusal}"[:200])
+    except EstimationError:
+        assert name in REFUSED[planted]
+        return None
 
 
 def shown(payload):
@@ -86,6 +92,8 @@ def shown(payload):
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_nothing_of_a_small_cell_leaves(name, profile):
     result = answer(name, planted=True)
+    if result is None:
+        return
     payload = release(result, profile, name="answer").payload
     rows = shown(payload)
     for row in rows:
@@ -116,14 +124,14 @@ def assert_no_rest(result, rows):
             assert n_hidden != 1 or len(hidden) == len(members), (group, time)
 
 
-@pytest.mark.parametrize("name", sorted(OPTIONS))
+@pytest.mark.parametrize("name", sorted(set(OPTIONS) - REFUSED[False]))
 def test_much_of_a_healthy_table_leaves(name):
     result = answer(name, planted=False)
     payload = release(result, DEFAULT, name="answer").payload
     assert len(shown(payload)) >= max(1, 0.2 * len(result.table.dropna(subset=["estimate"])))
 
 
-@pytest.mark.parametrize("name", sorted(OPTIONS))
+@pytest.mark.parametrize("name", sorted(set(OPTIONS) - REFUSED[False]))
 def test_every_diagnostic_has_rules(name):
     unknown = [key for key in answer(name, planted=False).diagnostics if not KNOWN.match(key)]
     assert not unknown, "say in disclosure/diagnostics.py what may leave of it, then name it here"

@@ -138,11 +138,7 @@ class AtRisk:
     @property
     def n_persons(self):
         """Distinct persons; where no person is named, every row (times its count) is one."""
-        if self.person is None:
-            return int(self.n_rows if self.count is None else self.count.sum())
-        persons = np.zeros(int(self.person.max(initial=0)) + 1, dtype=np.int64)
-        persons[self.person] = 1 if self.count is None else self.count
-        return int(persons.sum())
+        return self.n_persons_in(slice(None))
 
     @property
     def n_events(self):
@@ -154,6 +150,15 @@ class AtRisk:
         """Weight times count of each row: what a weighted sum over rows needs."""
         weight = np.ones(self.n_rows) if self.weight is None else self.weight
         return weight if self.count is None else weight * self.count
+
+    def n_persons_in(self, rows):
+        """Return the distinct persons of the rows that a mask or an index names; there may be none."""
+        count = None if self.count is None else self.count[rows]
+        if self.person is None:
+            return len(self.exit[rows]) if count is None else int(count.sum())
+        persons = np.zeros(int(self.person.max()) + 1, dtype=np.int64)
+        persons[self.person[rows]] = 1 if count is None else count
+        return int(persons.sum())
 
     def select(self, rows):
         """Return the rows that a boolean mask or an index names, at least one; codes mean the same."""

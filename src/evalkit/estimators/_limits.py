@@ -1,5 +1,6 @@
 """Confidence limits and p-values: the only place where a level becomes a quantile."""
 
+from numbers import Real
 from statistics import NormalDist
 
 import numpy as np
@@ -9,7 +10,7 @@ CONF_TYPES = ("plain", "log", "log-log")
 
 def quantile(conf_level):
     """Return the normal quantile of a two-sided level."""
-    if not 0 < conf_level < 1:
+    if not isinstance(conf_level, Real) or not 0 < conf_level < 1:
         raise ValueError(f"conf_level == {conf_level!r}, must be between 0 and 1")
     return NormalDist().inv_cdf((1 + conf_level) / 2)
 

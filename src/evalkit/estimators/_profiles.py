@@ -37,6 +37,18 @@ def _require_columns(profiles, terms, method, beside):
                               f"the columns {', '.join(terms) or 'none'}")
 
 
+# Beyond this linear predictor exp() leaves the numbers that a computer has.
+_LARGEST = 500.0
+
+
+def require_within_reach(eta, method):
+    """Refuse profiles so far from the data that their hazard is no number any more."""
+    far = int((~(np.abs(eta) < _LARGEST)).sum())
+    if far:
+        raise EstimationError(f"{method}: {far} profiles lie so far from the data that their hazard is 0 or "
+                              "infinite. Look at the units of the covariates in profiles")
+
+
 def curves_of(profiles, strata, method):
     """Pair the number of each profile with the strata that it gets a curve in: its own, else all of them."""
     if profiles is None or STRATA not in profiles.columns:

@@ -217,7 +217,7 @@ def _require_meeting(known):
 
 def _table(at_risk, events, statistic, df, observed, expected):
     labels, number = at_risk.strata_labels, row_counts(at_risk)
-    n_persons = [at_risk.select(at_risk.strata == k).n_persons for k in range(len(labels))]
+    n_persons = [at_risk.n_persons_in(at_risk.strata == k) for k in range(len(labels))]
     n_events = np.bincount(at_risk.strata, weights=number * (events > 0), minlength=len(labels))
     return tidy(term=["log_rank"] + ["observed"] * len(labels) + ["expected"] * len(labels),
                 group=["", *labels, *labels], estimate=np.concatenate([[statistic], observed, expected]),

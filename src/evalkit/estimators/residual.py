@@ -189,7 +189,7 @@ def _require_somebody(grid, start):
 
 
 def _n_persons(rows, start, stop):
-    return rows.select((rows.exit > start) & (rows.entry < stop)).n_persons
+    return rows.n_persons_in((rows.exit > start) & (rows.entry < stop))
 
 
 def _terms(starts, horizons):

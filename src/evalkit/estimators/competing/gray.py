@@ -76,7 +76,7 @@ def gray_test(at_risk, *, cause, rho=0.0, stratify=None):
     score, covariance = _sum_of_blocks(at_risk, own, levels_of(stratify, at_risk.n_rows), rho)
     statistic, df = _quadratic_form(score, covariance)
     labels, number = at_risk.strata_labels, row_counts(at_risk)
-    n_persons = np.array([at_risk.select(at_risk.strata == k).n_persons for k in range(len(labels))])
+    n_persons = np.array([at_risk.n_persons_in(at_risk.strata == k) for k in range(len(labels))])
     n_events = total(at_risk.strata, number * own, len(labels))
     table = tidy(term=["gray"] + ["score"] * len(labels), group=["", *labels],
                  estimate=np.append(statistic, score),

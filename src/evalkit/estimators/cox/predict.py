@@ -15,6 +15,7 @@ from evalkit.estimators._profiles import (
     fewest_behind,
     name_of,
     require_follow_up,
+    require_within_reach,
 )
 from evalkit.estimators.cox.influence import influences_of, spread
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -99,6 +100,8 @@ def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None,
     quantile(conf_level)
     model = _require_baseline(result)
     names, x = covariates_of(profiles, model.get("base_terms", model["terms"]), "predict_survival")
+    if x.shape[1] == len(model["estimates"]):
+        require_within_reach((x - model["means"]) @ model["estimates"], "predict_survival")
     asked = curves_of(profiles, model["groups"], "predict_survival")
     influences = _influences(result, at_risk, offset)
     tables = [_curve(model, x[row], code, name_of(names[row], model["groups"][code]), weeks,

@@ -213,7 +213,7 @@ def _in_world(at_risk, exposure):
     own = 0 if at_risk.strata is None else at_risk.strata
     found = {label: (x == at_risk.covariates).all(axis=1) & (strata == own)
              for label, (x, strata) in worlds_of(at_risk, exposure).items()}
-    return {label: at_risk.select(rows).n_persons if rows.any() else 0 for label, rows in found.items()}
+    return {label: at_risk.n_persons_in(rows) for label, rows in found.items()}
 
 
 def _behind(study, tables):

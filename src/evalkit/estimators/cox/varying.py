@@ -1,6 +1,6 @@
 """Effects that change with time: by steps, for which rows are split, or by given functions of time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,6 +85,9 @@ def describe(varying):
 
 def _read(at_risk, varying):
     """Sort what is asked into steps and functions of terms; a category stands for its columns."""
+    if not isinstance(varying, Mapping):
+        raise ValueError("varying must be a mapping of covariates to weeks or a function, "
+                         "for instance {'age': (26, 52)}")
     steps, functions = {}, {}
     for name, how in varying.items():
         columns = [term for term in at_risk.terms if term == name or term.startswith(f"{name}[")]

@@ -5,7 +5,14 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._limits import quantile, share_limits
-from evalkit.estimators._profiles import covariates_of, curves_of, fewest_behind, name_of, require_follow_up
+from evalkit.estimators._profiles import (
+    covariates_of,
+    curves_of,
+    fewest_behind,
+    name_of,
+    require_follow_up,
+    require_within_reach,
+)
 from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of
 from evalkit.estimators.discrete.links import LINKS
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -57,6 +64,7 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
     clock = Clock.from_model(result.model)
     _require_within(clock, weeks, calendar)
     names, x = covariates_of(profiles, result.model["covariates"], "predict_hazard")
+    require_within_reach(x @ result.model["estimates"][:x.shape[1]], "predict_hazard")
     asked = curves_of(profiles, clock.groups, "predict_hazard")
     parts = [_curve(result.model, clock, stratum, x[row], weeks, calendar or 0) for row, stratum in asked]
     labels = [name_of(names[row], clock.groups[stratum]) for row, stratum in asked]

@@ -146,27 +146,36 @@ def _at_week(chain, week, moves):
     followed = followed_from(chain, week)
     landmark = followed.state[followed.path]
     known = np.flatnonzero(followed.later & (landmark >= 0))
-    rows = replace(chain.rows.select(known), strata=landmark[known], strata_labels=chain.states, state=None)
-    rows = replace(rows, entry=np.maximum(rows.entry, week))
-    state, target = chain.state[known] + 1, chain.target[known] + 1
-    answers = [_compare(rows, state == source, target == to) for source, to in moves]
+    answers, n_all = [_nothing(len(chain.states))] * len(moves), 0
+    if len(known):
+        rows = chain.rows.select(known)
+        rows = replace(rows, entry=np.maximum(rows.entry, week), strata=landmark[known],
+                       strata_labels=chain.states, state=None)
+        state, target = chain.state[known] + 1, chain.target[known] + 1
+        answers = [_compare(rows, state == source, target == to) for source, to in moves]
+        n_all = rows.n_persons
     statistic, df, z, n_persons, n_events = (np.array(column) for column in zip(*answers, strict=True))
     return _Test(label=chain.label, week=week, statistic=statistic, df=df, z=z, n_persons=n_persons,
-                 n_events=n_events, n_all=rows.n_persons if len(known) else 0)
+                 n_events=n_events, n_all=n_all)
 
 
 def _compare(rows, here, moved):
     """Return chi-square, degrees of freedom, z of each earlier state, persons at risk and movements."""
-    size, chosen = len(rows.strata_labels), rows.select(here)
-    chosen = replace(chosen, event=moved[here].astype(np.int64), causes=("moved",))
-    nothing = (np.nan, 0, np.full(size, np.nan), chosen.n_persons if chosen.n_rows else 0, chosen.n_events)
+    size = len(rows.strata_labels)
+    if not here.any():
+        return _nothing(size)
+    chosen = replace(rows.select(here), event=moved[here].astype(np.int64), causes=("moved",))
     try:
         found = log_rank(chosen)
     except EstimationError:
-        return nothing
+        return _nothing(size, chosen.n_persons, chosen.n_events)
     spread = np.sqrt(np.diag(found.model["covariance"]))
     z = np.divide(found.model["difference"], spread, out=np.full(size, np.nan), where=spread > 0)
-    return float(found.table["estimate"][0]), found.diagnostics["df"], z, *nothing[3:]
+    return float(found.table["estimate"][0]), found.diagnostics["df"], z, chosen.n_persons, chosen.n_events
+
+
+def _nothing(size, n_persons=0, n_events=0):
+    return np.nan, 0, np.full(size, np.nan), n_persons, n_events
 
 
 def _result(at_risk, tests, moves, weeks):
