@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binom
 from study import NAIVE, PROPER, replicate, setting, summarise, truths
 
-from evalkit.estimators.cells import Changes, difference_of_changes
+from evalkit.estimators.municipality_changes import Changes, difference_of_changes
 
 N_DRAWS = 2000
 # J comparisons, standard deviation of shocks, sampling variance of the treated one and of the others

@@ -77,7 +77,7 @@ def test_the_table_by_rows_equals_the_table_by_groups(columns, monkeypatch):
     at_risk = table_of(people(w=np.linspace(0.5, 2, 60)), "x", "treated", **columns)
     asked = {"treated": np.log, "x": np.sqrt}
     by_group = cox(at_risk, varying=asked).table
-    monkeypatch.setattr(sys.modules["evalkit.estimators.cox.changing"], "TABLE", 50)
+    monkeypatch.setattr(sys.modules["evalkit.estimators.cox.varying_likelihood"], "TABLE", 50)
     pd.testing.assert_frame_equal(cox(at_risk, varying=asked).table, by_group, rtol=1e-8)
 
 

@@ -8,7 +8,7 @@ from evalkit import weeks
 from evalkit.atrisk import AtRisk
 from evalkit.disclosure import release
 from evalkit.estimators import discrete_hazard, hazard_ratios, piecewise_exponential, predict_hazard
-from evalkit.estimators.discrete import cells, clock
+from evalkit.estimators.discrete import cells, time_terms
 from evalkit.estimators.discrete.splines import restricted_cubic
 from evalkit.profile import Profile
 
@@ -145,9 +145,10 @@ def test_who_is_behind_a_level_is_counted():
 
 def test_week_of_year_runs_through_a_year_of_53_weeks():
     last = weeks.week_of("2020-12-28")
-    assert clock.week_of_year(np.array([last - 52, last - 1, last, last + 1])).tolist() == [1, 52, 53, 1]
-    assert clock.month_of_year(np.array([last, last + 1])).tolist() == [11, 0]
-    assert clock.period_name(int(clock.period_of(np.array([last]), "quarter")[0]), "quarter") == "2020Q4"
+    assert time_terms.week_of_year(np.array([last - 52, last - 1, last, last + 1])).tolist() == [1, 52, 53, 1]
+    assert time_terms.month_of_year(np.array([last, last + 1])).tolist() == [11, 0]
+    period = int(time_terms.period_of(np.array([last]), "quarter")[0])
+    assert time_terms.period_name(period, "quarter") == "2020Q4"
 
 
 def test_the_spline_is_straight_beyond_the_outer_knots():

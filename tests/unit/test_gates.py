@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from effect_world import START, followed, study, world
 
-from evalkit.estimators.cells import difference_of_changes
+from evalkit.estimators.municipality_changes import difference_of_changes
 from evalkit.evaluations import economy, effect, gates
 
 SHIFT = "a planted violation"

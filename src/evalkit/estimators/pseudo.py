@@ -9,9 +9,9 @@ from evalkit.errors import EstimationError
 from evalkit.estimators import _leave_one_out
 from evalkit.estimators._counting import (
     event_codes,
+    n_reference,
     rarer_side,
     require_clusters,
-    n_reference,
     row_counts,
     strata_of,
     units_of,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import CohortError, EstimationError
-from evalkit.estimators.cells import difference_of_changes, naive_contrasts
+from evalkit.estimators.municipality_changes import difference_of_changes, naive_contrasts
 from evalkit.evaluations.answers import effect_estimand
 from evalkit.evaluations.followed import follow_inflow
 from evalkit.evaluations.gates import withheld

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.cohort.timeline import register_states
-from evalkit.estimators.cells import difference_of_changes
-from evalkit.estimators.contributions import mean_contributions
+from evalkit.estimators.mean_contributions import mean_contributions
+from evalkit.estimators.municipality_changes import difference_of_changes
 from evalkit.evaluations.answers import OF_THE_OUTCOME, diagnostics, effect_estimand
 from evalkit.evaluations.gates import withheld
 from evalkit.result import Result, tidy

@@ -12,7 +12,7 @@ import pandas as pd
 from evalkit.contract import schema
 from evalkit.contract.dialects import statbank
 from evalkit.errors import CohortError, SpecError
-from evalkit.estimators.cells import difference_of_changes
+from evalkit.estimators.municipality_changes import difference_of_changes
 from evalkit.evaluations import gates
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
 from evalkit.evaluations.designs import compare_designs, sensitivity
@@ -156,7 +156,8 @@ def weeks_on_support(evidence):
     Result
         Kind ``model``: term ``weeks_on_support`` at each reported horizon, and ``person_error_only``: the
         same with the interval that counts persons only and is too short. ``p_value`` of the first belongs to
-        its interval (`evalkit.estimators.cells.difference_of_changes`); the diagnostics hold the placebo rank
+        its interval (`evalkit.estimators.municipality_changes.difference_of_changes`); the diagnostics hold
+        the placebo rank
         and ``placebo_p``, the rank over the number of municipalities.
     """
     estimand = effect_estimand(

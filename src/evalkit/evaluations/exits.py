@@ -8,8 +8,8 @@ import pandas as pd
 from evalkit.cohort import Cohort, follow
 from evalkit.errors import EstimationError
 from evalkit.estimators import aalen_johansen, cox, kaplan_meier
-from evalkit.estimators.cells import Changes, difference_of_changes
-from evalkit.estimators.contributions import mean_contributions
+from evalkit.estimators.mean_contributions import mean_contributions
+from evalkit.estimators.municipality_changes import Changes, difference_of_changes
 from evalkit.evaluations.answers import answer, effect_estimand, effect_rows
 from evalkit.evaluations.gates import withheld
 from evalkit.result import tidy

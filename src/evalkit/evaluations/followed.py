@@ -9,8 +9,8 @@ import pandas as pd
 from evalkit import cohort
 from evalkit.cohort import OUTCOMES
 from evalkit.errors import CohortError
-from evalkit.estimators.cells import cell_changes
-from evalkit.estimators.contributions import mean_contributions
+from evalkit.estimators.mean_contributions import mean_contributions
+from evalkit.estimators.municipality_changes import cell_changes
 from evalkit.result import Provenance
 from evalkit.weeks import week_of
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators.cells import cell_changes, difference_of_changes
+from evalkit.estimators.municipality_changes import cell_changes, difference_of_changes
 from evalkit.result import Estimand, Result, tidy
 
 _CHARACTERISTICS = ("target_group", "sex", "age", "ancestry")

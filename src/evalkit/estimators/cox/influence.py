@@ -6,9 +6,9 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, require_clusters, total, units_of
-from evalkit.estimators.cox.changing import Changing, place
 from evalkit.estimators.cox.partial import Design, Pass, design, evaluate, score_residuals
 from evalkit.estimators.cox.varying import vary
+from evalkit.estimators.cox.varying_likelihood import Changing, place
 from evalkit.result import Result
 
 # Numbers of the table (grid of times) x (persons) at once: they fit the cache.

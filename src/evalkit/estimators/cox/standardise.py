@@ -10,10 +10,10 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, total
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
 from evalkit.estimators._profiles import asked_weeks
+from evalkit.estimators.cox.exposure_levels import at_each_level, averaged_over, name_of
 from evalkit.estimators.cox.influence import Influences, Population, averages
 from evalkit.estimators.cox.predict import late_strata
 from evalkit.estimators.cox.residuals import fit_with_sums
-from evalkit.estimators.cox.worlds import averaged_over, name_of, worlds_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 # Weeks whose influence is held in memory at once.
@@ -193,7 +193,7 @@ def _study(at_risk, exposure, among, ties, cause):
     baseline = fitted.result.model
     influences = Influences(at_risk, fitted, rows)
     worlds = {label: Population(influences, x[rows], strata[rows])
-              for label, (x, strata) in worlds_of(at_risk, exposure).items()}
+              for label, (x, strata) in at_each_level(at_risk, exposure).items()}
     used = np.unique(np.concatenate([world.strata for world in worlds.values()]))
     at = np.isin(fitted.plan.stratum, used)
     times, position = np.unique(fitted.plan.time[at], return_inverse=True)
@@ -212,7 +212,7 @@ def _in_world(at_risk, exposure):
         return dict.fromkeys(map(str, exposure), at_risk.n_persons)
     own = 0 if at_risk.strata is None else at_risk.strata
     found = {label: (x == at_risk.covariates).all(axis=1) & (strata == own)
-             for label, (x, strata) in worlds_of(at_risk, exposure).items()}
+             for label, (x, strata) in at_each_level(at_risk, exposure).items()}
     return {label: at_risk.n_persons_in(rows) for label, rows in found.items()}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators.cox.changing import place
+from evalkit.estimators.cox.varying_likelihood import place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,33 +6,33 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import is_robust, n_reference, rarer_side, row_counts, strata_of, total
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators.discrete.cells import persons_touching
-from evalkit.estimators.discrete.clock import period_of
 from evalkit.estimators.discrete.scoring import covariance_between_units, maximise
+from evalkit.estimators.discrete.time_terms import period_of
 from evalkit.result import tidy
 
 
-def fitted(at_risk, is_event, layout, link, robust):
+def fitted(at_risk, is_event, design, link, robust):
     """Maximise, turn back to the covariates' own scale, and return the model and its diagnostics."""
-    terms = (*at_risk.terms, *(_name(column) for column in layout.clock.columns()))
-    beta, fit, steps = maximise(layout, link, terms)
+    terms = (*at_risk.terms, *(_name(column) for column in design.times.columns()))
+    beta, fit, steps = maximise(design, link, terms)
     naive = covariance = np.linalg.inv(fit.information)
     robust = is_robust(at_risk, robust)
     if robust:
-        covariance = covariance_between_units(layout, link, beta, naive, at_risk, is_event)
-    back = _own_scale(layout)
-    in_level = persons_by_level(at_risk, layout)
-    persons, events = _behind(at_risk, layout, is_event, in_level)
+        covariance = covariance_between_units(design, link, beta, naive, at_risk, is_event)
+    back = _own_scale(design)
+    in_level = persons_by_level(at_risk, design)
+    persons, events = _behind(at_risk, design, is_event, in_level)
     fewest = n_reference(at_risk)
     clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
     model = {"link": (link,), "terms": terms, "estimates": back @ beta,
              "covariance": back @ covariance @ back.T, "covariance_naive": back @ naive @ back.T,
-             "means": layout.mean, "covariates": at_risk.terms,
+             "means": design.mean, "covariates": at_risk.terms,
              "n_term": np.concatenate([rarer_side(at_risk), np.minimum(persons, fewest)]),
              "n_reference": fewest, "n_persons_term": persons,
-             "n_events_term": events, "n_persons_level": in_level, **layout.clock.as_model()}
+             "n_events_term": events, "n_persons_level": in_level, **design.times.as_model()}
     diagnostics = {"log_likelihood": fit.value, "df": len(beta), "steps": steps, "robust": robust,
-                   "clusters": clusters, "link": link, "n_cells_of_time": len(layout.z),
-                   "n_patterns": len(layout.x), "n_persons": at_risk.n_persons,
+                   "clusters": clusters, "link": link, "n_cells_of_time": len(design.z),
+                   "n_patterns": len(design.x), "n_persons": at_risk.n_persons,
                    "n_events": float(row_counts(at_risk)[is_event].sum()),
                    "person_weeks": float(row_counts(at_risk) @ (at_risk.exit - at_risk.entry))}
     if robust and clusters is not None and clusters <= len(beta):
@@ -48,10 +48,10 @@ def require_events(name, at_risk, is_event):
                               "model. Look at the event's definition and the length of follow-up")
 
 
-def table_of(model, clock, at_risk, n_events, conf_level):
+def table_of(model, times, at_risk, n_events, conf_level):
     """Return one row per term, covariates first; a level of the baseline is no effect and has no p-value."""
     estimate, error = model["estimates"], np.sqrt(np.diag(model["covariance"]))
-    columns, p = clock.columns(), len(at_risk.terms)
+    columns, p = times.columns(), len(at_risk.terms)
     z = np.divide(estimate, error, out=np.full(len(error), np.nan), where=error > 0)
     z[p:][[is_level for _, _, is_level in columns]] = np.nan
     margin = quantile(conf_level) * error
@@ -68,52 +68,52 @@ def _name(column):
     return f"{name} of {group}" if group else name
 
 
-def _own_scale(layout):
+def _own_scale(design):
     """Return the matrix that turns coefficients of centred and scaled covariates into those of their own."""
-    p, size = layout.x.shape[1], layout.x.shape[1] + layout.z.shape[1]
+    p, size = design.x.shape[1], design.x.shape[1] + design.z.shape[1]
     back = np.eye(size)
-    back[:p, :p] = np.diag(1 / layout.scale)
-    is_level = np.array([level for _, _, level in layout.clock.columns()], dtype=float)
-    back[p:, :p] = -np.outer(is_level, layout.mean / layout.scale)
+    back[:p, :p] = np.diag(1 / design.scale)
+    is_level = np.array([level for _, _, level in design.times.columns()], dtype=float)
+    back[p:, :p] = -np.outer(is_level, design.mean / design.scale)
     return back
 
 
-def _behind(at_risk, layout, is_event, in_level):
+def _behind(at_risk, design, is_event, in_level):
     """Return persons at risk and events behind each term of time; a curve's term has everybody behind it."""
-    clock, columns = layout.clock, layout.clock.columns()
+    times, columns = design.times, design.times.columns()
     persons = np.full(len(columns), float(at_risk.n_persons))
     indicator = np.array([level or name.endswith("]") for name, _, level in columns])
     died = np.flatnonzero(is_event)
     number = row_counts(at_risk)[died]
-    cell = layout.cell_of[layout.lane[layout.group[died]], layout.spans.last[died]]
-    in_cell = total(cell[cell >= 0], number[cell >= 0], len(layout.z))
-    events = np.where(indicator, in_cell @ (layout.z != 0), number.sum())
+    cell = design.cell_of[design.lane[design.group[died]], design.spans.last[died]]
+    in_cell = total(cell[cell >= 0], number[cell >= 0], len(design.z))
+    events = np.where(indicator, in_cell @ (design.z != 0), number.sum())
     levels, periods = [], []
-    if clock.duration == "levels":
+    if times.duration == "levels":
         levels = np.concatenate([np.atleast_1d(seen[kept]) for seen, kept in
-                                 zip(in_level, clock.has_level, strict=True)])
-    if clock.calendar:
-        periods = _persons_by_period(at_risk, clock)
+                                 zip(in_level, times.has_level, strict=True)])
+    if times.calendar:
+        periods = _persons_by_period(at_risk, times)
     persons[:len(levels)] = levels if len(levels) else persons[:0]
     start = sum(level or not name.startswith(("calendar[", "season")) for name, _, level in columns)
     persons[start:start + len(periods)] = periods
     return persons, events
 
 
-def persons_by_level(at_risk, layout):
+def persons_by_level(at_risk, design):
     """Count the persons at risk in each level of duration, by stratum: shape (n_groups, n_levels)."""
-    clock, spans = layout.clock, layout.spans
-    level, seen = clock.level_of(spans.edges[1:]), np.zeros(clock.has_level.shape)
+    times, spans = design.times, design.spans
+    level, seen = times.level_of(spans.edges[1:]), np.zeros(times.has_level.shape)
     first, last = level[spans.first], level[spans.last]
-    number = {label: k for k, label in enumerate(clock.groups)}
+    number = {label: k for k, label in enumerate(times.groups)}
     for label, rows in strata_of(at_risk):
         seen[number[label]] = persons_touching(at_risk, rows, first, last, seen.shape[1])
     return seen
 
 
-def _persons_by_period(at_risk, clock):
-    first = period_of(at_risk.calendar + at_risk.entry.astype(np.int64), clock.calendar)
-    last = period_of(at_risk.calendar + at_risk.exit.astype(np.int64) - 1, clock.calendar)
+def _persons_by_period(at_risk, times):
+    first = period_of(at_risk.calendar + at_risk.entry.astype(np.int64), times.calendar)
+    last = period_of(at_risk.calendar + at_risk.exit.astype(np.int64) - 1, times.calendar)
     low = first.min()
     seen = persons_touching(at_risk, slice(None), first - low, last - low, int(last.max() - low) + 1)
-    return seen[clock.periods[1:] - low]
+    return seen[times.periods[1:] - low]

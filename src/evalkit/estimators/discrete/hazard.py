@@ -5,9 +5,9 @@ import numpy as np
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, row_counts
 from evalkit.estimators._limits import quantile, require_one_of
-from evalkit.estimators.discrete.clock import clock_of, strata_present
+from evalkit.estimators.discrete.design import design_of
 from evalkit.estimators.discrete.fit import fitted, require_events, table_of
-from evalkit.estimators.discrete.layout import lay_out
+from evalkit.estimators.discrete.time_terms import strata_present, time_terms_of
 from evalkit.result import Estimand, Provenance, Result
 
 # A follow-up of two centuries is a mistake of units.
@@ -83,18 +83,18 @@ def discrete_hazard(at_risk, *, link="cloglog", duration="week", calendar=None, 
     is_event = event_codes(at_risk, cause) > 0
     require_events("discrete_hazard", at_risk, is_event)
     _require_weeks(at_risk, calendar or season)
-    clock = clock_of(at_risk, is_event, duration, calendar, season)
-    if (clock.breaks % 1 != 0).any():
+    times = time_terms_of(at_risk, is_event, duration, calendar, season)
+    if (times.breaks % 1 != 0).any():
         raise ValueError("duration: breaks must be whole weeks; piecewise_exponential takes any")
-    layout = lay_out(at_risk, is_event, clock, is_share=True, keep_empty=duration != "week")
-    model, diagnostics = fitted(at_risk, is_event, layout, link, robust)
-    table = table_of(model, layout.clock, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
-    model |= {"certain": _certain(at_risk, is_event, layout)}
+    design = design_of(at_risk, is_event, times, is_share=True, keep_empty=duration != "week")
+    model, diagnostics = fitted(at_risk, is_event, design, link, robust)
+    table = table_of(model, design.times, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
+    model |= {"certain": _certain(at_risk, is_event, design)}
     options = {"link": link, "duration": duration, "calendar": calendar, "season": season, "cause": cause,
                "conf_level": conf_level, "robust": diagnostics["robust"]}
     name, summary = _SUMMARY[link]
     return Result(kind="model", table=table, model=model,
-                  diagnostics={**diagnostics, "knots": layout.clock.knots.tolist()},
+                  diagnostics={**diagnostics, "knots": design.times.knots.tolist()},
                   estimand=Estimand(name=name, summary=summary, unit="log_ratio"),
                   provenance=Provenance(method="discrete_hazard", options=options))
 
@@ -114,12 +114,12 @@ def _require_weeks(at_risk, reads_calendar):
                               "column in AtRisk.from_frame(calendar=...)")
 
 
-def _certain(at_risk, is_event, layout):
+def _certain(at_risk, is_event, design):
     """Mark levels in which everybody at risk leaves: they say nothing of the covariates and have no term."""
-    clock, spans = layout.clock, layout.spans
-    shape = clock.has_level.shape
+    times, spans = design.times, design.spans
+    shape = times.has_level.shape
     stratum = strata_present(at_risk)[1]
-    level = clock.level_of(spans.edges[spans.last[is_event] + 1])
+    level = times.level_of(spans.edges[spans.last[is_event] + 1])
     had = np.zeros(shape, dtype=bool)
     had[stratum[is_event], level] = True
-    return had & ~clock.has_level
+    return had & ~times.has_level

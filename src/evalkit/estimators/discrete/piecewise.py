@@ -6,9 +6,9 @@ import pandas as pd
 from evalkit.estimators._counting import event_codes, row_counts, total
 from evalkit.estimators._limits import quantile
 from evalkit.estimators.discrete.cells import time_at_risk
-from evalkit.estimators.discrete.clock import clock_of, strata_present
+from evalkit.estimators.discrete.design import design_of
 from evalkit.estimators.discrete.fit import fitted, require_events, table_of
-from evalkit.estimators.discrete.layout import lay_out
+from evalkit.estimators.discrete.time_terms import strata_present, time_terms_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
@@ -59,30 +59,30 @@ def piecewise_exponential(at_risk, *, breaks, cause=None, conf_level=0.95, robus
     quantile(conf_level)
     is_event = event_codes(at_risk, cause) > 0
     require_events("piecewise_exponential", at_risk, is_event)
-    clock = clock_of(at_risk, is_event, {"breaks": breaks}, None, None)
-    layout = lay_out(at_risk, is_event, clock, is_share=False, keep_empty=False)
-    model, diagnostics = fitted(at_risk, is_event, layout, "log", robust)
-    table = table_of(model, layout.clock, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
-    rates = _rates(at_risk, is_event, layout, model, conf_level)
+    times = time_terms_of(at_risk, is_event, {"breaks": breaks}, None, None)
+    design = design_of(at_risk, is_event, times, is_share=False, keep_empty=False)
+    model, diagnostics = fitted(at_risk, is_event, design, "log", robust)
+    table = table_of(model, design.times, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
+    rates = _rates(at_risk, is_event, design, model, conf_level)
     p = len(at_risk.terms)
     table = pd.concat([table.iloc[:p], rates], ignore_index=True) if p else rates
     options = {"breaks": np.atleast_1d(breaks).tolist(), "cause": cause, "conf_level": conf_level,
                "robust": diagnostics["robust"]}
     unit = {"rate": "per_week", **dict.fromkeys(at_risk.terms, "log_ratio")}
-    model |= {"certain": np.zeros_like(layout.clock.has_level)}
+    model |= {"certain": np.zeros_like(design.times.has_level)}
     return Result(kind="model", table=table, model=model, diagnostics=diagnostics,
                   provenance=Provenance(method="piecewise_exponential", options=options),
                   estimand=Estimand(name="rate", summary="rate", unit=unit))
 
 
-def _rates(at_risk, is_event, layout, model, conf_level):
+def _rates(at_risk, is_event, design, model, conf_level):
     """Return the rates of all intervals, also of those without events, which the fit leaves out."""
-    clock, p = layout.clock, len(at_risk.terms)
-    shape, kept = clock.has_level.shape, clock.has_level
+    times, p = design.times, len(at_risk.terms)
+    shape, kept = times.has_level.shape, times.has_level
     stratum = strata_present(at_risk)[1]
     rate, error = np.zeros(shape), np.full(shape, np.nan)
     effect, log_rate = np.split(model["estimates"], [p])
-    low, high = np.zeros(shape), _upper_without_events(at_risk, layout, stratum, effect, conf_level)
+    low, high = np.zeros(shape), _upper_without_events(at_risk, design, stratum, effect, conf_level)
     log_error = np.sqrt(np.diag(model["covariance"]))[p:]
     rate[kept], error[kept] = np.exp(log_rate), np.exp(log_rate) * log_error
     margin = quantile(conf_level) * log_error
@@ -91,18 +91,18 @@ def _rates(at_risk, is_event, layout, model, conf_level):
     nobody = persons == 0
     rate[nobody] = low[nobody] = high[nobody] = np.nan
     died = np.flatnonzero(is_event)
-    cell = stratum[died] * shape[1] + layout.spans.last[died]
+    cell = stratum[died] * shape[1] + design.spans.last[died]
     n_events = total(cell, row_counts(at_risk)[died], rate.size)
-    return tidy(term="rate", group=np.repeat(np.array(clock.groups, dtype=object), shape[1]),
-                time_weeks=np.tile(clock.breaks[1:], shape[0]), estimate=rate.ravel(),
+    return tidy(term="rate", group=np.repeat(np.array(times.groups, dtype=object), shape[1]),
+                time_weeks=np.tile(times.breaks[1:], shape[0]), estimate=rate.ravel(),
                 std_error=error.ravel(), conf_low=low.ravel(), conf_high=high.ravel(),
                 n_persons=persons.ravel(), n_events=n_events)
 
 
-def _upper_without_events(at_risk, layout, stratum, effect, conf_level):
+def _upper_without_events(at_risk, design, stratum, effect, conf_level):
     """Return the rate at which no event in the time at risk, weighted by rate ratios, is just possible."""
-    if layout.clock.has_level.all():
-        return np.zeros(layout.clock.has_level.shape)
+    if design.times.has_level.all():
+        return np.zeros(design.times.has_level.shape)
     weight = at_risk.row_weights * np.exp(at_risk.covariates @ effect)
-    time = time_at_risk(layout.spans, stratum, weight, len(layout.clock.groups))
+    time = time_at_risk(design.spans, stratum, weight, len(design.times.groups))
     return np.divide(-np.log((1 - conf_level) / 2), time, out=np.full(time.shape, np.inf), where=time > 0)

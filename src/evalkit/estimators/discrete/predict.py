@@ -13,8 +13,8 @@ from evalkit.estimators._profiles import (
     require_follow_up,
     require_within_reach,
 )
-from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of
 from evalkit.estimators.discrete.links import LINKS
+from evalkit.estimators.discrete.time_terms import TimeTerms, month_of_year, period_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
@@ -61,19 +61,19 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
     [0.25, 0.666667, 0.75, 0.25]
     """
     quantile(conf_level)
-    clock = Clock.from_model(result.model)
-    _require_within(clock, weeks, calendar)
+    times = TimeTerms.from_model(result.model)
+    _require_within(times, weeks, calendar)
     names, x = covariates_of(profiles, result.model["covariates"], "predict_hazard")
     require_within_reach(x @ result.model["estimates"][:x.shape[1]], "predict_hazard")
-    asked = curves_of(profiles, clock.groups, "predict_hazard")
-    parts = [_curve(result.model, clock, stratum, x[row], weeks, calendar or 0) for row, stratum in asked]
-    labels = [name_of(names[row], clock.groups[stratum]) for row, stratum in asked]
+    asked = curves_of(profiles, times.groups, "predict_hazard")
+    parts = [_curve(result.model, times, stratum, x[row], weeks, calendar or 0) for row, stratum in asked]
+    labels = [name_of(names[row], times.groups[stratum]) for row, stratum in asked]
     table = pd.concat([_table(term, label, part, weeks, result, conf_level) for label, part in
                        zip(labels, parts, strict=True) for term in ("hazard", "survival")], ignore_index=True)
     hazard_unit = "per_week" if result.model["link"][0] == "log" else "share"
     options = {"weeks": int(weeks), "calendar": calendar, "conf_level": conf_level}
     behind = fewest_behind(result.model, result.model["covariates"], x)
-    fewest = [np.minimum(behind[row], _events_behind(result.model, clock, stratum, weeks))
+    fewest = [np.minimum(behind[row], _events_behind(result.model, times, stratum, weeks))
               for row, stratum in asked for _ in ("hazard", "survival")]
     return Result(kind="model", table=table, model={"n_behind": np.concatenate(fewest)},
                   provenance=Provenance(method="predict_hazard", options=options),
@@ -81,31 +81,31 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
                                     unit={"hazard": hazard_unit, "survival": "share"}))
 
 
-def _events_behind(model, clock, stratum, weeks):
+def _events_behind(model, times, stratum, weeks):
     """Return the events behind the hazard of each week, where each level of duration has its own."""
-    if clock.duration != "levels":
+    if times.duration != "levels":
         return np.full(int(weeks), np.inf)
-    events = np.zeros(clock.has_level.shape)
-    events[clock.has_level] = model["n_events_term"][:int(clock.has_level.sum())]
-    level = np.minimum(clock.level_of(np.arange(1.0, int(weeks) + 1)), events.shape[1] - 1)
+    events = np.zeros(times.has_level.shape)
+    events[times.has_level] = model["n_events_term"][:int(times.has_level.sum())]
+    level = np.minimum(times.level_of(np.arange(1.0, int(weeks) + 1)), events.shape[1] - 1)
     return events[stratum, level]
 
 
-def _require_within(clock, weeks, calendar):
+def _require_within(times, weeks, calendar):
     if weeks != int(weeks) or weeks < 1:
         raise ValueError(f"weeks == {weeks!r}, must be a whole number above 0")
-    require_follow_up(weeks, np.ceil(clock.breaks[-1]), "", "predict_hazard")
-    if not clock.reads_calendar:
+    require_follow_up(weeks, np.ceil(times.breaks[-1]), "", "predict_hazard")
+    if not times.reads_calendar:
         return
     if calendar is None:
         raise EstimationError("predict_hazard: the model has terms of calendar time; give calendar, the week "
                               "number of time zero (evalkit.weeks.week_of)")
     ahead = calendar + np.arange(int(weeks))
     known = np.ones(len(ahead), dtype=bool)
-    if clock.calendar:
-        known &= np.isin(period_of(ahead, clock.calendar), clock.periods)
-    if clock.season == "month":
-        known &= np.isin(month_of_year(ahead), clock.months)
+    if times.calendar:
+        known &= np.isin(period_of(ahead, times.calendar), times.periods)
+    if times.season == "month":
+        known &= np.isin(month_of_year(ahead), times.months)
     if not known.all():
         raise EstimationError(f"calendar: {int((~known).sum())} of {len(ahead)} weeks lie in periods that "
                               "the data do not cover; choose another week of time zero or fewer weeks")
@@ -113,13 +113,13 @@ def _require_within(clock, weeks, calendar):
 
 
 
-def _curve(model, clock, stratum, x, weeks, calendar):
+def _curve(model, times, stratum, x, weeks, calendar):
     """Return predictor and cumulated hazard at the end of each week, with their errors."""
-    end = _ends(clock, weeks, model["link"][0])
-    z = clock.design(np.full(len(end), stratum), end, calendar + np.ceil(end).astype(np.int64) - 1)
+    end = _ends(times, weeks, model["link"][0])
+    z = times.design(np.full(len(end), stratum), end, calendar + np.ceil(end).astype(np.int64) - 1)
     design = np.hstack([np.broadcast_to(x, (len(end), len(x))), z])
     part = LINKS[model["link"][0]](design @ model["estimates"])
-    told, certain = _known(clock, model, stratum, end)
+    told, certain = _known(times, model, stratum, end)
     width = np.diff(np.append(0.0, end)) * told
     slope = np.cumsum((width * part.risk)[:, None] * design, axis=0)
     cumulated = np.cumsum(width * part.cumulated) + np.where(np.cumsum(certain) > 0, np.inf, 0.0)
@@ -131,25 +131,25 @@ def _curve(model, clock, stratum, x, weeks, calendar):
             "cumulated": cumulated[whole], "cumulated_error": spread[1][whole]}
 
 
-def _ends(clock, weeks, link):
+def _ends(times, weeks, link):
     ends = np.arange(1.0, int(weeks) + 1)
     # Rates also change within weeks; a weekly hazard does not.
-    inside = clock.breaks[(clock.breaks > 0) & (clock.breaks < weeks)]
+    inside = times.breaks[(times.breaks > 0) & (times.breaks < weeks)]
     return np.union1d(ends, inside) if link == "log" else ends
 
 
-def _known(clock, model, stratum, end):
+def _known(times, model, stratum, end):
     """Return where there is a term and where everybody leaves; refuse where nobody was seen."""
-    if clock.duration != "levels":
+    if times.duration != "levels":
         return np.ones(len(end), dtype=bool), np.zeros(len(end), dtype=bool)
-    level = np.minimum(clock.level_of(end), clock.has_level.shape[1] - 1)
+    level = np.minimum(times.level_of(end), times.has_level.shape[1] - 1)
     unseen = (model["n_persons_level"][stratum, level] == 0).sum()
     if unseen:
-        where = f" of stratum {clock.groups[stratum]}" if clock.groups[stratum] else ""
+        where = f" of stratum {times.groups[stratum]}" if times.groups[stratum] else ""
         raise EstimationError(f"weeks: nobody{where} is at risk in {unseen} of the weeks up to {end[-1]:g} "
                               "(late entry or short follow-up), so the hazard there is not known. Ask for "
                               "fewer weeks, count time from when persons enter, or use duration={'knots': 3}")
-    return clock.has_level[stratum, level], model["certain"][stratum, level]
+    return times.has_level[stratum, level], model["certain"][stratum, level]
 
 
 def _table(term, group, part, weeks, result, conf_level):

@@ -27,22 +27,22 @@ class Pass:
     information: np.ndarray
 
 
-def evaluate(layout, link, beta):
+def evaluate(design, link, beta):
     """Add up the likelihood over cells.
 
     Sums by pattern and by cell of time replace the design of every cell: the information of covariates is
     X' diag(w by pattern) X, of time Z' diag(w by cell of time) Z, and only the mixed part needs w x by cell.
     """
-    p, n_times = layout.x.shape[1], len(layout.z)
-    by_x, by_z = layout.x @ beta[:p], layout.z @ beta[p:]
+    p, n_times = design.x.shape[1], len(design.z)
+    by_x, by_z = design.x @ beta[:p], design.z @ beta[p:]
     value, mixed = 0.0, np.zeros((p, n_times))
     # Of the score and of the information: sums by pattern and by cell of time.
-    patterns, times = np.zeros((2, len(layout.x))), np.zeros((2, n_times))
-    for block in layout.cells:
+    patterns, times = np.zeros((2, len(design.x))), np.zeros((2, n_times))
+    for block in design.cells:
         # A block's patterns lie side by side, so that many blocks cost no more than one.
         low, width = block.pattern.min(), int(np.ptp(block.pattern)) + 1
         own, part = slice(low, low + width), block.pattern - low
-        x = layout.x[own]
+        x = design.x[own]
         at = LINKS[link](by_x[own][part] + by_z[block.cell])
         value += _product(block.events, at.log_event) - block.weeks @ at.cumulated
         w = block.weeks * at.information
@@ -51,27 +51,27 @@ def evaluate(layout, link, beta):
             times[k] += total(block.cell, term, n_times)
         for j in range(p):
             mixed[j] += total(block.cell, w * x[part, j], n_times)
-    corner = mixed @ layout.z
-    information = np.block([[(layout.x.T * patterns[1]) @ layout.x, corner],
-                            [corner.T, (layout.z.T * times[1]) @ layout.z]])
+    corner = mixed @ design.z
+    information = np.block([[(design.x.T * patterns[1]) @ design.x, corner],
+                            [corner.T, (design.z.T * times[1]) @ design.z]])
     return Pass(value=float(value), information=information,
-                gradient=np.concatenate([patterns[0] @ layout.x, times[0] @ layout.z]))
+                gradient=np.concatenate([patterns[0] @ design.x, times[0] @ design.z]))
 
 
-def maximise(layout, link, terms):
+def maximise(design, link, terms):
     """Return coefficients (covariates, then time), the last pass and the number of steps.
 
     ``terms`` names the coefficients in messages.
     """
-    beta = _start(layout, link)
-    fit = evaluate(layout, link, beta)
-    _require_own_information(fit.information, terms, layout.x.shape[1])
+    beta = _start(design, link)
+    fit = evaluate(design, link, beta)
+    _require_own_information(fit.information, terms, design.x.shape[1])
     for step in range(1, MAX_STEPS + 1):
         change = _solve(fit, terms)
         gain = float(fit.gradient @ change)
         if gain < SETTLED:
-            _require_rest(layout, change, terms)
-        beta, fit = _ascend(layout, link, beta, change, fit)
+            _require_rest(design, change, terms)
+        beta, fit = _ascend(design, link, beta, change, fit)
         if gain < ENOUGH * (1 + abs(fit.value)):
             return beta, fit, step
     last = np.argsort(-np.abs(fit.gradient))[:5]
@@ -80,7 +80,7 @@ def maximise(layout, link, terms):
                           + ". Look for extreme covariate values, or give fewer terms of time")
 
 
-def covariance_between_units(layout, link, beta, inverse, at_risk, is_event):
+def covariance_between_units(design, link, beta, inverse, at_risk, is_event):
     """Return the sandwich: scores added up within clusters, else persons, else rows (Huber, White).
 
     A unit's score of a term of time is the term cumulated over its weeks, so it is read off cumulated sums
@@ -88,10 +88,10 @@ def covariance_between_units(layout, link, beta, inverse, at_risk, is_event):
     """
     require_clusters(at_risk)
     units = units_of(at_risk)
-    size = layout.x.shape[1] + layout.z.shape[1]
+    size = design.x.shape[1] + design.z.shape[1]
     meat = np.zeros((size, size))
-    for rows, code, copies in _parts(units, layout.spans.n_pieces, size):
-        scores = _scores(layout, link, beta, rows, is_event[rows])
+    for rows, code, copies in _parts(units, design.spans.n_pieces, size):
+        scores = _scores(design, link, beta, rows, is_event[rows])
         weight = units.weight[rows]
         sums = np.column_stack([total(code, weight * column, len(copies)) for column in scores])
         meat += sums.T @ (sums * copies[:, None])
@@ -104,14 +104,14 @@ def _product(events, log_event):
     return events[some] @ log_event[some]
 
 
-def _start(layout, link):
+def _start(design, link):
     """Begin at no effect of covariates and each level at its own share of events."""
-    p, columns = layout.x.shape[1], layout.clock.columns()
+    p, columns = design.x.shape[1], design.times.columns()
     beta = np.zeros(p + len(columns))
     for k, (_, _, is_level) in enumerate(columns):
         if is_level:
-            where = layout.z[:, k] != 0
-            beta[p + k] = predictor_of(layout.events[where].sum() / layout.time[where].sum(), link)
+            where = design.z[:, k] != 0
+            beta[p + k] = predictor_of(design.events[where].sum() / design.time[where].sum(), link)
     return beta
 
 
@@ -140,23 +140,23 @@ def _solve(fit, terms):
         raise EstimationError(_separation([terms[k] for k in flat] or terms)) from None
 
 
-def _ascend(layout, link, beta, change, fit):
+def _ascend(design, link, beta, change, fit):
     """Take a step, halved until the likelihood does not fall."""
     slack = 1e-10 * (1 + abs(fit.value))
     for _ in range(40):
         with np.errstate(all="ignore"):
-            new = evaluate(layout, link, beta + change)
+            new = evaluate(design, link, beta + change)
         if np.isfinite(new.value) and new.value >= fit.value - slack and np.isfinite(new.information).all():
             return beta + change, new
         change = change / 2
     return beta, fit
 
 
-def _require_rest(layout, change, terms):
+def _require_rest(design, change, terms):
     """Refuse a fit that gains nothing more while its predictor still moves: a term separates the events."""
-    p = layout.x.shape[1]
-    moves = np.concatenate([np.abs(change[:p]) * np.ptp(layout.x, axis=0),
-                            np.abs(change[p:]) * np.ptp(np.vstack([layout.z, 0 * layout.z[:1]]), axis=0)])
+    p = design.x.shape[1]
+    moves = np.concatenate([np.abs(change[:p]) * np.ptp(design.x, axis=0),
+                            np.abs(change[p:]) * np.ptp(np.vstack([design.z, 0 * design.z[:1]]), axis=0)])
     if moves.max(initial=0) > RUNAWAY:
         running = np.flatnonzero(moves > 0.3 * moves.max())
         # The baseline only makes up for a covariate that runs away.
@@ -184,20 +184,20 @@ def _parts(units, n_pieces, size):
         begin = end
 
 
-def _scores(layout, link, beta, rows, is_event):
+def _scores(design, link, beta, rows, is_event):
     """Yield each term's score of some rows, for one unit of weight."""
-    p = layout.x.shape[1]
-    groups, local = np.unique(layout.group[rows], return_inverse=True)
-    spans, pattern = layout.spans.take(rows), layout.pattern[groups]
-    cell = layout.cell_of[layout.lane[groups]]
+    p = design.x.shape[1]
+    groups, local = np.unique(design.group[rows], return_inverse=True)
+    spans, pattern = design.spans.take(rows), design.pattern[groups]
+    cell = design.cell_of[design.lane[groups]]
     with np.errstate(all="ignore"):
-        part = LINKS[link]((layout.x @ beta[:p])[pattern][:, None] + (layout.z @ beta[p:])[cell])
+        part = LINKS[link]((design.x @ beta[:p])[pattern][:, None] + (design.z @ beta[p:])[cell])
     risk = np.where(cell >= 0, part.risk, 0.0)
     at_event = cell[local, spans.last]
     gained = np.where(is_event & (at_event >= 0), part.event[local, spans.last], 0.0)
     whole = gained - _through(risk, spans, local)
-    yield from (whole * layout.x[layout.pattern[layout.group[rows]], j] for j in range(p))
-    for column in layout.z.T:
+    yield from (whole * design.x[design.pattern[design.group[rows]], j] for j in range(p))
+    for column in design.z.T:
         yield gained * column[at_event] - _through(risk * column[cell], spans, local)
 
 

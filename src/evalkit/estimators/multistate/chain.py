@@ -12,7 +12,7 @@ import numpy as np
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import distinct, divide, positions, strata_of, total
-from evalkit.estimators.multistate.ledger import ledger_of
+from evalkit.estimators.multistate.unit_influence import unit_influence_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,8 +122,8 @@ def row_influence(chain, found):
     influence on the state shares from which the chain begins.
     """
     rows = np.arange(chain.rows.n_rows)
-    ledger = ledger_of(chain, rows, np.ones(len(rows)), len(rows), is_start_drawn=found.is_start_drawn)
-    return ledger.sums(chain, found)
+    each = unit_influence_of(chain, rows, np.ones(len(rows)), len(rows), is_start_drawn=found.is_start_drawn)
+    return each.sums(chain, found)
 
 
 def require_states(at_risk, name):

@@ -6,7 +6,7 @@ import numpy as np
 
 from evalkit.estimators._counting import positions, row_counts, running, total, units_of
 from evalkit.estimators.multistate.chain import functionals
-from evalkit.estimators.multistate.sweep import covariances
+from evalkit.estimators.multistate.occupation_covariance import covariances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

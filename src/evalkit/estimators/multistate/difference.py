@@ -6,10 +6,10 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, require_clusters, units_of
 from evalkit.estimators._limits import chi_square, quantile, two_sided
-from evalkit.estimators.multistate.begun import BLOCK, Begun
 from evalkit.estimators.multistate.chain import chains_of
 from evalkit.estimators.multistate.landmark import moved_between
 from evalkit.estimators.multistate.persons import fewest_by_row
+from evalkit.estimators.multistate.start_week import BLOCK, StartWeek
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 # Variance, against the largest among the states that are entered, below which a contrast does not vary.
@@ -47,7 +47,7 @@ class _Difference:
     """One stratum: both estimates on the same units, and the differences at each later week."""
 
     def __init__(self, chain, units, position, seen, start, weeks):
-        markov, landmark = (Begun(chain, units, position, seen, start, method)
+        markov, landmark = (StartWeek(chain, units, position, seen, start, method)
                             for method in ("aalen_johansen", "landmark"))
         self.chain, self.seen, self.weeks = chain, seen, weeks
         self.estimate = landmark.probabilities(weeks)[0] - markov.probabilities(weeks)[0]
@@ -63,7 +63,7 @@ class _Difference:
         whole = np.full((len(self.weeks), width, width), np.nan)
         for first in range(0, len(self.weeks) if len(known) else 0, BLOCK):
             block, square = slice(first, first + BLOCK), 0.0
-            both = (begun.influence(self.weeks[block]) for begun in (markov, landmark))
+            both = (one.influence(self.weeks[block]) for one in (markov, landmark))
             for (units, mine), (_, theirs) in zip(*both, strict=True):
                 value = theirs - mine
                 square = square + (value * markov.copies[units][:, None]).transpose(0, 2, 1) @ value

@@ -8,10 +8,10 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators.comparison import log_rank
-from evalkit.estimators.multistate.begun import later_weeks
 from evalkit.estimators.multistate.chain import chains_of, require_states
 from evalkit.estimators.multistate.difference import differences
 from evalkit.estimators.multistate.landmark import followed_from, require_persons
+from evalkit.estimators.multistate.start_week import later_weeks
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 

@@ -13,10 +13,9 @@ from evalkit.estimators.multistate.chain import (
     row_influence,
     unobserved,
 )
-from evalkit.estimators.multistate.ledger import ledger_of, local_units
 from evalkit.estimators.multistate.persons import fewest_by_row, person_counter
+from evalkit.estimators.multistate.unit_influence import local_units, unit_influence_of
 from evalkit.result import Estimand, Provenance, Result, tidy
-
 
 # Groups times terms up to which their joint covariance is kept (200 MB).
 MOST = 5_000
@@ -164,13 +163,13 @@ def _covariance(at_risk, parts):
     variance, blocks, earlier = [], {}, []
     for g, (chain, position, found) in enumerate(parts):
         code, local = local_units(units, position)
-        ledger = ledger_of(chain, local, units.weight[position], len(code), is_start_drawn=True)
-        own = ledger.covariance(chain, found, units.copies[code])
+        influence = unit_influence_of(chain, local, units.weight[position], len(code), is_start_drawn=True)
+        own = influence.covariance(chain, found, units.copies[code])
         variance.append(np.diag(own))
         if is_whole:
             blocks[g, g] = own
         if is_shared:
-            sums = ledger.sums(chain, found)
+            sums = influence.sums(chain, found)
             for h, (theirs, other) in enumerate(earlier):
                 blocks[g, h] = _product(code, sums, theirs, other, units.copies)
             earlier.append((code, sums))

@@ -6,10 +6,10 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators.multistate.begun import Begun, later_weeks
 from evalkit.estimators.multistate.chain import chains_of, require_states
 from evalkit.estimators.multistate.landmark import moved_between, require_persons
 from evalkit.estimators.multistate.persons import fewest_by_row
+from evalkit.estimators.multistate.start_week import StartWeek, later_weeks
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 METHODS = ("aalen_johansen", "landmark")
@@ -110,7 +110,7 @@ def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
     terms = tuple(f"{at_risk.causes[h]} -> {to}" for h in seen for to in at_risk.causes)
     groups, estimates, covariances, tables, missing, empty = [], [], [], [], [], []
     for chain, position in chains_of(at_risk):
-        answer = Begun(chain, units, position, seen, start, method)
+        answer = StartWeek(chain, units, position, seen, start, method)
         estimate, covariance = answer.probabilities(weeks)
         missing += answer.not_estimable(estimate, weeks)
         empty += answer.unobserved(weeks.max())

@@ -14,7 +14,7 @@ _ARRAYS = ("breaks", "knots", "has_level", "periods", "months")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Clock:
+class TimeTerms:
     """Terms of time of a fitted or planned model.
 
     ``duration`` is ``levels`` (one term for each piece between ``breaks``), ``spline`` (``knots``) or
@@ -102,28 +102,28 @@ class Clock:
         return one if self.duration == "constant" else np.hstack([one, restricted_cubic(week, self.knots)])
 
     def as_model(self):
-        """Return the clock as plain arrays and tuples."""
-        return {"clock": (self.duration, self.calendar, self.season), "groups": self.groups,
+        """Return the terms of time as plain arrays and tuples."""
+        return {"time_terms": (self.duration, self.calendar, self.season), "groups": self.groups,
                 "harmonics": np.array([self.harmonics]), **{name: getattr(self, name) for name in _ARRAYS}}
 
     @classmethod
     def from_model(cls, model):
-        """Return the clock that :meth:`as_model` wrote down."""
-        duration, calendar, season = model["clock"]
+        """Return the terms of time that :meth:`as_model` wrote down."""
+        duration, calendar, season = model["time_terms"]
         arrays = {name: model[name] for name in _ARRAYS}
         return cls(duration=duration, calendar=calendar, season=season, groups=model["groups"],
                    harmonics=int(model["harmonics"][0]), **arrays)
 
 
-def clock_of(at_risk, events, duration, calendar, season):
-    """Read the options into a clock that does not yet know which levels and periods occur."""
+def time_terms_of(at_risk, events, duration, calendar, season):
+    """Read the options into terms of time that do not yet know which levels and periods occur."""
     kind, breaks, knots = _duration(at_risk, events, duration)
     if calendar is not None:
         require_one_of("calendar", calendar, CALENDARS)
     season, harmonics = _season(season)
     none = np.zeros(0, dtype=np.int64)
     groups, _ = strata_present(at_risk)
-    return Clock(duration=kind, breaks=breaks, knots=knots, calendar=calendar or "", season=season,
+    return TimeTerms(duration=kind, breaks=breaks, knots=knots, calendar=calendar or "", season=season,
                  groups=groups, harmonics=harmonics, periods=none, months=none,
                  has_level=np.ones((len(groups), len(breaks) - 1), dtype=bool))
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators.contributions import group_sums
+from evalkit.estimators.mean_contributions import group_sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

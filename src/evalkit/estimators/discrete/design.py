@@ -14,14 +14,14 @@ from evalkit.estimators.discrete.cells import (
     spans_of,
     time_at_risk,
 )
-from evalkit.estimators.discrete.clock import Clock, month_of_year, period_of, strata_present
+from evalkit.estimators.discrete.time_terms import TimeTerms, month_of_year, period_of, strata_present
 
 # A baseline with more terms than this has no dense information matrix worth inverting.
 MAX_TERMS = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Layout:
+class Design:
     """Everything a pass over the data reads.
 
     ``x`` (n_patterns, p) holds centred and scaled covariates, ``z`` (n_cells, q) the terms of time of each
@@ -29,7 +29,7 @@ class Layout:
     ``pattern``, ``lane`` say which; ``cell_of[lane, piece]`` numbers the cells of time.
     """
 
-    clock: Clock
+    times: TimeTerms
     spans: Spans
     cells: Cells
     x: np.ndarray
@@ -44,34 +44,34 @@ class Layout:
     events: np.ndarray
 
 
-def lay_out(at_risk, is_event, clock, *, is_share, keep_empty):
+def design_of(at_risk, is_event, times, *, is_share, keep_empty):
     """Count time and events in every cell of time and decide which terms the data can tell.
 
     ``is_share`` says that time is counted in trials (a level in which everybody leaves has no finite
     estimate either); ``keep_empty`` leaves levels without events in, to be refused by name.
     """
     stratum = strata_present(at_risk)[1]
-    start = at_risk.calendar if clock.reads_calendar else np.zeros(at_risk.n_rows, dtype=np.int64)
+    start = at_risk.calendar if times.reads_calendar else np.zeros(at_risk.n_rows, dtype=np.int64)
     lane, example = number_rows([stratum, start], at_risk.n_rows)
-    spans, weight = spans_of(at_risk, _edges(clock)), at_risk.row_weights
+    spans, weight = spans_of(at_risk, _edges(times)), at_risk.row_weights
     tally = _tally(spans, lane, weight, is_event, len(example))
     if not keep_empty:
-        clock = replace(clock, has_level=_told(clock, spans, stratum[example], tally, is_share))
-    cell_of, clock, z, example_of = _cells_of_time(clock, spans, stratum[example], start[example], tally)
+        times = replace(times, has_level=_told(times, spans, stratum[example], tally, is_share))
+    cell_of, times, z, example_of = _cells_of_time(times, spans, stratum[example], start[example], tally)
     time, events = (total(cell_of[cell_of >= 0], value[cell_of >= 0], len(z)) for value in tally[:2])
     group, pattern, lane_of_group, x, mean, scale = _patterns(at_risk, lane)
     cells = Cells(spans, weight, is_event, group, pattern, lane_of_group, cell_of)
-    layout = Layout(clock=clock, spans=spans, cells=cells, x=x, z=z, mean=mean, scale=scale, group=group,
+    design = Design(times=times, spans=spans, cells=cells, x=x, z=z, mean=mean, scale=scale, group=group,
                     pattern=pattern, lane=lane_of_group, cell_of=cell_of, time=time, events=events)
-    _require_events(layout, example_of, is_share)
-    return layout
+    _require_events(design, example_of, is_share)
+    return design
 
 
-def _edges(clock):
+def _edges(times):
     """Return the edges of the pieces: whole weeks where the terms change weekly."""
-    if clock.reads_calendar or clock.duration == "spline":
-        return np.arange(clock.breaks[-1] + 1)
-    return clock.breaks
+    if times.reads_calendar or times.duration == "spline":
+        return np.arange(times.breaks[-1] + 1)
+    return times.breaks
 
 
 def _tally(spans, lane, weight, is_event, n_lanes):
@@ -82,43 +82,43 @@ def _tally(spans, lane, weight, is_event, n_lanes):
             rows_touching(spans, lane, n_lanes) > 0)
 
 
-def _told(clock, spans, stratum, tally, is_share):
+def _told(times, spans, stratum, tally, is_share):
     """Return which levels of which strata have events (and, of shares, somebody who stays)."""
-    if clock.duration != "levels":
-        return clock.has_level
-    n_levels = clock.has_level.shape[1]
-    key = stratum[:, None] * n_levels + clock.level_of(spans.edges[1:])
-    time, events = (total(key.ravel(), value.ravel(), clock.has_level.size).reshape(clock.has_level.shape)
+    if times.duration != "levels":
+        return times.has_level
+    n_levels = times.has_level.shape[1]
+    key = stratum[:, None] * n_levels + times.level_of(spans.edges[1:])
+    time, events = (total(key.ravel(), value.ravel(), times.has_level.size).reshape(times.has_level.shape)
                     for value in tally[:2])
     return (events > 0) & ((events < time * (1 - 1e-12)) | (not is_share))
 
 
-def _cells_of_time(clock, spans, stratum, start, tally):
-    """Number the cells of time that are used; return the completed clock and the cells' terms."""
+def _cells_of_time(times, spans, stratum, start, tally):
+    """Number the cells of time that are used; return the completed terms of time and the cells' terms."""
     at, piece = np.nonzero(tally[2])
     week = spans.edges[piece + 1]
-    if clock.duration == "levels":
-        told = clock.has_level[stratum[at], clock.level_of(week)]
+    if times.duration == "levels":
+        told = times.has_level[stratum[at], times.level_of(week)]
         at, piece, week = at[told], piece[told], week[told]
     if not len(at):
         raise EstimationError("duration: in every week with an event everybody at risk leaves (or nobody "
                               "does), so no hazard lies between 0 and 1. Give wider steps: {'breaks': [...]}")
     calendar_week = start[at] + week.astype(np.int64) - 1
-    periods = np.unique(period_of(calendar_week, clock.calendar)) if clock.calendar else clock.periods
-    months = np.unique(month_of_year(calendar_week)) if clock.season == "month" else clock.months
-    clock = replace(clock, periods=periods, months=months)
-    _require_few(clock)
-    code, example = number_rows(clock.key(stratum[at], week, calendar_week), len(at))
+    periods = np.unique(period_of(calendar_week, times.calendar)) if times.calendar else times.periods
+    months = np.unique(month_of_year(calendar_week)) if times.season == "month" else times.months
+    times = replace(times, periods=periods, months=months)
+    _require_few(times)
+    code, example = number_rows(times.key(stratum[at], week, calendar_week), len(at))
     cell_of = np.full(tally[2].shape, -1, dtype=np.int64)
     cell_of[at, piece] = code
-    z = clock.design(stratum[at][example], week[example], calendar_week[example])
-    return cell_of, clock, z, calendar_week[example]
+    z = times.design(stratum[at][example], week[example], calendar_week[example])
+    return cell_of, times, z, calendar_week[example]
 
 
-def _require_few(clock):
-    n_terms = len(clock.columns())
+def _require_few(times):
+    n_terms = len(times.columns())
     if n_terms > MAX_TERMS:
-        raise EstimationError(f"{n_terms} terms of time ({len(clock.groups)} strata), at most {MAX_TERMS}; "
+        raise EstimationError(f"{n_terms} terms of time ({len(times.groups)} strata), at most {MAX_TERMS}; "
                               "give wider steps of duration, or use cox, whose baseline hazards cost nothing")
 
 
@@ -145,20 +145,20 @@ def _require_variation(terms, mean, scale):
         raise EstimationError(f"{names}: constant in all rows; leave out")
 
 
-def _require_events(layout, calendar_week, is_share):
+def _require_events(design, calendar_week, is_share):
     """Refuse, by name, levels of time in which nobody (or everybody) has the event."""
-    clock = layout.clock
-    levels = [(name if not group else f"{name} of {group}", layout.z[:, k] != 0)
-              for k, (name, group, is_level) in enumerate(clock.columns()) if is_level]
-    if clock.calendar:
-        period = period_of(calendar_week, clock.calendar)
-        names = [term for term, _, _ in clock.columns() if term.startswith("calendar[")]
+    times = design.times
+    levels = [(name if not group else f"{name} of {group}", design.z[:, k] != 0)
+              for k, (name, group, is_level) in enumerate(times.columns()) if is_level]
+    if times.calendar:
+        period = period_of(calendar_week, times.calendar)
+        names = [term for term, _, _ in times.columns() if term.startswith("calendar[")]
         names = ["the first calendar period", *names]
-        levels += [(name, period == p) for name, p in zip(names, clock.periods, strict=True)]
-    if clock.season == "month":
+        levels += [(name, period == p) for name, p in zip(names, times.periods, strict=True)]
+    if times.season == "month":
         month = month_of_year(calendar_week)
-        levels += [(f"season[{m + 1:02d}]", month == m) for m in clock.months]
-    sums = [(name, layout.time[where].sum(), layout.events[where].sum()) for name, where in levels]
+        levels += [(f"season[{m + 1:02d}]", month == m) for m in times.months]
+    sums = [(name, design.time[where].sum(), design.events[where].sum()) for name, where in levels]
     empty = [f"{name} ({time:g} weeks at risk)" for name, time, events in sums if events == 0]
     full = [name for name, time, events in sums if is_share and events >= time > 0]
     if empty:

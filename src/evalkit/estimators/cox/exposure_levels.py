@@ -7,7 +7,7 @@ import numpy as np
 from evalkit.errors import EstimationError
 
 
-def worlds_of(at_risk, exposure):
+def at_each_level(at_risk, exposure):
     """Return for each level its name, and the covariates and strata that the rows would have."""
     strata = np.zeros(at_risk.n_rows, dtype=np.int64) if at_risk.strata is None else at_risk.strata
     if isinstance(exposure, Mapping):

@@ -8,8 +8,13 @@ from scipy import stats
 from evalkit import cohort
 from evalkit.errors import EstimationError
 from evalkit.estimators import state_occupation
-from evalkit.estimators.cells import Changes, cell_changes, difference_of_changes, naive_contrasts
-from evalkit.estimators.contributions import mean_contributions
+from evalkit.estimators.mean_contributions import mean_contributions
+from evalkit.estimators.municipality_changes import (
+    Changes,
+    cell_changes,
+    difference_of_changes,
+    naive_contrasts,
+)
 
 
 def changes_of(change, variance=0.0, n=50):

@@ -16,7 +16,7 @@ BLOCK = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ledger:
+class UnitInfluence:
     """Which cells each unit passes through, with signs and weights, as the arrays of a sparse matrix.
 
     ``moves`` are the cells of movements, ``n_cells`` those of all.
@@ -51,7 +51,7 @@ class Ledger:
                           shape=(stop - start, self.n_cells))
 
 
-def ledger_of(chain, code, weight, n_units, *, is_start_drawn=False):
+def unit_influence_of(chain, code, weight, n_units, *, is_start_drawn=False):
     """Enter the rows of a chain under their units.
 
     Parameters
@@ -80,7 +80,7 @@ def ledger_of(chain, code, weight, n_units, *, is_start_drawn=False):
         order = np.argsort(code, kind="stable")
         cell, value = cell[order], value[order]
     edges = width * np.append(0, np.cumsum(np.bincount(code, minlength=n_units)))
-    return Ledger(value=value.ravel(), cell=cell.ravel(), edges=edges, moves=moves,
+    return UnitInfluence(value=value.ravel(), cell=cell.ravel(), edges=edges, moves=moves,
                   n_cells=n_times + len(moves) + size * is_start_drawn)
 
 

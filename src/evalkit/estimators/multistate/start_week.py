@@ -4,8 +4,8 @@ import numpy as np
 
 from evalkit.estimators.multistate.chain import chain_of, functionals_from, unobserved
 from evalkit.estimators.multistate.landmark import followed_from
-from evalkit.estimators.multistate.ledger import ledger_of, local_units
-from evalkit.estimators.multistate.sweep import covariances
+from evalkit.estimators.multistate.occupation_covariance import covariances
+from evalkit.estimators.multistate.unit_influence import local_units, unit_influence_of
 
 # Later weeks whose influence is held in memory at once.
 BLOCK = 8
@@ -23,10 +23,10 @@ def later_weeks(from_weeks, to_weeks):
     return start, weeks
 
 
-class Begun:
+class StartWeek:
     """One stratum, and the chains that begin in its states at one week: one for all, or one for each.
 
-    ``begun`` holds each chain, the positions of its rows in the stratum, and how it begins, (n_from, M).
+    ``beginnings`` holds each chain, the positions of its rows in the stratum, and how it begins, (n_from, M).
     """
 
     def __init__(self, chain, units, position, seen, start, method):
@@ -36,13 +36,13 @@ class Begun:
         self.followed = followed_from(chain, start)
         self.occupied = np.flatnonzero([self.followed.is_occupied(h) for h in seen])
         begin = np.eye(len(chain.states))[seen[self.occupied]]
-        self.begun = []
+        self.beginnings = []
         if method == "aalen_johansen" and len(begin):
-            self.begun.append((chain, slice(None), begin))
+            self.beginnings.append((chain, slice(None), begin))
         elif method == "landmark":
             for h, one in zip(seen[self.occupied], begin, strict=True):
                 rows = self.followed.rows_of(h)
-                self.begun.append((chain_of(chain.label, chain.rows.select(rows)), rows, one[None, :]))
+                self.beginnings.append((chain_of(chain.label, chain.rows.select(rows)), rows, one[None, :]))
 
     def probabilities(self, weeks):
         """Return estimates (n_weeks, n_terms) and their covariance at each week."""
@@ -52,9 +52,9 @@ class Begun:
         known = np.arange(width).reshape(len(self.seen), -1)[self.occupied].ravel()
         if len(known):
             paths = [functionals_from(chain, begin, self.start, np.empty(0)).after
-                     for chain, _, begin in self.begun]
+                     for chain, _, begin in self.beginnings]
             shares = np.concatenate([after[_point(chain, weeks)] for (chain, _, _), after
-                                     in zip(self.begun, paths, strict=True)], axis=1)
+                                     in zip(self.beginnings, paths, strict=True)], axis=1)
             shares[~self._is_followed(shares, weeks)] = np.nan
             estimate[:, known] = shares.reshape(len(weeks), -1)
             covariance[:, known[:, None], known] = self._covariance(weeks)
@@ -64,18 +64,18 @@ class Begun:
     def _is_followed(self, shares, weeks):
         """Tell whether those who could still move are under observation at each week, by chain and start."""
         columns = []
-        for chain, _, begin in self.begun:
+        for chain, _, begin in self.beginnings:
             beyond = chain.rows.exit.max() < weeks
             columns.append(np.repeat(beyond[:, None], len(begin), axis=1))
-        moving = np.array([chain.moving for chain, _, begin in self.begun for _ in begin])
+        moving = np.array([chain.moving for chain, _, begin in self.beginnings for _ in begin])
         return ~(np.hstack(columns) & ((shares * moving).sum(axis=2) > 1e-12))
 
     def _covariance(self, weeks):
         """Sweep many weeks of one chain in one go; take others a few at a time, so that little is held."""
-        chain, rows, begin = self.begun[0]
+        chain, rows, begin = self.beginnings[0]
         # A sweep costs the square of the number of event times besides the rows; weeks cost the rows each.
         is_sweep_short = len(chain.times)**2 < chain.rows.n_rows * len(weeks)
-        if len(self.begun) == 1 and len(weeks) > BLOCK and is_sweep_short:
+        if len(self.beginnings) == 1 and len(weeks) > BLOCK and is_sweep_short:
             found = functionals_from(chain, begin, self.start, np.empty(0))
             square = covariances(chain, found, self.code[rows], self.weight[rows], self.copies)
             return square[_point(chain, weeks)]
@@ -87,9 +87,9 @@ class Begun:
     def influence(self, weeks):
         """Yield units, a block at a time, and their influence, shape (n_weeks, n_units, n_occupied * M)."""
         blocks = []
-        for chain, rows, begin in self.begun:
-            ledger = ledger_of(chain, self.code[rows], self.weight[rows], len(self.copies))
-            blocks.append(ledger.blocks(chain, functionals_from(chain, begin, self.start, weeks)))
+        for chain, rows, begin in self.beginnings:
+            influence = unit_influence_of(chain, self.code[rows], self.weight[rows], len(self.copies))
+            blocks.append(influence.blocks(chain, functionals_from(chain, begin, self.start, weeks)))
         for pieces in zip(*blocks, strict=True):
             yield pieces[0][0], self._by_week(np.hstack([influence for _, influence in pieces]))
 
@@ -101,7 +101,7 @@ class Begun:
 
     def unobserved(self, last):
         """Name states in which persons should be while nobody in them is observed."""
-        found = [name for chain, _, begin in self.begun
+        found = [name for chain, _, begin in self.beginnings
                  for name in unobserved(chain, functionals_from(chain, begin, self.start, np.empty(0)), last)]
         return list(dict.fromkeys(found))
 
