@@ -1,8 +1,9 @@
 """The recovery study of the effect: many simulated municipalities, estimated as the notebook does.
 
 Run it by itself: ``python tests/recovery/study.py --replications 200``. It takes about five CPU seconds a
-replication (worlds of the example's size) and writes a dated table to ``docs/studies/``. What should cover the truth (persons and shocks counted) and what
-should not (persons only; before and after; treated against others) stand in one table.
+replication (worlds of the example's size) and writes a dated table to ``docs/studies/``. What should cover
+the truth (persons and shocks counted) and what should not (persons only; before and after; treated against
+others) stand in one table.
 """
 
 import argparse
@@ -83,7 +84,8 @@ def replicate(seed, given):
     tables = register.tables()
     tables = replace(tables, frames={**tables.frames, **given.money})
     evidence = effect.evidence(tables, cohort.spells(tables), given.study, given.site)
-    failed = evidence.verdict.failed or evidence.stock_verdict.failed and f"stock_{evidence.stock_verdict.failed}"
+    stock_failed = evidence.stock_verdict.failed
+    failed = evidence.verdict.failed or stock_failed and f"stock_{stock_failed}"
     # What a gate would have withheld is estimated too: the study is of the estimator, not of the gate.
     evidence = replace(evidence, verdict=replace(evidence.verdict, failed=""),
                        stock_verdict=replace(evidence.stock_verdict, failed=""))

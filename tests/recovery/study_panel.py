@@ -1,7 +1,8 @@
 """Coverage of the panel designs, on the worlds of their own recovery tests.
 
-Run it by itself: ``python tests/recovery/study_panel.py --replications 600``. It takes about a minute and writes
-a dated table to ``docs/studies/``. Half of the rows are there to be seen to fail: the designs' assumption is broken.
+Run it by itself: ``python tests/recovery/study_panel.py --replications 600``. It takes about a minute and
+writes a dated table to ``docs/studies/``. Half of the rows are there to be seen to fail: the designs'
+assumption is broken.
 """
 
 import argparse
@@ -49,7 +50,8 @@ def summarise(rows):
         mean_error=("std_error", "mean"), coverage=("covered", "mean")).reset_index()
     table["bias"] = table["mean"] - table["truth"]
     table["bias_mc"] = table["sd"] / np.sqrt(table["n"])
-    table["coverage_mc"] = np.sqrt((table["coverage"] * (1 - table["coverage"])).clip(lower=0.5 / table["n"]) / table["n"])
+    variance = (table["coverage"] * (1 - table["coverage"])).clip(lower=0.5 / table["n"])
+    table["coverage_mc"] = np.sqrt(variance / table["n"])
     table["holds"] = (table["coverage"] - 0.95).abs() <= 3 * np.sqrt(0.95 * 0.05 / table["n"])
     return table
 

@@ -1,9 +1,10 @@
 """Coverage of every survival estimator's interval, by number of persons and by who is seen.
 
-Run it by itself: ``python tests/recovery/study_survival.py``; ``--share 0.1`` runs a tenth of the replications,
-``--only hazards frailty`` runs these parts and leaves the others as the newest table has them. It writes a dated
-table (Markdown and CSV) and a figure to ``docs/studies/``. Every truth is exact (`survival_worlds`). A cell is
-an estimator, an option that changes its interval, a setting and a number of persons.
+Run it by itself: ``python tests/recovery/study_survival.py``; ``--share 0.1`` runs a tenth of the
+replications, ``--only hazards frailty`` runs these parts and leaves the others as the newest table has them.
+It writes a dated table (Markdown and CSV) and a figure to ``docs/studies/``. Every truth is exact
+(`survival_worlds`). A cell is an estimator, an option that changes its interval, a setting and a number of
+persons.
 """
 
 import argparse
@@ -171,7 +172,8 @@ def first(result, term):
 
 def states_row(result):
     """Read the probability of going from support to self-sufficiency."""
-    table = result.table[result.table["term"].str.contains("SUPPORT") & result.table["term"].str.contains("SELF")]
+    term = result.table["term"].str
+    table = result.table[term.contains("SUPPORT") & term.contains("SELF")]
     return _numbers(table[table["term"].str.strip().str.endswith(("SELF", "SELF]"))].iloc[0])
 
 
@@ -209,13 +211,14 @@ EXPLAINED = {
     ("Cox, predicted survival at x = 1",
      "log"): "follows R: coefficients have errors by cluster, the baseline hazard "
     "takes events as independent; the method warns. By persons (`at_risk=`) it holds.",
-    "Shared frailty, variance": "ten groups tell little of a variance: its likelihood leans towards none, and the "
-    "profile limits with it.",
+    "Shared frailty, variance": "ten groups tell little of a variance: its likelihood leans towards none, "
+    "and the profile limits with it.",
     ("Fine-Gray",
      "influence"): "errors from influence functions of 200 unequally weighted persons, worth about 120.",
-    "Time lost to jobs, 52 weeks": "by chance with 20,000 persons: 500 other draws of the cell hold in 0.958; with "
-    "200 persons about 80 clusters.",
-    "Transition probability, support to self, 4 to 26": "about 40 clusters have x = 1, and the limits are plain.",
+    "Time lost to jobs, 52 weeks": "by chance with 20,000 persons: 500 other draws of the cell hold in "
+    "0.958; with 200 persons about 80 clusters.",
+    "Transition probability, support to self, 4 to 26": "about 40 clusters have x = 1, and the limits are "
+    "plain.",
 }
 
 _CELL = ["part", "estimator", "option", "setting", "n"]
@@ -316,7 +319,8 @@ def draw(table, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
     pyplot.rcParams["svg.hashsalt"] = "coverage"
-    names = list(dict.fromkeys(table["estimator"] + table["option"].map(lambda text: f", {text}" if text else "")))
+    option = table["option"].map(lambda text: f", {text}" if text else "")
+    names = list(dict.fromkeys(table["estimator"] + option))
     figure, panes = pyplot.subplots(1, len(SIZES), figsize=(11, 0.24 * len(names) + 1.2), sharey=True)
     marks = dict(zip(worlds.SETTINGS, "os^D", strict=True))
     for pane, (n, part) in zip(panes, table.groupby("n"), strict=True):

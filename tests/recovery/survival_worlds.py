@@ -1,7 +1,7 @@
 """Worlds in which the truth of every survival estimator is known exactly, at any size.
 
-Each draws persons with an indicator ``x`` that multiplies a hazard by exp(`EFFECT`), by weeks, so that many leave
-in the same one. Settings change who is seen, never what is true: ``late`` lets half of them enter late,
+Each draws persons with an indicator ``x`` that multiplies a hazard by exp(`EFFECT`), by weeks, so that many
+leave in the same one. Settings change who is seen, never what is true: ``late`` lets half of them enter late,
 ``clusters`` are groups of one to four persons who share their fate, ``weights`` are drawn apart from it.
 """
 

@@ -25,8 +25,8 @@ def naive(told):
     """The same Cox model in the world as it is, and in one where starts do not depend on a person's own rate.
 
     Both are ratios among the persons still on support. What frailty and the stage of support do to such a
-    ratio is in both; between them lies only who was selected. The parameter of the simulation is no yardstick:
-    it holds given the frailty, and a Cox model without it is off from it even where nobody is selected.
+    ratio is in both; between them lies only who was selected. The parameter of the simulation is no
+    yardstick: it holds given the frailty, and a Cox model without it is off even where nobody is selected.
     """
     return {scenario: _efforts(scenario, told[2]) for scenario in ("base", "no_selection")}
 
