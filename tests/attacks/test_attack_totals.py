@@ -11,7 +11,7 @@ N, MEAN = 1516, 13964.4173
 
 
 def saved(scale):
-    """What N persons saved, MEAN each, and diagnostics that give the mean away; ``scale`` is the protection."""
+    """What N persons saved, MEAN each, with diagnostics that give the mean away; ``scale`` protects."""
     invested = np.array([0.0, 19_300_000.0, -19_300_000.0])
     table = tidy(term="total", group=["saved", "invested", "net"],
                  estimate=np.array([N * MEAN, 0.0, N * MEAN]) + invested,

@@ -31,7 +31,8 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         if tag in VOID:
             return
-        assert self.elements[self._open[-1]]["tag"] == tag, f"</{tag}> closes {self.elements[self._open[-1]]['tag']}"
+        opened = self.elements[self._open[-1]]["tag"]
+        assert opened == tag, f"</{tag}> closes {opened}"
         self._open.pop()
 
     def handle_data(self, data):

@@ -54,9 +54,10 @@ def strings():
                for name, (title, chart) in titles.items()}
     entries["goal_1"] |= {
         "rows": {"effect": {"term": "weeks_on_support", "time_weeks": 104}},
-        "sentences": [{"when": "negative", "da": "{effect.estimate:|1} færre uger ({effect.conf_low:1} til {effect.conf_high:1}).",
-                       "en": "{effect.estimate:|1} fewer weeks ({effect.conf_low:1} to "
-                             "{effect.conf_high:1})."}],
+        "sentences": [{
+            "when": "negative",
+            "da": "{effect.estimate:|1} færre uger ({effect.conf_low:1} til {effect.conf_high:1}).",
+            "en": "{effect.estimate:|1} fewer weeks ({effect.conf_low:1} to {effect.conf_high:1})."}],
         "caveat": both("Det siger ikke hvorfor.", "It does not say why.")}
     labels = {"weeks_on_support": both("Uger på forsørgelse", "Weeks on support"),
               "employees": both("I arbejde", "In work"),

@@ -1,4 +1,4 @@
-"""A second municipality differs in files, dates, prices and rules; it runs, and says what it cannot answer."""
+"""A second municipality differs in files, dates, prices, rules; it runs, and says what it cannot answer."""
 
 import html
 import json

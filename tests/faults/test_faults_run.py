@@ -209,7 +209,8 @@ def test_data_that_were_refused_stop_the_other_notebooks(site):
 
 def test_a_name_shown_twice_is_refused(site):
     shown = {"name": "goal", "diagnostics": {}}
-    cell = f"from IPython.display import display\ndisplay({{'application/vnd.evalkit.released+json': {shown!r}}}, raw=True)"
+    cell = ("from IPython.display import display\n"
+            f"display({{'application/vnd.evalkit.released+json': {shown!r}}}, raw=True)")
     assert ran(site, notebook(site, "effect", cell, cell)).failed["effect"].startswith("RunError")
 
 
@@ -240,7 +241,9 @@ def test_an_interrupt_in_the_middle_stops_the_kernel_and_keeps_earlier_reports(s
     folder = notebook(site, "effect", "print('good')")
     ran(site, folder)
     before = executed(site, "effect").read_bytes()
-    notebook(site, "effect", f"import os, pathlib, time\npathlib.Path({str(site.root / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(60)")
+    notebook(site, "effect", "import os, pathlib, time\n"
+                             f"pathlib.Path({str(site.root / 'pid')!r}).write_text(str(os.getpid()))\n"
+                             "time.sleep(60)")
     process = subprocess.Popen([sys.executable, "-c", CALL, str(site.path)], stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL,
                                text=True)

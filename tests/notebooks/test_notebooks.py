@@ -53,7 +53,8 @@ def test_nothing_was_run_before_it_was_committed(path):
 def test_cells_are_calls(path):
     for cell in code_cells(read(path)):
         nodes = list(ast.walk(ast.parse(cell.source)))
-        kinds = ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.For | ast.While | ast.If | ast.Try | ast.comprehension
+        kinds = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While, ast.If, ast.Try,
+                 ast.comprehension)
         assert not [node for node in nodes if isinstance(node, kinds)], cell.source
         assert len(cell.source.splitlines()) <= MAX_CELL_LINES, cell.source
 

@@ -106,7 +106,7 @@ def test_the_product_of_subdistribution_hazards_is_aalen_and_johansen(at_risk):
     for code, label in enumerate(at_risk.strata_labels):
         mine = plan.stratum == code
         product = 1 - np.cumprod(1 - at.hazard[mine] * np.exp(-at.shift[plan.stratum[mine]]))
-        curve = shares.table.query("term == 'JOB' and group == @label")
+        curve = shares.table[(shares.table["term"] == "JOB") & (shares.table["group"] == label)]
         known = curve.set_index("time_weeks")["estimate"].reindex(plan.time[mine])
         np.testing.assert_allclose(product, known, rtol=1e-9, atol=1e-12)
 

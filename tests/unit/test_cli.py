@@ -114,7 +114,8 @@ def test_the_face_imports_nothing_heavy():
 
 def test_a_notebooks_first_lines_import_no_plots_and_no_models():
     heavy = ("statsmodels", "seaborn", "matplotlib", "papermill", "lifelines")
-    code = f"import sys, evalkit; evalkit.open, evalkit.evaluations; print([name for name in {heavy} if name in sys.modules])"
+    code = ("import sys, evalkit; evalkit.open, evalkit.evaluations; "
+            f"print([name for name in {heavy} if name in sys.modules])")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                           check=True).stdout == "[]\n"
 

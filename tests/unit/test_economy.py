@@ -115,7 +115,7 @@ def test_refund_ladder_prices_a_week_by_seniority():
 
 
 def test_ladder_makes_late_weeks_dearer():
-    """The effect takes away weeks 30 to 40 of a spell; if only these cost, it saves as much as with no ladder."""
+    """The effect takes weeks 30 to 40 of a spell; if only these cost, it saves as much as with no ladder."""
     late = prices().assign(seniority_from_weeks=np.nan, seniority_to_weeks=np.nan)
     free = pd.DataFrame(
         {

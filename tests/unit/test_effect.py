@@ -79,7 +79,8 @@ def test_closures_known_on_one_side_only_change_nothing(evidence):
     """Only the programme's municipality delivers why a case closed; its exits must not shrink for that."""
     benefit = evidence.followed.tables["benefit"]
     closure = pd.DataFrame({"person_id": benefit["person_id"], "date": benefit["end"], "reason": "RULE_225H"})
-    own = closure[benefit["person_id"].isin(evidence.followed.people.frame["person_id"][evidence.followed.is_treated])]
+    treated = evidence.followed.people.frame["person_id"][evidence.followed.is_treated]
+    own = closure[benefit["person_id"].isin(treated)]
     told = followed(world(effect_weeks=-10.0, tables={"closure": own}), study())
     assert effect.time_to_exit(told).table.equals(effect.time_to_exit(evidence).table)
 
@@ -136,8 +137,8 @@ def test_gaps_count_as_support_up_to_the_weeks_chosen():
 
 
 def test_stock_is_another_population():
-    """All spells are of 40 weeks, the treated ones after the start of 30: of those met on the census day, evenly
-    somewhere in their spells, the treated have on average 15 weeks left and the others 20."""
+    """All spells are of 40 weeks, the treated ones after the start of 30: of those met on the census day,
+    evenly somewhere in their spells, the treated have on average 15 weeks left and the others 20."""
     found = followed(world(n_persons=300, spread=0.0, shock=0.3), study(stock_census=(-150, 70)))
     result, inflow = effect.stock(found), effect.weeks_on_support(found)
     assert (result.estimand.population, result.estimand.horizon_weeks) == ("stock", 104)

@@ -54,8 +54,9 @@ def test_sentence_takes_the_first_that_holds_and_fills_it():
            "n_persons": "2410"}
     strings = speaking(
         {"when": "positive", "da": "flere", "en": "more"},
-        {"when": "negative", "da": "{effect.estimate:|1} færre ({effect.conf_low:1} til {effect.conf_high:+1}), {effect.n_persons:n}, "
-                                   "{d.share:%0}, {d.deep.gain:+mio1}, {e.horizon_weeks:0}", "en": "fewer"})
+        {"when": "negative", "en": "fewer",
+         "da": "{effect.estimate:|1} færre ({effect.conf_low:1} til {effect.conf_high:+1}), "
+               "{effect.n_persons:n}, {d.share:%0}, {d.deep.gain:+mio1}, {e.horizon_weeks:0}"})
     told = sentence(payload(row, share="0.2", deep={"gain": "2500000"}), strings, "da")
     assert told == "6,4 færre (−11,8 til −1,0), 2.410, 20\u00a0%, +2,5\u00a0mio.\u00a0kr., 104"
     assert sentence(payload(row), strings, "en") == "Fewer"

@@ -83,7 +83,8 @@ def test_a_lock_is_refused_to_others_and_freed_when_its_holder_dies(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(RunError, match=rf"another run is under way, started .* \(process {holder.pid}\)"), locked(tmp_path):
+        told = rf"another run is under way, started .* \(process {holder.pid}\)"
+        with pytest.raises(RunError, match=told), locked(tmp_path):
             pass
     finally:
         holder.kill()

@@ -47,6 +47,6 @@ def fewest_by_row(table):
 def person_codes(rows):
     """Return the persons as codes from 0 that are at most a few times the number of rows."""
     person = rows.person
-    if len(person) and 0 <= person.min() and person.max() < 4 * len(person):
+    if len(person) and person.min() >= 0 and person.max() < 4 * len(person):
         return person
     return np.unique(person, return_inverse=True)[1]
