@@ -3,19 +3,16 @@
 The R call stands with its numbers in expected/competing.json.
 """
 
-import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import survival_data
+import reference_data
 
 from evalkit.atrisk import AtRisk
 from evalkit.estimators import cause_specific, fine_gray, gray_test, predict_incidence, time_lost
 
-EXPECTED = Path(__file__).parent / "expected" / "competing.json"
 ENTERING = {"entry": "entry", "exit": "exit", "event": "cause", "person": "id",
             "covariates": ["x", "treated"]}
 MONTHS = {"exit": "months", "event": "cause", "person": "id", "covariates": ["sex", "age"]}
@@ -50,18 +47,15 @@ FINE_GRAY = {
 }
 
 
-@cache
 def reference():
-    return json.loads(EXPECTED.read_text(encoding="utf-8"))
+    return reference_data.expected("competing")
 
 
 @cache
 def frame_of(name):
-    """Build the input; it must be the one that R saw."""
     if name == "start":
         return frame_of("weekly").query("entry == 0").reset_index(drop=True)
-    assert reference()["inputs"][name] == survival_data.sha256(name), "run r/competing.R again"
-    frame = survival_data.FRAMES[name]()
+    frame = reference_data.frame_of(name)
     return frame.assign(tenths=(10 * frame["pw"]).round() / 10) if name == "weekly" else frame
 
 

@@ -3,19 +3,17 @@
 The expected file names the call, the versions and the inputs' hashes (tests/reference/r/discrete.R).
 """
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
-import survival_data
+import reference_data
+from reference_data import frame_of
 
 from evalkit.atrisk import AtRisk
 from evalkit.estimators import discrete_hazard, piecewise_exponential
 from evalkit.estimators.discrete.splines import restricted_cubic
 from evalkit.estimators.resample import limits
 
-EXPECTED = json.loads((Path(__file__).parent / "expected" / "discrete.json").read_text(encoding="utf-8"))
+EXPECTED = reference_data.expected("discrete")
 
 LUNG = {"exit": "week", "event": "status", "covariates": ["age", "sex", "ecog"]}
 DAYS = {**LUNG, "exit": "time"}
@@ -68,7 +66,7 @@ RATES = {
 
 
 def at_risk(name, columns):
-    frame = survival_data.FRAMES["weekly" if name == "short" else name]()
+    frame = frame_of("weekly" if name == "short" else name)
     if name in ("weekly", "short"):
         frame = frame.assign(start=1400 + 3 * (frame["id"] % 50))
     if name == "short":
@@ -84,11 +82,6 @@ def agree(model, expected, terms):
     assert len(order) == len(terms)
     np.testing.assert_allclose(model["estimates"][order], expected["estimate"], rtol=1e-6)
     np.testing.assert_allclose(error[order], expected["std_error"], rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", sorted(EXPECTED["inputs"]))
-def test_r_read_the_same_input(name):
-    assert survival_data.sha256(name) == EXPECTED["inputs"][name]
 
 
 def test_every_case_is_asked():

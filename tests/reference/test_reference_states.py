@@ -3,19 +3,16 @@
 Estimates of transition probabilities are those of mstate, errors survfit's infinitesimal jackknife.
 """
 
-import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import states_data
+import reference_data
 
 from evalkit.atrisk import AtRisk
 from evalkit.estimators import markov_test, state_occupation, transition_cox, transition_probabilities
 
-EXPECTED = Path(__file__).parent / "expected" / "states.json"
 HARD = {"weight": "pw", "cluster": "cluster"}
 OWN = ["old", "proph", "mismatch"]
 WEEKS = {"prothrombin": (200, [500, 1000, 2000]), "transplants": (100, [365, 1825]),
@@ -24,16 +21,13 @@ MORE = {"": {}, "_weighted": {"weight": "pw"}, "_clustered": HARD, "_counted": {
 METHODS = {"markov": "aalen_johansen", "landmark": "landmark"}
 
 
-@cache
 def reference():
-    return json.loads(EXPECTED.read_text(encoding="utf-8"))
+    return reference_data.expected("states")
 
 
 @cache
 def frame_of(name):
-    """Build the input; it must be the one that R saw."""
-    assert reference()["inputs"][name] == states_data.sha256(name), "run tests/reference/r/states.R again"
-    frame = states_data.FRAMES[name]()
+    frame = reference_data.frame_of(name)
     return frame.assign(then=frame["then"].where(frame["then"] != "censor"))
 
 
@@ -71,13 +65,11 @@ def test_transition_probabilities(case):
     kind, name, *rest = case.split("_")
     rest = "_" + rest[0] if rest else ""
     frame = frame_of(name)
-    if name == "prothrombin":
-        found = table_of(frame, strata="treat")
-    else:
-        found = table_of(frame, **MORE[rest])
+    is_split = name == "prothrombin"
+    found = table_of(frame, strata="treat") if is_split else table_of(frame, **MORE[rest])
     start, weeks = WEEKS[name]
     table = transition_probabilities(found, from_weeks=start, to_weeks=weeks, method=METHODS[kind]).table
-    if name == "prothrombin":
+    if is_split:
         table = table[table["group"] == rest[1:]]
     agree(case, table, ["term", "time_weeks"])
 

@@ -5,12 +5,12 @@ Where conventions differ, the estimator's docstring says which and why.
 """
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import survival_data
+import reference_data
+from reference_data import frame_of
 
 from evalkit.atrisk import AtRisk
 from evalkit.estimators import (
@@ -23,7 +23,6 @@ from evalkit.estimators import (
     state_occupation,
 )
 
-EXPECTED = Path(__file__).parent / "expected"
 KEY = ["term", "group", "time_weeks"]
 TOLERANCE = {"estimate": 1e-6, "std_error": 1e-5, "conf_low": 1e-5, "conf_high": 1e-5}
 
@@ -135,19 +134,10 @@ COX_OPTIONS = {"rotterdam": {"robust": True}, "pbc": {"cause": "2"}}
 
 
 @cache
-def frame_of(name):
-    return survival_data.FRAMES[name]()
-
-
-@cache
 def expected(case):
-    """Read one expected file; its input must be the one that R saw."""
-    path = EXPECTED / f"survival_{case}.csv"
-    header = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
-    name, sha256 = header[2].removeprefix("# input: ").split()
-    assert sha256 == survival_data.sha256(name), (
-        f"{path.name} is stale: run tests/reference/r/survival.R again"
-    )
+    """Return the name of the input of one expected file, and its table."""
+    path = reference_data.EXPECTED / f"survival_{case}.csv"
+    (name,) = reference_data.hashes(path)
     table = pd.read_csv(
         path, comment="#", dtype={"term": str, "group": str}, keep_default_na=False, na_values="NA"
     )
@@ -244,4 +234,4 @@ def test_every_expected_file_is_used():
         for ties in ("efron", "breslow")
     }
     used |= {f"survival_log_rank_{case}.csv" for case in ("lung", "veteran", "within", "entry", "count")}
-    assert used == {path.name for path in EXPECTED.glob("survival_*.csv")}
+    assert used == {path.name for path in reference_data.EXPECTED.glob("survival_*.csv")}

@@ -1,5 +1,5 @@
 # Reference values of competing exits. From the repository's root, with a folder for the inputs:
-#   python tests/reference/survival_data.py INPUTS
+#   python tests/reference/reference_data.py INPUTS
 #   Rscript tests/reference/r/competing.R INPUTS tests/reference/expected/competing.json
 # survival, cmprsk, jsonlite from Debian.
 suppressMessages({library(survival); library(cmprsk); library(jsonlite)})

@@ -1,5 +1,5 @@
 # Reference values of offsets, penalties and shared frailty. From the repository's root, with a folder for inputs:
-#   python tests/reference/cox_data.py INPUTS
+#   python tests/reference/reference_data.py INPUTS
 #   Rscript tests/reference/r/cox.R INPUTS tests/reference/expected/cox.json
 # coxphf (cran/coxphf 1.13.4) fits Firth's penalty with Breslow's ties; survival everything else.
 suppressMessages({library(survival); library(coxphf); library(jsonlite)})
@@ -11,6 +11,7 @@ read <- function(name) {
   read.csv(file.path(args[1], paste0(name, ".csv")))
 }
 lung <- read("lung"); weekly <- read("weekly"); separated <- read("separated"); shared <- read("shared"); kidney <- read("kidney")
+weekly$z <- (weekly$id %% 5) / 4
 error <- function(v) unname(sqrt(diag(v)))
 
 plain <- function(name, fit) {

@@ -1,6 +1,6 @@
 # Reference values of what is asked of Cox's model: effects that change with time, predicted and standardised survival,
 # the test of proportional hazards, residuals and concordance. From the repository's root, with a folder for the inputs:
-#   python tests/reference/survival_data.py INPUTS
+#   python tests/reference/reference_data.py INPUTS
 #   Rscript tests/reference/r/cox_use.R INPUTS tests/reference/expected/cox_use.json
 # A case is its input, the R call and the numbers. Where no package has the errors, they are numerical derivatives of the
 # whole computation by the weight of each row or cluster (the infinitesimal jackknife). Takes about four minutes.
@@ -159,4 +159,4 @@ case("concordance_score", "lung", "concordance(Surv(week, status) ~ age, d, reve
 
 packages <- c("survival", "riskRegression")
 versions <- as.list(c(R = R.version.string, sapply(packages, function(p) as.character(packageVersion(p)))))
-write_json(list(versions = lapply(versions, unbox), sha256 = lapply(hashes, unbox), cases = cases), args[2], digits = I(15), auto_unbox = FALSE, pretty = FALSE, na = "null")
+write_json(list(versions = lapply(versions, unbox), inputs = lapply(hashes, unbox), cases = cases), args[2], digits = I(15), auto_unbox = FALSE, pretty = FALSE, na = "null")

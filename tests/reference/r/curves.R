@@ -1,6 +1,6 @@
 # Reference values of quantiles, restricted means, residual time, the log-rank family and pseudo-observations. From the
 # repository's root, with a folder for the inputs:
-#   python tests/reference/survival_data.py INPUTS
+#   python tests/reference/reference_data.py INPUTS
 #   Rscript tests/reference/r/curves.R INPUTS tests/reference/expected/curves.json
 # A case is its input, the R call and the numbers. survRM2 1.0-4 and pseudo 1.4.3 are from CRAN, the rest from Debian.
 suppressMessages({library(survival); library(survRM2); library(survMisc); library(pseudo); library(geepack); library(prodlim)
@@ -150,4 +150,4 @@ for (link in c("identity", "log"))
 
 packages <- c("survival", "survRM2", "survMisc", "pseudo", "geepack", "prodlim")
 versions <- as.list(c(R = R.version.string, sapply(packages, function(p) as.character(packageVersion(p)))))
-write_json(list(versions = lapply(versions, unbox), sha256 = lapply(hashes, unbox), cases = cases), args[2], digits = I(15), auto_unbox = FALSE, pretty = TRUE, na = "null")
+write_json(list(versions = lapply(versions, unbox), inputs = lapply(hashes, unbox), cases = cases), args[2], digits = I(15), auto_unbox = FALSE, pretty = TRUE, na = "null")

@@ -1,5 +1,5 @@
 # Reference values of the weekly and piecewise constant hazards. From the repository's root, with a folder for inputs:
-#   python tests/reference/survival_data.py INPUTS
+#   python tests/reference/reference_data.py INPUTS
 #   Rscript tests/reference/r/discrete.R INPUTS tests/reference/expected/discrete.json
 # Every case lays out one row per person and week (or survSplit rows) and fits it with glm: what evalkit does without them.
 suppressMessages({library(survival); library(sandwich); library(Hmisc); library(jsonlite)})

@@ -1,5 +1,5 @@
 # Reference values of the parametric models. From the repository's root, with a folder for the inputs:
-#   python tests/reference/parametric_data.py INPUTS
+#   python tests/reference/reference_data.py INPUTS
 #   Rscript tests/reference/r/parametric.R INPUTS > tests/reference/expected/parametric.csv
 # survreg where there is no truncation. Elsewhere flexsurv: its optimiser stops early and its Hessian is a coarse
 # difference, so the log likelihood made of its densities is maximised further here, by Newton's method on numDeriv's
@@ -9,9 +9,8 @@ inputs <- commandArgs(trailingOnly = TRUE)[1]
 cat(sprintf("# %s, survival %s, flexsurv %s, flexsurvcure %s, numDeriv %s\n", R.version.string, packageVersion("survival"),
             packageVersion("flexsurv"), packageVersion("flexsurvcure"), packageVersion("numDeriv")))
 data <- list()
-for (file in list.files(inputs, "[.]csv$")) {
-  name <- sub("[.]csv$", "", file)
-  data[[name]] <- read.csv(file.path(inputs, file))
+for (name in c("heart", "lung", "mgus2", "movers", "recurrence", "veteran", "weekly")) {
+  data[[name]] <- read.csv(file.path(inputs, paste0(name, ".csv")))
   cat(sprintf("# input: %s %s\n", name, readLines(file.path(inputs, paste0(name, ".sha256")), warn = FALSE)))
 }
 cat("case,term,estimate,std_error\n")

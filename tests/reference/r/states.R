@@ -1,5 +1,5 @@
 # Reference values of states with returns. From the repository's root, with a folder for the inputs:
-#   python tests/reference/states_data.py INPUTS
+#   python tests/reference/reference_data.py INPUTS
 #   Rscript tests/reference/r/states.R INPUTS tests/reference/expected/states.json
 # survival, jsonlite from Debian; mstate 0.3.3 from CRAN.
 suppressMessages({library(survival); library(mstate); library(jsonlite)})

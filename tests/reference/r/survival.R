@@ -1,5 +1,5 @@
 # Reference values of the survival estimators. From the repository's root, with a folder for the inputs:
-#   python tests/reference/survival_data.py INPUTS
+#   python tests/reference/reference_data.py INPUTS
 #   Rscript tests/reference/r/survival.R INPUTS tests/reference/expected
 # Each case writes expected/survival_<case>.csv: versions, the R call and the input's hash, then the numbers.
 suppressMessages({library(survival); library(cmprsk)})
