@@ -6,19 +6,62 @@ import pandas as pd
 from evalkit.atrisk.ranks import order_of, ranks
 from evalkit.errors import CohortError
 
+# A weight beyond these bounds leaves no digits to the others; more persons than this do not exist.
+LIGHTEST, HEAVIEST, MOST_PERSONS = 1e-12, 1e12, 1e9
+# Codes of events that are numbers without names: as many causes as the largest of them.
+MOST_CODES = 99
+# Whole numbers above this are not all numbers of the computer.
+LARGEST_WHOLE = 2.0**53
+# What stands for no event where events are told by labels, though only a missing value does.
+NO_LABEL = {"", "0", "False"}
+NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
+
 
 def as_list(value):
     """Return a name, several or none as a list."""
     return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
-def require_columns(frame, names):
-    """Refuse a frame without rows or without a named column."""
-    missing = [name for name in names if name not in frame.columns]
+def named(frame, names, faults):
+    """Return a frame with each named column once and of one kind; refuse one that lacks it, or rows."""
+    if frame.columns.nlevels > 1:
+        raise CohortError(f"at-risk table: columns have {frame.columns.nlevels} levels of names, "
+                          "expected one; join the levels of frame.columns to one text each")
+    missing = [str(name) for name in names if name not in frame.columns]
     if missing:
         raise CohortError(f"at-risk table: no column {', '.join(missing)}; "
                           f"columns are {', '.join(map(str, frame.columns))}")
+    again = frame.columns[frame.columns.duplicated()].intersection(names)
+    if len(again):
+        raise CohortError(f"at-risk table: several columns are named {', '.join(map(str, again))}; "
+                          "rename or drop all but one of each")
     require_rows(len(frame))
+    return _of_one_kind(frame, dict.fromkeys(names), faults)
+
+
+def _of_one_kind(frame, names, faults):
+    """Read objects as the numbers or booleans that they are; columns of several kinds are a fault."""
+    read = {}
+    for name in names:
+        if not pd.api.types.is_object_dtype(frame[name]):
+            continue
+        kind = pd.api.types.infer_dtype(frame[name], skipna=True)
+        if kind == "integer" and frame[name].notna().all():
+            read[name] = frame[name].infer_objects()
+        elif kind in NUMBERS:
+            read[name] = frame[name].astype(float)
+        elif kind == "boolean":
+            read[name] = frame[name].astype("boolean")
+        elif kind.startswith("mixed"):
+            faults.append(f"{name}: holds values of several kinds, expected numbers or text alone; "
+                          "make them one kind, for instance by astype(str)")
+            read[name] = frame[name].map(str)
+    if not read:
+        return frame
+    frame = frame.copy(deep=False)
+    for name, column in read.items():
+        frame[name] = column
+    return frame
 
 
 def require_rows(n_rows):
@@ -36,8 +79,8 @@ def raise_all(faults):
 
 def numbers(column, name, faults, positive=False, whole=False):
     """Return a column as floats; what is no number is a fault."""
-    if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
-        faults.append(f"{name}: must be numbers, found {column.dtype}")
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_complex_dtype(column):
+        faults.append(f"{name}: must be numbers, found {column.dtype}; convert it to weeks, codes or numbers")
         return np.ones(len(column))
     values = _floats(column)
     finite = np.isfinite(values)
@@ -45,12 +88,31 @@ def numbers(column, name, faults, positive=False, whole=False):
     if positive:
         rules.append((values <= 0, "are not above 0; drop rows that should not count"))
     if whole:
-        rules.append((finite & (values != np.round(values)), "are not whole numbers"))
+        fraction = (values != np.round(values)) | (np.abs(values) > LARGEST_WHOLE)
+        rules.append((finite & fraction, "are not whole numbers"))
     for bad, rule in rules:
         if bad.any():
             faults.append(f"{name}: {int(bad.sum())} of {len(values)} rows {rule}")
-    # A fault is raised later; until then the numbers only have to be numbers.
-    return values if finite.all() else np.where(finite, values, 1.0)
+    # A fault is raised later; until then codes only have to be whole.
+    return np.where(finite & ~fraction, values, 1.0) if whole else values
+
+
+def weights(column, name, faults):
+    """Return weights, which are above 0 and within what a sum of them can hold."""
+    values = numbers(column, name, faults, positive=True)
+    far = (values > 0) & ((values < LIGHTEST) | (values > HEAVIEST)) & np.isfinite(values)
+    if far.any():
+        faults.append(f"{name}: {int(far.sum())} of {len(values)} rows weigh less than {LIGHTEST:g} or more "
+                      f"than {HEAVIEST:g}; divide all by their mean, and look at those that are extreme")
+    return values
+
+
+def counts(column, name, faults):
+    """Return counts as whole numbers of persons."""
+    values = numbers(column, name, faults, positive=True, whole=True)
+    if values.sum() > MOST_PERSONS:
+        faults.append(f"{name}: stands for more than {MOST_PERSONS:g} persons; is it a weight?")
+    return values.astype(np.int64)
 
 
 def _floats(column):
@@ -63,14 +125,22 @@ def _floats(column):
 def event_codes(frame, event, state, causes, faults):
     """Return codes of events and of states occupied, and the causes they index."""
     column = frame[event]
+    names = None if causes is None else tuple(map(str, as_list(causes)))
+    if names is not None and len(set(names)) < len(names):
+        faults.append(f"causes: {len(names) - len(set(names))} names stand twice; name each cause once")
     if state is not None:
-        return _state_codes(column, frame[state], causes, faults, event, state)
-    if _is_text(column):
-        labels = _labels(column) if causes is None else tuple(map(str, causes))
+        return _state_codes(column, frame[state], names, faults, event, state)
+    if _is_text(column) and not _has_numbers(column):
+        labels = _labels(column) or ("1",) if names is None else names
+        _refuse_no_event(set(labels) if names is None else set(), event, faults)
         return _label_codes(column, labels, event, faults), None, labels
-    codes = numbers(column, event, faults, whole=True).astype(np.int64)
+    codes = numbers(column.astype(float) if _is_text(column) else column, event, faults, whole=True)
+    if names is None and codes.max(initial=0) > MOST_CODES:
+        faults.append(f"{event}: codes above {MOST_CODES}; name every cause in causes, or give labels")
+        codes = np.ones(len(codes))
+    codes = codes.astype(np.int64)
     last = max(int(codes.max(initial=0)), 1)
-    labels = tuple(map(str, range(1, last + 1) if causes is None else causes))
+    labels = tuple(map(str, range(1, last + 1))) if names is None else names
     outside = (codes < 0) | (codes > len(labels))
     if outside.any():
         faults.append(f"{event}: {int(outside.sum())} rows have a code outside 0..{len(labels)}; "
@@ -78,16 +148,36 @@ def event_codes(frame, event, state, causes, faults):
     return codes, None, labels
 
 
+def _has_numbers(column):
+    return isinstance(column.dtype, pd.CategoricalDtype) and \
+        pd.api.types.is_numeric_dtype(column.cat.categories.dtype)
+
+
+def _refuse_no_event(labels, name, faults):
+    """A label such as "0" would make an event of everybody who had none."""
+    odd = sorted(NO_LABEL & labels)
+    if odd:
+        faults.append(f"{name}: the label {' and '.join(map(repr, odd))} looks as if it stood for no event; "
+                      "give numbers or a missing value there, or name every cause in causes")
+
+
 def _labels(*columns):
     """Name the labels that occur, sorted, or in the order of their category."""
     if isinstance(columns[0].dtype, pd.CategoricalDtype):
         return tuple(map(str, columns[0].cat.categories))
-    return tuple(sorted({str(label) for column in columns for label in column.dropna().unique()}))
+    return tuple(sorted({_text(label) for column in columns for label in column.dropna().unique()}))
+
+
+def _text(label):
+    """Whole numbers are named alike, whether a missing value beside them made them floats or not."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def _state_codes(entered, occupied, causes, faults, event, state):
-    found = _labels(occupied.astype(object), entered.astype(object))
-    labels = found if causes is None else tuple(map(str, causes))
+    here, next_one = occupied.astype(object), entered.astype(object)
+    labels = _labels(here, next_one) if causes is None else causes
+    if causes is None:
+        _refuse_no_event(set(_labels(next_one)) - set(_labels(here)), event, faults)
     states = _label_codes(occupied, labels, state, faults)
     if occupied.isna().any():
         faults.append(f"{state}: {int(occupied.isna().sum())} rows name no state")
@@ -96,11 +186,12 @@ def _state_codes(entered, occupied, causes, faults, event, state):
 
 def _label_codes(column, labels, name, faults):
     found, levels = pd.factorize(column)
-    known = pd.Index(labels, dtype=object).get_indexer([str(level) for level in levels]).astype(np.int64) + 1
-    codes = np.append(known, 0)[found]
+    known = pd.Index(labels, dtype=object).get_indexer([_text(level) for level in levels]) + 1
+    codes = np.append(known.astype(np.int64), 0)[found]
     unknown = (codes == 0) & (found >= 0)
     if unknown.any():
-        faults.append(f"{name}: {int(unknown.sum())} rows have a label that causes does not name")
+        faults.append(f"{name}: {int(unknown.sum())} rows have a label that causes does not name; "
+                      "name it there, or give a missing value where there was no event")
     return codes
 
 
@@ -117,7 +208,7 @@ def design(frame, covariates, faults):
         if _is_text(column) or pd.api.types.is_bool_dtype(column):
             if column.isna().any():
                 faults.append(f"{name}: {int(column.isna().sum())} of {len(column)} rows are missing")
-            category = column.astype("category")
+            category = column.astype("category").cat.remove_unused_categories()
             if len(category.cat.categories) < 2:
                 faults.append(f"{name}: the same in all {len(column)} rows; "
                               "a constant covariate explains nothing")
@@ -126,7 +217,11 @@ def design(frame, covariates, faults):
                 terms.append(f"{name}[{level}]")
         else:
             columns.append(numbers(column, name, faults))
-            terms.append(name)
+            terms.append(str(name))
+    again = len(terms) - len(set(terms))
+    if again:
+        faults.append(f"covariates: {again} terms stand twice; name each column once, and no column like the "
+                      "level of another")
     # One column after another in memory: estimators read them so, and so does the frame.
     matrix = np.empty((len(frame), len(columns)), order="F")
     for k, column in enumerate(columns):
@@ -156,6 +251,9 @@ def strata_codes(frame, columns, faults):
     key = frame[columns[0]] if len(columns) == 1 else pd.MultiIndex.from_frame(frame[columns])
     codes, levels = pd.factorize(key, sort=True)
     labels = [", ".join(map(str, level)) if isinstance(level, tuple) else str(level) for level in levels]
+    if len(set(labels)) < len(labels):
+        faults.append(f"{', '.join(map(str, columns))}: {len(labels) - len(set(labels))} strata are named "
+                      "like another; rename their levels")
     return codes.astype(np.int64), tuple(labels)
 
 

@@ -82,11 +82,12 @@ class AtRisk:
         frame : DataFrame
             One row per interval; it is not changed.
         exit, event, entry, person, episode, cluster, strata, state, calendar, weight, count : str
-            Names of columns. ``event`` holds 0/1.., booleans, or (with ``causes``) labels with a missing
-            value for censored. ``strata`` may be a list of columns. ``entry`` missing means 0.
+            Names of columns. ``event`` holds 0/1.., booleans, or labels with a missing value for censored
+            (a label such as "0" is refused unless ``causes`` names it). ``strata`` may be a list of columns.
+            ``entry`` missing means 0.
         covariates : sequence of str
             Numeric columns enter as they are; text, category and boolean columns as indicators of every
-            level but the first (of the sorted values, or of the category's order).
+            level but the first (of the sorted values, or of the category's order) that occurs.
         causes : sequence of str, optional
             Names of event codes 1.. (with ``state``: of the states). Default: the numbers, or the labels,
             sorted or in the order of their category.
@@ -106,10 +107,10 @@ class AtRisk:
         >>> AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["sex"])
         AtRisk(3 rows, 3 persons, causes=('1',), terms=('sex[M]',))
         """
+        covariates, faults = columns.as_list(covariates), []
         names = [exit, event, entry, person, episode, cluster, state, calendar, weight, count,
                  *columns.as_list(strata), *covariates]
-        columns.require_columns(frame, [name for name in names if name is not None])
-        faults = []
+        frame = columns.named(frame, [name for name in names if name is not None], faults)
         exits = columns.numbers(frame[exit], exit, faults)
         entries = np.zeros(len(frame)) if entry is None else columns.numbers(frame[entry], entry, faults)
         events, states, causes = columns.event_codes(frame, event, state, causes, faults)
@@ -117,9 +118,8 @@ class AtRisk:
         strata_codes, labels = columns.strata_codes(frame, columns.as_list(strata), faults)
         codes = {name: columns.one_column(frame, column, faults) for name, column in
                  (("person", person), ("episode", episode), ("cluster", cluster))}
-        weights = None if weight is None else columns.numbers(frame[weight], weight, faults, positive=True)
-        counts = None if count is None else columns.numbers(frame[count], count, faults,
-                                                            positive=True, whole=True)
+        weights = None if weight is None else columns.weights(frame[weight], weight, faults)
+        counts = None if count is None else columns.counts(frame[count], count, faults)
         weeks = None if calendar is None else columns.numbers(frame[calendar], calendar, faults, whole=True)
         columns.check_times(entries, exits, faults)
         if not faults:
@@ -127,8 +127,7 @@ class AtRisk:
         columns.raise_all(faults)
         return cls(entry=entries, exit=exits, event=events, causes=causes, covariates=matrix, terms=terms,
                    **codes, strata=strata_codes, strata_labels=labels, state=states, weight=weights,
-                   calendar=None if weeks is None else weeks.astype(np.int64),
-                   count=None if counts is None else counts.astype(np.int64))
+                   calendar=None if weeks is None else weeks.astype(np.int64), count=counts)
 
     @property
     def n_rows(self):
