@@ -32,6 +32,9 @@ def main(argv=None):
     """
     # A shell starts background jobs with the interrupt switched off; a run must be stoppable.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Redirected on Windows, output has a code page in which a name may not be written: escaped, not a stop.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(argv)
     try:
         arguments.command(arguments)

@@ -1,5 +1,6 @@
 """The command line: what it says, what it returns, and what it never does."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,13 @@ def test_an_interrupt_is_130(monkeypatch, tmp_path, capsys):
 def test_check_says_that_good_files_are_good(example_site, no_public, capsys):
     assert cli.main(["check", str(example_site.path)]) == 0
     assert "files keep the contract" in capsys.readouterr().out
+
+
+def test_a_name_that_the_code_page_lacks_is_escaped(example_site, no_public):
+    call = [sys.executable, "-m", "evalkit", "check", str(example_site.path)]
+    env = {**os.environ, "PYTHONIOENCODING": "cp1251"}
+    said = subprocess.run(call, capture_output=True, check=True, env=env)
+    assert said.stdout.startswith(rb"Hj\xf8rring: ")
 
 
 def test_simulate_never_writes_among_real_files(tmp_path, capsys):

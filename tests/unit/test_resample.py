@@ -1,5 +1,6 @@
 """The bootstrap: what is drawn, the same for any number of workers, and what fails is counted."""
 
+import multiprocessing
 import os
 from dataclasses import replace
 from functools import partial
@@ -66,6 +67,20 @@ def test_the_same_for_any_number_of_workers_processes_or_threads(monkeypatch):
         pd.testing.assert_frame_equal(other.table, one.table)
     different = bootstrap(rows, MEAN, **{**options, "seed": 4})
     assert (different.model["replications"] != one.model["replications"]).any()
+
+
+def drawn_by_two(seed):
+    """Called in a process that was spawned, as on Windows."""
+    answer = bootstrap(at_risk(strata="arm"), MEAN, n_replications=60, seed=seed, n_workers=2)
+    return answer.diagnostics["workers"], answer.model["replications"]
+
+
+def test_the_same_in_a_spawned_process_which_may_have_no_workers_of_its_own():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        how, values = pool.apply(drawn_by_two, (3,))
+    here = bootstrap(at_risk(strata="arm"), MEAN, n_replications=60, seed=3)
+    np.testing.assert_array_equal(values, here.model["replications"])
+    assert how == "threads"
 
 
 def test_the_estimate_is_that_of_the_data_and_the_error_of_the_replications():

@@ -66,6 +66,20 @@ def test_progress_names_notebook_cell_and_time():
     assert stream.getvalue().endswith("effect: done\n")
 
 
+def test_on_a_terminal_a_shorter_line_covers_the_one_before():
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    progress = Progress(stream)
+    with progress.notebook("effect", 10) as show:
+        show(10)
+        show(9)
+    progress.say("done")
+    progress.say("more")
+    ten, nine, done, more = (line.split("\n")[0] for line in stream.getvalue().split("\r")[1:])
+    assert nine == "  effect: cell 9 of 10, 0:00 " and len(nine) == len(ten)
+    assert done == "done".ljust(len(nine) - 1) and more == "more"
+
+
 def test_a_long_cell_is_seen_to_live(monkeypatch):
     monkeypatch.setattr("evalkit.run.progress._LOG_SECONDS", 0.02)
     stream = io.StringIO()

@@ -51,7 +51,8 @@ def run_shared(task, n_tasks, n_workers):
 
 def can_fork():
     """Return whether a worker can safely inherit this process's memory."""
-    return sys.platform.startswith("linux") and "fork" in multiprocessing.get_all_start_methods()
+    is_worker = multiprocessing.current_process().daemon  # which may have no workers of its own
+    return sys.platform.startswith("linux") and not is_worker
 
 
 def _in_processes(task, n_tasks, n_workers):

@@ -15,12 +15,12 @@ class Progress:
         self.stream = stream or sys.stderr
         self.is_terminal = bool(getattr(self.stream, "isatty", lambda: False)())
         self._started = time.monotonic()
-        self._text = ""
+        self._text, self._width = "", 0
         self._stop = threading.Event()
 
     def say(self, text):
         """Write a line that stays."""
-        self._write(f"\r\x1b[K{text}\n" if self.is_terminal else f"{text}\n")
+        self._write(text, "\n")
 
     @contextlib.contextmanager
     def notebook(self, name, n_cells):
@@ -50,9 +50,10 @@ class Progress:
             self._show()
 
     def _show(self):
-        line = f"  {self._text}, {self.elapsed()}"
-        self._write(f"\r\x1b[K{line}" if self.is_terminal else f"{line}\n")
+        self._write(f"  {self._text}, {self.elapsed()}", "" if self.is_terminal else "\n")
 
-    def _write(self, text):
-        self.stream.write(text)
+    def _write(self, line, end):
+        if self.is_terminal:  # Spaces over the line before: not every terminal of Windows knows how to erase.
+            self._width, line = (0 if end else len(line)), "\r" + line.ljust(self._width)
+        self.stream.write(line + end)
         self.stream.flush()
