@@ -6,7 +6,7 @@ import pytest
 
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
-from evalkit.estimators import discrete_hazard, piecewise_exponential, predict_hazard
+from evalkit.estimators import cox, discrete_hazard, piecewise_exponential, predict_hazard
 
 
 def frame(n=200):
@@ -111,9 +111,8 @@ def test_calendar_terms_need_the_week_of_time_zero():
 
 def test_all_events_in_one_week_are_answered_or_refused():
     data = frame().assign(weeks=lambda d: np.where(d["left"] == 1, 5.0, 9.0))
-    assert predict_hazard(discrete_hazard(at_risk(data)), weeks=9).row(term="hazard", time_weeks=5.0)[
-        "estimate"
-    ] == pytest.approx(data["left"].mean())
+    hazard = predict_hazard(discrete_hazard(at_risk(data)), weeks=5).row(term="hazard")["estimate"]
+    assert hazard == pytest.approx(data["left"].mean())
     with pytest.raises(EstimationError, match="fall on 1 different weeks; give fewer knots"):
         discrete_hazard(at_risk(data), duration={"knots": 4})
     with pytest.raises(EstimationError, match="everybody at risk leaves.*wider steps"):
@@ -166,7 +165,7 @@ def test_a_stratum_without_events_says_nothing_by_week_and_is_named_by_steps():
     fit, without = (discrete_hazard(part) for part in (rows, rows.select(data["town"].to_numpy() > 0)))
     assert fit.row(term="x")["estimate"] == pytest.approx(without.row(term="x")["estimate"], rel=1e-5)
     assert (
-        predict_hazard(fit, pd.DataFrame({"x": [0]}), weeks=5).table.query(
+        predict_hazard(fit, pd.DataFrame({"x": [0]}), weeks=range(1, 6)).table.query(
             "group == 'A, 0' and term == 'survival'"
         )["estimate"]
         == 1
@@ -208,8 +207,11 @@ def test_predictions_stay_inside_the_data():
         predict_hazard(fit, pd.DataFrame({"y": [0.0]}), weeks=4)
     with pytest.raises(EstimationError, match="give profiles with the columns x"):
         predict_hazard(fit, weeks=4)
-    with pytest.raises(ValueError, match="weeks"):
-        predict_hazard(fit, profile, weeks=2.5)
+    for weeks in (2.5, 0, [], [1, -2], np.inf):
+        with pytest.raises(ValueError, match="weeks == .*must be"):
+            predict_hazard(fit, profile, weeks=weeks)
+    with pytest.raises(EstimationError, match="predict_hazard: a result of cox has no hazard by week"):
+        predict_hazard(cox(at_risk(covariates=["x"])), profile)
     seasonal = discrete_hazard(
         at_risk(frame().assign(start=1500 + frame()["town"] * 4), calendar="start"),
         duration=None,
@@ -249,4 +251,4 @@ def test_a_stratum_that_has_no_rows_is_no_stratum():
     fit = discrete_hazard(part, duration={"breaks": [4]})
     assert fit.table["group"].unique().tolist() == ["B"]
     assert piecewise_exponential(part, breaks=[4]).table["group"].unique().tolist() == ["B"]
-    assert len(predict_hazard(discrete_hazard(part), weeks=4).table) == 8
+    assert len(predict_hazard(discrete_hazard(part), weeks=range(1, 5)).table) == 8

@@ -170,7 +170,7 @@ def test_survival_falls_from_one_and_limits_hold_it(frame):
     fit = answer(rows)
     assume(fit is not None)
     try:
-        predicted = predict_hazard(fit, pd.DataFrame({"x": [0.0, 0.5]}, index=["a", "b"]), weeks=3).table
+        predicted = predict_hazard(fit, pd.DataFrame({"x": [0.0, 0.5]}, index=["a", "b"]), weeks=[1, 2, 3]).table
     except EstimationError as refusal:
         assert "nobody of stratum" in str(refusal)
         return

@@ -76,8 +76,8 @@ def test_effects_and_season_are_found(link, duration):
     true = np.where(np.arange(2, 13) >= 7, -0.5, 0.0)
     assert (np.abs(months["estimate"] - true) < 4 * months["std_error"]).all()
     profile = pd.DataFrame({"treated": [1], "age": [0.0]})
-    predicted = predict_hazard(fit, profile, weeks=60, calendar=1400).table.query("term == 'survival'")
     week = np.arange(1, 61)
+    predicted = predict_hazard(fit, profile, weeks=week, calendar=1400).table.query("term == 'survival'")
     summer = weeks.month_of(1400 + week - 1) % 12 >= 6
     truth = np.cumprod(1 - hazard(link, baseline(week) + 0.4 - 0.5 * summer))
     assert (np.abs(predicted["estimate"] - truth) < 4 * predicted["std_error"] + 0.003).all()

@@ -335,10 +335,7 @@ def test_the_opposite_score_has_the_opposite_concordance():
     assert one["std_error"] == pytest.approx(other["std_error"])
 
 
-def test_a_profile_far_from_the_data_is_refused():
+def test_varying_that_is_no_mapping_is_refused():
     frame = pd.DataFrame({"weeks": [1, 2, 3, 4, 5, 6], "left": 1, "x": [1.0, 0.0, 2.0, 1.0, 0.0, 2.0]})
-    fit = cox(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["x"]))
-    with pytest.raises(EstimationError, match="1 profiles lie so far from the data"):
-        predict_survival(fit, pd.DataFrame({"x": [1.0, 1e9]}), weeks=[2])
     with pytest.raises(ValueError, match="varying must be a mapping"):
         cox(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["x"]), varying=5)

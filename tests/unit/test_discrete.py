@@ -1,5 +1,7 @@
 """Cells counted from ends, terms of time by name, predictions by hand."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -160,7 +162,7 @@ def test_the_spline_is_straight_beyond_the_outer_knots():
 def test_weeks_without_covariates_are_shares_and_survival_is_the_product(link):
     data = frame()
     fit = discrete_hazard(table(data), link=link)
-    answer = predict_hazard(fit, weeks=8).table
+    answer = predict_hazard(fit, weeks=range(1, 9)).table
     at_risk = [((data["entry"] < t) & (t <= data["exit"])).sum() for t in range(1, 9)]
     died = [(data["event"] & (data["exit"] == t)).sum() for t in range(1, 9)]
     share = np.divide(died, at_risk)
@@ -176,7 +178,7 @@ def test_weeks_without_covariates_are_shares_and_survival_is_the_product(link):
 
 def test_weeks_in_which_nobody_or_everybody_leaves_have_hazard_0_and_1():
     data = pd.DataFrame({"exit": [1, 1, 3, 3, 3, 4, 4], "event": [1, 0, 1, 1, 0, 1, 1], "entry": 0})
-    answer = predict_hazard(discrete_hazard(table(data)), weeks=4).table
+    answer = predict_hazard(discrete_hazard(table(data))).table
     assert answer["estimate"].round(9).tolist() == [
         round(v, 9) for v in (1 / 7, 0, 2 / 5, 1, 6 / 7, 6 / 7, 6 / 7 * 3 / 5, 0)
     ]
@@ -190,7 +192,7 @@ def test_a_profile_is_predicted_by_its_covariates_stratum_and_calendar():
         calendar="year",
     )
     profiles = pd.DataFrame({"x": [0.0, 1.0]}, index=["zero", "one"])
-    answer = predict_hazard(fit, profiles, weeks=6, calendar=1400)
+    answer = predict_hazard(fit, profiles, weeks=[2, 6], calendar=1400)
     model = dict(zip(fit.model["terms"], fit.model["estimates"], strict=True))
     year = int(weeks.year_of(1400))
     later = model.get(f"calendar[{year}]", 0.0)
@@ -198,10 +200,20 @@ def test_a_profile_is_predicted_by_its_covariates_stratum_and_calendar():
     got = answer.row(term="hazard", group="one, B", time_weeks=6.0)["estimate"]
     assert got == pytest.approx(1 - np.exp(-np.exp(eta)), rel=1e-9)
     assert answer.table["group"].unique().tolist() == ["zero, A", "zero, B", "one, A", "one, B"]
-    alone = predict_hazard(fit, profiles.assign(strata=["B", "A"]), weeks=6, calendar=1400)
+    alone = predict_hazard(fit, profiles.assign(strata=["B", "A"]), weeks=[2, 6], calendar=1400)
     assert alone.table["group"].unique().tolist() == ["zero, B", "one, A"]
     assert alone.row(term="hazard", group="zero, B", time_weeks=6.0)["estimate"] == pytest.approx(
         answer.row(term="hazard", group="zero, B", time_weeks=6.0)["estimate"], rel=1e-12)
+
+
+@pytest.mark.parametrize("model", [discrete_hazard, partial(piecewise_exponential, breaks=[2.5, 4])])
+def test_weeks_asked_for_are_rows_of_all_weeks(model):
+    fit = model(table(frame(), covariates=["x"], strata="place"))
+    profile = pd.DataFrame({"x": [0.5]})
+    every = predict_hazard(fit, profile).table
+    assert every["time_weeks"].unique().tolist() == list(range(1, 1 + int(frame()["exit"].max())))
+    some = predict_hazard(fit, profile, weeks=[6, 3]).table
+    pd.testing.assert_frame_equal(some, every[every["time_weeks"].isin([3, 6])].reset_index(drop=True))
 
 
 def test_rates_predict_survival_between_breaks():
@@ -209,7 +221,8 @@ def test_rates_predict_survival_between_breaks():
     fit = piecewise_exponential(AtRisk.from_frame(data, exit="weeks", event="left"), breaks=[2.5])
     rates = fit.table["estimate"].tolist()
     assert rates == pytest.approx([2 / (1 + 2.5 * 3), 1 / (0.5 + 3.5)])
-    answer = predict_hazard(fit, weeks=4)
+    answer = predict_hazard(fit, weeks=[0.5, 3, 4])
+    assert answer.row(term="survival", time_weeks=0.5)["estimate"] == pytest.approx(np.exp(-0.5 * rates[0]))
     assert answer.row(term="survival", time_weeks=4.0)["estimate"] == pytest.approx(
         np.exp(-2.5 * rates[0] - 1.5 * rates[1])
     )
@@ -269,7 +282,7 @@ def test_terms_are_named_once_and_may_leave_where_enough_persons_are_behind_them
     fit = discrete_hazard(at_risk, duration={"breaks": [4]}, calendar="year")
     assert tuple(fit.table["term"]) == fit.model["terms"] and len(set(fit.model["terms"])) == len(fit.table)
     rates = piecewise_exponential(at_risk, breaks=[4])
-    ahead = predict_hazard(fit, pd.DataFrame({"arm": [1]}), weeks=3, calendar=1400)
+    ahead = predict_hazard(fit, pd.DataFrame({"arm": [1]}), weeks=range(1, 4), calendar=1400)
     for result in (fit, rates, ahead):
         released = release(result, profile, name="hazards").payload
         estimate = released["columns"].index("estimate")

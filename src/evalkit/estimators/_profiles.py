@@ -37,16 +37,33 @@ def _require_columns(profiles, terms, method, beside):
                               f"the columns {', '.join(terms) or 'none'}")
 
 
-# Beyond this linear predictor exp() leaves the numbers that a computer has.
-_LARGEST = 500.0
+def range_of(at_risk):
+    """Return the lowest and the highest value of each covariate, shape (2, n_terms)."""
+    if not at_risk.terms:
+        return np.empty((2, 0))
+    return np.array([at_risk.covariates.min(axis=0), at_risk.covariates.max(axis=0)])
 
 
-def require_within_reach(eta, method):
-    """Refuse profiles so far from the data that their hazard is no number any more."""
-    far = int((~(np.abs(eta) < _LARGEST)).sum())
-    if far:
-        raise EstimationError(f"{method}: {far} profiles lie so far from the data that their hazard is 0 or "
-                              "infinite. Look at the units of the covariates in profiles")
+# Beyond this difference in the linear predictor hazards are 0 or infinite to the last digit.
+_LARGEST = 100.0
+
+
+def require_within_reach(x, covariate_range, slopes, terms, method, what="profiles"):
+    """Refuse covariates farther from the data than the data are wide, or of a hazard that is 0 or infinite.
+
+    ``x`` has shape (n, n_terms), ``slopes`` holds coefficients in its columns, ``covariate_range`` is what
+    `range_of` found.
+    """
+    low, high = covariate_range
+    outside = (x < low - (high - low)) | (x > high + (high - low))
+    steep = ~(np.abs((x - (low + high) / 2) @ slopes) < _LARGEST).reshape(len(x), -1).all(axis=1)
+    far = steep | outside.any(axis=1)
+    if far.any():
+        names = [term for term, out in zip(terms, outside[far].any(axis=0), strict=True) if out]
+        raise EstimationError(
+            f"{method}: {what}: {int(far.sum())} of {len(x)} lie farther from the data than these are wide, "
+            f"or have a hazard of 0 or infinity, by {', '.join(names or terms)}; nothing is known there. "
+            "Look at the units of the covariates")
 
 
 def curves_of(profiles, strata, method):

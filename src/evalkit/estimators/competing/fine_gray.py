@@ -8,6 +8,7 @@ import numpy as np
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, n_reference, rarer_side, require_clusters
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
+from evalkit.estimators._profiles import range_of
 from evalkit.estimators.competing._influence import ERRORS, between_units, fit_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate, require_cause
 from evalkit.estimators.cox.inference import baseline, clusters_of, square, table_of, wald_limits
@@ -110,8 +111,9 @@ def _fit(at_risk, cause, ties, stratify, errors):
                    "ties": ties, **clusters_of(at_risk, True)}
     return {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
             "covariance_naive": np.linalg.inv(at.information) / unscale, "means": mean,
-            "n_term": rarer_side(at_risk), "n_reference": n_reference(at_risk), "causes": (cause,),
-            "has_survival": False, "baseline_cause": np.zeros(len(plan.time), dtype=np.int64),
+            "covariate_range": range_of(at_risk), "n_term": rarer_side(at_risk),
+            "n_reference": n_reference(at_risk), "causes": (cause,), "has_survival": False,
+            "baseline_cause": np.zeros(len(plan.time), dtype=np.int64),
             **baseline(plan, at, mean @ (beta / scale), pooled), **reference_hazard(plan, at, scale, pooled)
             }, diagnostics
 

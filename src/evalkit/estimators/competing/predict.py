@@ -6,7 +6,13 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators._profiles import covariates_of, curves_of, fewest_behind, name_of
+from evalkit.estimators._profiles import (
+    covariates_of,
+    curves_of,
+    fewest_behind,
+    name_of,
+    require_within_reach,
+)
 from evalkit.estimators.competing._influence import fit_of
 from evalkit.estimators.competing._paths import Fits, delta_variance, influence_variance, path_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate
@@ -81,6 +87,8 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     quantile(conf_level)
     model = _require_model(result)
     names, x = covariates_of(profiles, model["terms"], "predict_incidence")
+    slopes = model["estimates"].reshape(len(model["causes"]), -1).T
+    require_within_reach(x, model["covariate_range"], slopes, model["terms"], "predict_incidence")
     fits = None if at_risk is None else _fits(result, at_risk)
     behind = fewest_behind(model, model["terms"], x)
     found = [(table, np.full(len(table), behind[row]))

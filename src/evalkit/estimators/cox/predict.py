@@ -59,9 +59,9 @@ def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None,
     Raises
     ------
     EstimationError
-        A result of another model; columns that are missing, unknown or no finite numbers; a stratum that the
-        model does not have; a week beyond the follow-up of a stratum; ``at_risk`` that is not the table of
-        the fit.
+        A result of another model; columns that are missing, unknown or no finite numbers; a profile farther
+        from the data than these are wide; a stratum that the model does not have; a week beyond the follow-up
+        of a stratum; ``at_risk`` that is not the table of the fit.
 
     Warns
     -----
@@ -99,9 +99,9 @@ def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None,
     require_one_of("conf_type", conf_type, CONF_TYPES if quantity == "survival" else CONF_TYPES[:2])
     quantile(conf_level)
     model = _require_baseline(result)
-    names, x = covariates_of(profiles, model.get("base_terms", model["terms"]), "predict_survival")
-    if x.shape[1] == len(model["estimates"]):
-        require_within_reach((x - model["means"]) @ model["estimates"], "predict_survival")
+    terms = model.get("base_terms", model["terms"])
+    names, x = covariates_of(profiles, terms, "predict_survival")
+    require_within_reach(x, model["covariate_range"], _slopes(model), terms, "predict_survival")
     asked = curves_of(profiles, model["groups"], "predict_survival")
     influences = _influences(result, at_risk, offset)
     tables = [_curve(model, x[row], code, name_of(names[row], model["groups"][code]), weeks,
@@ -110,7 +110,7 @@ def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None,
                "conf_type": conf_type,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
     late = late_strata(model, sorted({code for _, code in asked}))
-    behind = fewest_behind(model, model.get("base_terms", model["terms"]), x)
+    behind = fewest_behind(model, terms, x)
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
                   model={"n_behind": np.repeat(behind[[row for row, _ in asked]], list(map(len, tables)))},
                   diagnostics={"unobserved_weeks": late},
@@ -185,6 +185,15 @@ def _cumulated(model, x, code, influences, last):
     variance = np.cumsum(relative**2 * model["reference_variance"][at])
     variance += ((turn @ model["covariance"]) * turn).sum(axis=1)
     return level, np.sqrt(np.append(0.0, variance)[last])
+
+
+def _slopes(model):
+    """Return the effect of each covariate: one column, or where effects change one for each event time."""
+    if "factor" not in model:
+        return model["estimates"]
+    slopes = np.zeros((len(model["base_terms"]), len(model["factor"])))
+    np.add.at(slopes, model["base"], (model["estimates"] * model["factor"]).T)
+    return slopes
 
 
 def _at_times(model, x, at):

@@ -9,9 +9,10 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, total
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
-from evalkit.estimators._profiles import asked_weeks
+from evalkit.estimators._profiles import asked_weeks, require_within_reach
+from evalkit.estimators.cox.averages import Population, average, influence_blocks
 from evalkit.estimators.cox.exposure_levels import at_each_level, averaged_over, name_of
-from evalkit.estimators.cox.influence import Influences, Population, averages
+from evalkit.estimators.cox.influence import Influences
 from evalkit.estimators.cox.predict import late_strata
 from evalkit.estimators.cox.residuals import fit_with_sums
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -83,7 +84,7 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
     """
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
-    study = _study(at_risk, exposure, among, ties, cause)
+    study = _study(at_risk, exposure, among, ties, cause, "standardised_survival")
     weeks = _within(study, study.times if weeks is None else weeks)
     tables = [_curve(study, label, weeks, found, conf_level, conf_type)
               for label, found in _shares(study, weeks)]
@@ -139,16 +140,16 @@ def standardised_contrasts(at_risk, *, exposure, weeks=(), horizon_weeks=(), amo
     [1.869, 1.698, -0.171]
     """
     margin = quantile(conf_level)
-    study = _study(at_risk, exposure, among, ties, cause)
+    study = _study(at_risk, exposure, among, ties, cause, "standardised_contrasts")
     grid, wanted = _functionals(study, weeks, horizon_weeks)
-    units = [averages(study.influences, world, grid, wanted.weights) for world in study.worlds.values()]
-    estimates = np.concatenate([wanted.start + found.estimate for found in units])
-    influence = np.hstack([found.influence for found in units])
-    covariance = influence.T @ (influence * study.copies[:, None])
+    found = [average(study.influences, world, grid, wanted.weights) for world in study.worlds.values()]
+    estimates = np.concatenate([wanted.start + one.estimate for one in found])
+    covariance = sum((influence * copies[:, None]).T @ influence
+                     for copies, influence in influence_blocks(study.influences, found))
     table = _contrast_table(study, wanted, estimates, covariance, margin)
-    model = {"n_behind": _behind(study, [table]), "terms": wanted.terms * len(units),
+    model = {"n_behind": _behind(study, [table]), "terms": wanted.terms * len(found),
              "groups": tuple(np.repeat(list(study.worlds), len(wanted.terms)).tolist()),
-             "times": np.tile(wanted.times, len(units)), "estimates": estimates, "covariance": covariance}
+             "times": np.tile(wanted.times, len(found)), "estimates": estimates, "covariance": covariance}
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
                "is_among_some": among is not None}
     return Result(kind="model", table=table, model=model,
@@ -165,7 +166,6 @@ class _Study:
 
     influences: Influences
     worlds: dict
-    copies: np.ndarray
     times: np.ndarray
     end: float
     n_persons: int
@@ -186,20 +186,24 @@ class _Functionals:
     weights: np.ndarray
 
 
-def _study(at_risk, exposure, among, ties, cause):
+def _study(at_risk, exposure, among, ties, cause, method):
     require_clusters(at_risk)
     fitted = fit_with_sums(at_risk, ties=ties, cause=cause)
     rows = averaged_over(at_risk, among)
     baseline = fitted.result.model
     influences = Influences(at_risk, fitted, rows)
-    worlds = {label: Population(influences, x[rows], strata[rows])
-              for label, (x, strata) in at_each_level(at_risk, exposure).items()}
+    exposed = at_each_level(at_risk, exposure)
+    # Levels of a covariate are in the data; what is made need not be.
+    for label, (x, _) in exposed.items() if isinstance(exposure, Mapping) else ():
+        require_within_reach(x[rows], baseline["covariate_range"], baseline["estimates"], at_risk.terms,
+                             method, f"exposure {label}")
+    worlds = {label: Population(influences, x[rows], strata[rows]) for label, (x, strata) in exposed.items()}
     used = np.unique(np.concatenate([world.strata for world in worlds.values()]))
     at = np.isin(fitted.plan.stratum, used)
     times, position = np.unique(fitted.plan.time[at], return_inverse=True)
     n_events = total(position, baseline["baseline_n_events"][at], len(times))
     n_at_risk = total(position, baseline["baseline_n_persons"][at], len(times))
-    return _Study(influences=influences, worlds=worlds, copies=influences.units.copies, times=times,
+    return _Study(influences=influences, worlds=worlds, times=times,
                   end=float(baseline["follow_up_weeks"][used].min()), n_persons=at_risk.n_persons,
                   n_at_start=float(baseline["n_at_start"][used].sum()), n_at_risk=n_at_risk,
                   n_events=n_events, late=late_strata(baseline, used),
@@ -236,8 +240,10 @@ def _shares(study, weeks):
         parts = []
         for start in range(0, len(weeks), BLOCK):
             block = weeks[start:start + BLOCK]
-            found = averages(study.influences, world, block, np.eye(len(block)))
-            parts.append((found.estimate, np.sqrt(study.copies @ found.influence**2)))
+            found = average(study.influences, world, block, np.eye(len(block)))
+            variance = sum(copies @ influence**2
+                           for copies, influence in influence_blocks(study.influences, [found]))
+            parts.append((found.estimate, np.sqrt(variance)))
         yield label, [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 

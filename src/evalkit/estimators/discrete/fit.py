@@ -5,6 +5,7 @@ import numpy as np
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import is_robust, n_reference, rarer_side, row_counts, strata_of, total
 from evalkit.estimators._limits import quantile, two_sided
+from evalkit.estimators._profiles import range_of
 from evalkit.estimators.discrete.cells import persons_touching
 from evalkit.estimators.discrete.scoring import covariance_between_units, maximise
 from evalkit.estimators.discrete.time_terms import period_of
@@ -26,7 +27,7 @@ def fitted(at_risk, is_event, design, link, robust):
     clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
     model = {"link": (link,), "terms": terms, "estimates": back @ beta,
              "covariance": back @ covariance @ back.T, "covariance_naive": back @ naive @ back.T,
-             "means": design.mean, "covariates": at_risk.terms,
+             "means": design.mean, "covariates": at_risk.terms, "covariate_range": range_of(at_risk),
              "n_term": np.concatenate([rarer_side(at_risk), np.minimum(persons, fewest)]),
              "n_reference": fewest, "n_persons_term": persons,
              "n_events_term": events, "n_persons_level": in_level, **design.times.as_model()}

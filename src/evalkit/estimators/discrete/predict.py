@@ -6,6 +6,7 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._limits import quantile, share_limits
 from evalkit.estimators._profiles import (
+    asked_weeks,
     covariates_of,
     curves_of,
     fewest_behind,
@@ -18,7 +19,7 @@ from evalkit.estimators.discrete.time_terms import TimeTerms, month_of_year, per
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 
-def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.95):
+def predict_hazard(result, profiles=None, *, weeks=None, calendar=None, conf_level=0.95):
     """Predict the hazard and the survival in each week for profiles of covariates.
 
     Parameters
@@ -29,8 +30,8 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
         A row for each curve, a column for each covariate as the result names them (``sex[M]``); the index
         names the curves. A column ``strata`` names the stratum of each; without it every profile gets a curve
         in every stratum. Not needed for a model without covariates.
-    weeks : int
-        Predict weeks 1 to this one.
+    weeks : float or sequence of float, optional
+        Above 0; whole, but of a piecewise exponential. Default: every week up to the last observed one.
     calendar : int, optional
         Week number of time zero (`evalkit.weeks`); needed where the model has calendar or season terms.
     conf_level : float
@@ -44,7 +45,8 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
     Raises
     ------
     EstimationError
-        Weeks or a calendar period beyond the data; a covariate that the profiles do not name.
+        A result of another model; as in :func:`predict_survival`; weeks in which nobody is at risk before
+        one that is asked for, or a calendar period beyond the data.
 
     Notes
     -----
@@ -57,50 +59,71 @@ def predict_hazard(result, profiles=None, *, weeks, calendar=None, conf_level=0.
     >>> from evalkit.estimators.discrete.hazard import discrete_hazard
     >>> frame = pd.DataFrame({"weeks": [1, 2, 2, 2], "left": [1, 1, 1, 0]})
     >>> fit = discrete_hazard(AtRisk.from_frame(frame, exit="weeks", event="left"))
-    >>> predict_hazard(fit, weeks=2).table["estimate"].round(6).tolist()
+    >>> predict_hazard(fit, weeks=[1, 2]).table["estimate"].round(6).tolist()
     [0.25, 0.666667, 0.75, 0.25]
     """
     quantile(conf_level)
-    times = TimeTerms.from_model(result.model)
-    _require_within(times, weeks, calendar)
-    names, x = covariates_of(profiles, result.model["covariates"], "predict_hazard")
-    require_within_reach(x @ result.model["estimates"][:x.shape[1]], "predict_hazard")
+    model = _require_terms_of_time(result)
+    times, terms = TimeTerms.from_model(model), model["covariates"]
+    weeks = _within(times, weeks, calendar, model["link"][0])
+    names, x = covariates_of(profiles, terms, "predict_hazard")
+    require_within_reach(x, model["covariate_range"], model["estimates"][:len(terms)], terms,
+                         "predict_hazard")
     asked = curves_of(profiles, times.groups, "predict_hazard")
-    parts = [_curve(result.model, times, stratum, x[row], weeks, calendar or 0) for row, stratum in asked]
+    parts = [_curve(model, times, stratum, x[row], weeks, calendar or 0) for row, stratum in asked]
     labels = [name_of(names[row], times.groups[stratum]) for row, stratum in asked]
     table = pd.concat([_table(term, label, part, weeks, result, conf_level) for label, part in
                        zip(labels, parts, strict=True) for term in ("hazard", "survival")], ignore_index=True)
-    hazard_unit = "per_week" if result.model["link"][0] == "log" else "share"
-    options = {"weeks": int(weeks), "calendar": calendar, "conf_level": conf_level}
-    behind = fewest_behind(result.model, result.model["covariates"], x)
-    fewest = [np.minimum(behind[row], _events_behind(result.model, times, stratum, weeks))
+    options = {"weeks": weeks.tolist(), "calendar": calendar, "conf_level": conf_level,
+               "model": dict(result.provenance.options)}
+    behind = fewest_behind(model, terms, x)
+    fewest = [np.minimum(behind[row], _events_behind(model, times, stratum, weeks))
               for row, stratum in asked for _ in ("hazard", "survival")]
+    hazard_unit = "per_week" if model["link"][0] == "log" else "share"
     return Result(kind="model", table=table, model={"n_behind": np.concatenate(fewest)},
                   provenance=Provenance(method="predict_hazard", options=options),
-                  estimand=Estimand(name="weekly_hazard", summary="weekly_hazard", horizon_weeks=float(weeks),
+                  estimand=Estimand(name="weekly_hazard", summary="weekly_hazard",
+                                    horizon_weeks=float(weeks.max()),
                                     unit={"hazard": hazard_unit, "survival": "share"}))
+
+
+def _require_terms_of_time(result):
+    if "time_terms" not in result.model:
+        method = result.provenance.method or "unknown origin"
+        raise EstimationError(f"predict_hazard: a result of {method} has no hazard by week to predict from; "
+                              "give a result of discrete_hazard or piecewise_exponential")
+    return result.model
 
 
 def _events_behind(model, times, stratum, weeks):
     """Return the events behind the hazard of each week, where each level of duration has its own."""
     if times.duration != "levels":
-        return np.full(int(weeks), np.inf)
+        return np.full(len(weeks), np.inf)
     events = np.zeros(times.has_level.shape)
     events[times.has_level] = model["n_events_term"][:int(times.has_level.sum())]
-    level = np.minimum(times.level_of(np.arange(1.0, int(weeks) + 1)), events.shape[1] - 1)
+    level = np.minimum(times.level_of(weeks), events.shape[1] - 1)
     return events[stratum, level]
 
 
-def _require_within(times, weeks, calendar):
-    if weeks != int(weeks) or weeks < 1:
-        raise ValueError(f"weeks == {weeks!r}, must be a whole number above 0")
-    require_follow_up(weeks, np.ceil(times.breaks[-1]), "", "predict_hazard")
+def _within(times, weeks, calendar, link):
+    """Return the weeks asked for; refuse those of which the model knows nothing."""
+    end = times.breaks[-1]
+    weeks = np.union1d(np.arange(1.0, end), end) if weeks is None else asked_weeks(weeks)
+    if not len(weeks) or weeks[0] == 0 or (link != "log" and (weeks % 1 != 0).any()):
+        whole = "" if link == "log" else "whole and "
+        raise ValueError(f"weeks == {weeks.tolist()}, must be {whole}above 0, where the hazard has a value")
+    require_follow_up(weeks[-1], end, "", "predict_hazard")
+    _require_periods(times, np.arange(int(np.ceil(weeks[-1]))), calendar)
+    return weeks
+
+
+def _require_periods(times, since_zero, calendar):
     if not times.reads_calendar:
         return
     if calendar is None:
         raise EstimationError("predict_hazard: the model has terms of calendar time; give calendar, the week "
                               "number of time zero (evalkit.weeks.week_of)")
-    ahead = calendar + np.arange(int(weeks))
+    ahead = calendar + since_zero
     known = np.ones(len(ahead), dtype=bool)
     if times.calendar:
         known &= np.isin(period_of(ahead, times.calendar), times.periods)
@@ -109,8 +132,6 @@ def _require_within(times, weeks, calendar):
     if not known.all():
         raise EstimationError(f"calendar: {int((~known).sum())} of {len(ahead)} weeks lie in periods that "
                               "the data do not cover; choose another week of time zero or fewer weeks")
-
-
 
 
 def _curve(model, times, stratum, x, weeks, calendar):
@@ -123,19 +144,20 @@ def _curve(model, times, stratum, x, weeks, calendar):
     width = np.diff(np.append(0.0, end)) * told
     slope = np.cumsum((width * part.risk)[:, None] * design, axis=0)
     cumulated = np.cumsum(width * part.cumulated) + np.where(np.cumsum(certain) > 0, np.inf, 0.0)
-    whole = np.flatnonzero(np.isin(end, np.arange(1, int(weeks) + 1)))
+    asked = np.searchsorted(end, weeks)
     spread = [np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", d, model["covariance"], d), 0))
-              for d in (design, slope)]
-    return {"eta": np.where(told, design @ model["estimates"], np.where(certain, np.inf, -np.inf))[whole],
-            "eta_error": np.where(told, spread[0], 0.0)[whole],
-            "cumulated": cumulated[whole], "cumulated_error": spread[1][whole]}
+              for d in (design[asked], slope[asked])]
+    eta = np.where(told, design @ model["estimates"], np.where(certain, np.inf, -np.inf))
+    return {"eta": eta[asked], "eta_error": np.where(told[asked], spread[0], 0.0),
+            "cumulated": cumulated[asked], "cumulated_error": spread[1]}
 
 
 def _ends(times, weeks, link):
-    ends = np.arange(1.0, int(weeks) + 1)
+    """Return the ends of all pieces up to the last week asked for."""
+    ends = np.arange(1.0, np.floor(weeks[-1]) + 1)
     # Rates also change within weeks; a weekly hazard does not.
-    inside = times.breaks[(times.breaks > 0) & (times.breaks < weeks)]
-    return np.union1d(ends, inside) if link == "log" else ends
+    inside = times.breaks[(times.breaks > 0) & (times.breaks < weeks[-1])]
+    return np.union1d(ends, np.append(inside, weeks)) if link == "log" else ends
 
 
 def _known(times, model, stratum, end):
@@ -155,7 +177,7 @@ def _known(times, model, stratum, end):
 def _table(term, group, part, weeks, result, conf_level):
     quantity = _hazard if term == "hazard" else _survival
     estimate, error, low, high = quantity(part, result.model["link"][0], conf_level)
-    return tidy(term=term, group=group, time_weeks=np.arange(1.0, int(weeks) + 1), estimate=estimate,
+    return tidy(term=term, group=group, time_weeks=weeks, estimate=estimate,
                 std_error=error, conf_low=low, conf_high=high, n_persons=result.diagnostics["n_persons"],
                 n_events=result.diagnostics["n_events"])
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._profiles import covariates_of, fewest_behind
+from evalkit.estimators._profiles import covariates_of, fewest_behind, require_within_reach
 from evalkit.estimators.parametric.cure import LATENCIES, cure_model
 from evalkit.estimators.parametric.regression import DISTRIBUTIONS, model_of
 from evalkit.estimators.parametric.scale import to_family
@@ -75,6 +75,8 @@ def profiles_of(result, profiles, method):
     """Read the profiles and the model of a result; refuse what does not fit."""
     model = _model(result, method)
     names, x = covariates_of(profiles, result.model["covariates"], method, has_strata=False)
+    require_within_reach(x, result.model["covariate_range"], _slopes(result.model, model),
+                         result.model["covariates"], method)
     row = result.table.iloc[0]
     return Profiles(model=model, estimates=result.model["estimates"], covariance=result.model["covariance"],
                     names=names, x=x, last_weeks=float(result.model["last_weeks"]),
@@ -82,6 +84,15 @@ def profiles_of(result, profiles, method):
                                     strict=True)),
                     n_at_last=float(result.model.get("n_at_last", 0)),
                     counts={"n_persons": row["n_persons"], "n_events": row["n_events"]})
+
+
+def _slopes(content, model):
+    """Return the coefficients of the covariates, a column for each predictor."""
+    slopes, start = np.zeros((len(content["covariates"]), len(model.columns))), 0
+    for block, columns in enumerate(model.columns):
+        slopes[list(columns), block] = content["estimates"][start + 1:start + 1 + len(columns)]
+        start += 1 + len(columns)
+    return slopes
 
 
 def _model(result, method):

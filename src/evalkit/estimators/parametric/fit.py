@@ -16,6 +16,7 @@ from evalkit.estimators._counting import (
     units_of,
 )
 from evalkit.estimators._limits import quantile, two_sided
+from evalkit.estimators._profiles import range_of
 from evalkit.estimators.parametric.checks import flatness
 from evalkit.estimators.parametric.likelihood import evaluate, sample, scores
 from evalkit.estimators.parametric.maximise import maximise
@@ -109,8 +110,8 @@ def _content(at_risk, model, fit, robust):
     n_term += [persons] * len(model.shapes)
     return {"terms": model.terms(at_risk.terms), "estimates": estimates, "covariance": covariance,
             "covariance_naive": naive, "n_term": np.array(n_term, dtype=float), "covariates": at_risk.terms,
-            "columns": model.columns, "name": model.name, "knots": np.array(model.knots),
-            "last_weeks": at_risk.exit.max(), "n_reference": persons,
+            "covariate_range": range_of(at_risk), "columns": model.columns, "name": model.name,
+            "knots": np.array(model.knots), "last_weeks": at_risk.exit.max(), "n_reference": persons,
             "n_at_last": at_risk.select(at_risk.exit == at_risk.exit.max()).n_persons}
 
 

@@ -36,7 +36,8 @@ def predict_parametric(result, profiles=None, *, weeks=None, conf_level=0.95):
     Raises
     ------
     EstimationError
-        A result of another model; profiles that do not name the covariates.
+        A result of another model; profiles that do not name the covariates, or lie farther from the data than
+        these are wide.
 
     Notes
     -----
