@@ -116,20 +116,15 @@ def states(
         state=runs["state"].astype(object).to_numpy(),
         event=runs["entered"].astype(object).to_numpy(),
     )
-    return AtRisk.from_frame(
-        rows,
-        exit="exit",
-        event="event",
-        entry="entry",
-        person="person_id",
-        episode="episode",
-        cluster=cluster,
-        strata=_listed(strata) or None,
-        state="state",
-        calendar="time_zero_week",
-        covariates=covariates,
-        causes=list(runs["state"].cat.categories),
-    )
+    return _table(rows, state="state", strata=strata, cluster=cluster, covariates=covariates,
+                  causes=list(runs["state"].cat.categories))
+
+
+def _table(rows, *, strata, **columns):
+    """Hand over rows that are named as both ways of following name them."""
+    return AtRisk.from_frame(rows, exit="exit", event="event", entry="entry", person="person_id",
+                             episode="episode", calendar="time_zero_week", strata=_listed(strata) or None,
+                             **columns)
 
 
 def _listed(value):
@@ -249,16 +244,4 @@ def _at_risk(rows, causes, covariates, strata, cluster, exposures):
     if exposures:
         rows, terms = split(rows, exposures)
     rows = rows.assign(event=rows["event"].astype(object))
-    return AtRisk.from_frame(
-        rows,
-        exit="exit",
-        event="event",
-        entry="entry",
-        person="person_id",
-        episode="episode",
-        cluster=cluster,
-        strata=_listed(strata) or None,
-        calendar="time_zero_week",
-        covariates=[*covariates, *terms],
-        causes=causes,
-    )
+    return _table(rows, strata=strata, cluster=cluster, covariates=[*covariates, *terms], causes=causes)
