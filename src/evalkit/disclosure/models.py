@@ -51,7 +51,7 @@ def protect_models(result, profile, tally):
     rarer = _behind(result, rows)
     rules = [_broken_rule(row, result, behind, terms[row["group"], row["time_weeks"]], profile)
              for row, behind in zip(rows, rarer, strict=True)]
-    rules = with_related(rows, rules, profile)
+    rules = with_related(rows, rules, result, profile)
     return [_model_row(row, rule, _is_count(row, result), profile, tally)
             for row, rule in zip(rows, rules, strict=True)]
 

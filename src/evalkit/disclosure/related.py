@@ -1,7 +1,10 @@
-"""Rows of a model that give each other away: differences, parts of a known total, horizons in a row."""
+"""Rows of a model that give each other away: differences, parts of a known total, weeks in a row."""
 
 import math
 from collections import defaultdict
+
+from evalkit.disclosure.behind import n_behind
+from evalkit.disclosure.spans import keep_back_spans
 
 # What is told at several weeks of these is who is where, not how many have left by then.
 _PLACES = ("weeks[", "share[")
@@ -9,13 +12,15 @@ _MOVES = " -> "
 _CONTRASTS = ("_difference", "_ratio")
 
 
-def with_related(rows, rules, profile):
+def with_related(rows, rules, result, profile):
     """Return the rule that keeps each row back, where another row would give it away as well.
 
     A level that is kept back also keeps back what compares it with another (``mean_difference`` and the first
     group's ``mean`` make the ``mean`` of the second). Where the rows of a group add up to a known total, the
     rows kept back are at least two and hold at least ``min_n`` together. Counts that run up over several
-    horizons follow the rule for the steps of a curve, at least ``min_events`` from one to the next.
+    horizons follow the rule for the steps of a curve, at least ``min_events`` from one to the next; so does
+    the share in a state that nobody leaves (``model["final"]``). Shares from one week to another follow
+    `keep_back_spans`.
 
     Parameters
     ----------
@@ -23,6 +28,7 @@ def with_related(rows, rules, profile):
         Raw, as `rows_of` gives them.
     rules : list of str
         The rule that keeps each row back by itself; empty where none does.
+    result : Result
     profile : Profile
 
     Returns
@@ -30,35 +36,39 @@ def with_related(rows, rules, profile):
     list of str
     """
     rules = list(rules)
-    _keep_back_small_steps(rows, rules, profile)
+    keep_back_spans(rows, rules, result, profile)
+    since = _keep_back_small_steps(rows, rules, result.model.get("final", ()), profile)
     before = None
     while before != rules:
         before = list(rules)
         _keep_back_contrasts(rows, rules)
-        _keep_back_remainders(rows, rules, profile)
+        _keep_back_remainders(rows, rules, _inside(rows, since, n_behind(result)), profile)
     return rules
 
 
-def _keep_back_small_steps(rows, rules, profile):
-    runs = defaultdict(list)
+def _keep_back_small_steps(rows, rules, final, profile):
+    """Return, by row, the events since the step told before it, of the rows whose events run up."""
+    runs, since = defaultdict(list), {}
     for k, row in enumerate(rows):
-        if None not in (row["time_weeks"], row["n_events"]) and not _is_place(row["term"]) and not rules[k]:
+        if None not in (row["time_weeks"], row["n_events"]) and not _is_place(row["term"], final):
             runs[row["term"], row["group"]].append(k)
     for run in runs.values():
         run.sort(key=lambda k: rows[k]["time_weeks"])
         counts = [rows[k]["n_events"] for k in run]
-        if counts != sorted(counts):
+        if counts != sorted(counts) or counts[0] == counts[-1]:
             continue
-        last = counts[0]
+        last = None
         for k, count in zip(run, counts, strict=True):
-            if 0 < count - last < profile.min_events:
-                rules[k] = "merged_steps"
-            else:
-                last = count
+            since[k] = count - (last or 0)
+            if last is not None and 0 < since[k] < profile.min_events:
+                rules[k] = rules[k] or "merged_steps"
+            last = last if rules[k] else count
+    return since
 
 
-def _is_place(term):
-    return term.startswith(_PLACES) or _MOVES in term
+def _is_place(term, final):
+    state = term.partition("[")[2].removesuffix("]") or term.rpartition(_MOVES)[2]
+    return (term.startswith(_PLACES) or _MOVES in term) and (term.startswith("weeks[") or state not in final)
 
 
 def _keep_back_contrasts(rows, rules):
@@ -83,44 +93,50 @@ def _level_of(term):
     return name.removesuffix(suffix) + bracket + rest if suffix else ""
 
 
-def _keep_back_remainders(rows, rules, profile):
-    for parts, count in _known_totals(rows):
-        counted = {k: count(rows[k]) for k in parts}
-        hidden = [k for k in parts if rules[k] and counted[k] > 0]
+def _keep_back_remainders(rows, rules, inside, profile):
+    for parts, is_balance in _known_totals(rows, rules):
+        # Of what adds up to 0 a part without events is a number like the others.
+        counted = {k: rows[k]["n_persons"] or 0 if is_balance else inside[k] for k in parts}
+        hidden = [k for k in parts if rules[k] and (counted[k] > 0 or _is_some(rows[k]))]
         shown = sorted((k for k in parts if not rules[k]), key=counted.get)
         while hidden and shown and (len(hidden) < 2 or sum(map(counted.get, hidden)) < profile.min_n):
             hidden.append(shown.pop(0))
             rules[hidden[-1]] = "complement"
 
 
-def _inside(row):
-    """Return the persons or events of a part; a part without any is told by nothing but its absence."""
-    if row["n_events"] is not None:
-        return row["n_events"]
-    return abs(row["estimate"]) * (row["n_persons"] or 0)
+def _is_some(row):
+    """Return whether a part has persons or events; one without any is told by nothing but its absence."""
+    return (row["n_events"] or 0) > 0
 
 
-def _behind(row):
-    return row["n_persons"] or 0
+def _inside(rows, since, behind):
+    """Return the persons or events that a row tells of beside the row before it in time."""
+    found = []
+    for k, row in enumerate(rows):
+        if row["n_events"] is None:
+            found.append(abs(row["estimate"] or 0) * (row["n_persons"] or 0))
+        elif behind is not None and row["term"].startswith("weeks["):
+            found.append(behind[k])
+        else:
+            found.append(since.get(k, row["n_events"]))
+    return found
 
 
-def _known_totals(rows):
-    """Yield rows that add up to 0, to 1, to their horizon or to the row ``all``, and what counts in them.
-
-    Where they add up to 0 a part without events is a number like the others.
-    """
+def _known_totals(rows, rules):
+    """Yield rows that add up to 0, to 1, to their horizon or to the row ``all``, and whether it is to 0."""
     families = defaultdict(list)
     for k, row in enumerate(rows):
         for family in _families(row):
             families[family, row["time_weeks"]].append(k)
-    whole = {(row["group"], row["time_weeks"]): row["estimate"] for row in rows if row["term"] == "all"}
+    whole = {(row["group"], row["time_weeks"]): row["estimate"]
+             for row, rule in zip(rows, rules, strict=True) if row["term"] == "all" and not rule}
     for (family, time), parts in families.items():
         # What could not be estimated adds nothing.
         parts = [k for k in parts if rows[k]["estimate"] is not None]
         total = math.fsum(rows[k]["estimate"] for k in parts)
         known = [0.0, 1.0, time, whole.get((family[1], time))]
         if len(parts) > 1 and any(value is not None and abs(total - value) < 1e-6 for value in known):
-            yield parts, _behind if abs(total) < 1e-6 else _inside
+            yield parts, abs(total) < 1e-6
 
 
 def _families(row):

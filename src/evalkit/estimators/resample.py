@@ -15,6 +15,10 @@ CONF_TYPES = ("percentile", "basic", "normal")
 # Fewer clusters than this tell little of how clusters differ, whatever is computed from them.
 FEW_CLUSTERS = 20
 
+# What decides in a model whether its rows may leave.
+JUDGED_BY = ("terms", "n_term", "n_reference", "n_behind", "n_at_last", "curve", "curves", "curve_of",
+             "from_weeks", "final")
+
 
 def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_workers=1, conf_level=0.95,
               conf_type="percentile", within_strata=False, as_copies=False, max_failed_share=0.05):
@@ -114,8 +118,7 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
                "statistic_options": dict(original.provenance.options), "conf_level": conf_level,
                "conf_type": conf_type, "within_strata": within_strata, "as_copies": as_copies}
     # What may leave is judged by the same persons.
-    kept = {name: original.model[name] for name in ("terms", "n_term", "n_behind", "n_at_last", "curve")
-            if name in original.model}
+    kept = {name: original.model[name] for name in JUDGED_BY if name in original.model}
     told = original.with_diagnostics(**found)
     return replace(told.with_provenance(method="bootstrap", options=options, seed=seed), table=table,
                    model={**kept, "replications": values})

@@ -15,7 +15,7 @@ from evalkit.estimators._functionals import (
     read,
     require_follow_up,
 )
-from evalkit.estimators._grid import grid_of, unobserved
+from evalkit.estimators._grid import curves_of, grid_of, unobserved
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators.nonparametric import refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -53,8 +53,8 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
         lower edge), group and horizon; with several groups also ``residual_survival_difference[e]`` and
         ``residual_mean_difference[e]``: each later group less the first. ``time_weeks`` are weeks after the
         census, ``n_persons`` those who contribute and ``n_events`` their events until the horizon. ``model``
-        holds the estimates with their joint covariance and, as n_term, the persons of the largest group of a
-        term.
+        holds the estimates with their joint covariance and what decides whether rows may leave: n_term, the
+        persons of the largest group of a term, curves, curve_of and from_weeks (see `disclosure`).
 
     Raises
     ------
@@ -93,9 +93,9 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
     robust = is_robust(at_risk, robust)
     if robust:
         require_clusters(at_risk)
-    curves = _conditional if method == "conditional" else _classes
-    found = list(curves(at_risk, event_codes(at_risk, cause), starts, horizons, robust))
-    readings = [reading for reading, _ in found]
+    read_curves = _conditional if method == "conditional" else _classes
+    found = list(read_curves(at_risk, event_codes(at_risk, cause), starts, horizons, robust))
+    readings = [reading for reading, _, _ in found]
     covariance = joint_covariance(at_risk, readings, robust)
     options = {"elapsed_weeks": starts.tolist(), "horizon_weeks": horizons.tolist(), "method": method,
                "cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust}
@@ -104,12 +104,13 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
     model = {"terms": tuple(table["term"]), "groups": tuple(table["group"]),
              "times": table["time_weeks"].to_numpy(), "estimates": table["estimate"].to_numpy(),
              "covariance": covariance,
-             "n_term": table.groupby("term")["n_persons"].transform("max").to_numpy()}
+             "n_term": table.groupby("term")["n_persons"].transform("max").to_numpy(),
+             **_curves(found, starts if method == "conditional" else [0.0], len(table))}
     units = {term: "share" if "survival" in term else "weeks" for term in model["terms"]}
     return Result(kind="model", table=table, model=model,
                   estimand=Estimand(name="residual_time", summary="residual_time", unit=units,
                                     horizon_weeks=float(horizons.max())),
-                  diagnostics={"n_gaps": sum(len(gaps) for _, gaps in found)},
+                  diagnostics={"n_gaps": sum(len(gaps) for _, gaps, _ in found)},
                   provenance=Provenance(method="residual_time", options=options))
 
 
@@ -133,7 +134,7 @@ def _conditional(at_risk, events, starts, horizons, robust):
         gaps = [gap for gap in unobserved(grid, starts[0]) if gap[1] < starts[-1] + horizons.max()]
         yield read(grid, position, rest, robust, terms=_terms(starts, horizons), estimate=estimate,
                    times=np.tile(horizons, 2 * len(starts)), n_events=n_events,
-                   n_persons=np.repeat(persons, 2 * len(horizons))), gaps
+                   n_persons=np.repeat(persons, 2 * len(horizons))), gaps, curves_of(grid)[0][1:]
 
 
 def _classes(at_risk, events, edges, horizons, robust):
@@ -151,7 +152,8 @@ def _classes(at_risk, events, edges, horizons, robust):
             estimate, rest, n_events = _from(grid, 0.0, horizons)
             yield read(grid, chosen, rest, robust, terms=_terms([edge], horizons), estimate=estimate,
                        times=np.tile(horizons, 2), n_events=n_events,
-                       n_persons=np.full(2 * len(horizons), grid.rows.n_persons)), unobserved(grid)
+                       n_persons=np.full(2 * len(horizons), grid.rows.n_persons)), unobserved(grid), \
+                curves_of(grid)[0][1:]
 
 
 def _at_census(at_risk):
@@ -164,6 +166,16 @@ def _at_census(at_risk):
     first = np.full(int(code.max()) + 1, np.inf)
     np.minimum.at(first, code, at_risk.entry)
     return first[code]
+
+
+def _curves(found, starts, n_rows):
+    """Return the curves that the rows are read from, and from which week on; differences have none."""
+    size = [len(reading.terms) for reading, _, _ in found]
+    begin = [np.repeat(starts, n // len(starts)) for n in size]
+    none = n_rows - sum(size)
+    return {"curves": tuple(curve for _, _, curve in found),
+            "curve_of": np.append(np.repeat(np.arange(len(found)), size), np.full(none, -1)),
+            "from_weeks": np.append(np.concatenate(begin), np.zeros(none))}
 
 
 def _from(grid, start, horizons):

@@ -35,7 +35,8 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
     -------
     Result
         Kind ``model``, one row ``concordance`` (Harrell's C). ``diagnostics`` holds the weights of
-        ``concordant``, ``discordant`` and ``tied`` pairs.
+        ``concordant``, ``discordant`` and ``tied`` pairs; ``model`` n_behind, the persons on the rarest side
+        of the covariates, or of a score of two values.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
     margin = quantile(conf_level)
     require_clusters(at_risk)
     events = event_codes(at_risk, cause)
-    score = _predicted(at_risk, ties, cause) if score is None else _given(at_risk, score)
+    score, n_behind = _predicted(at_risk, ties, cause) if score is None else _given(at_risk, score)
     pairs, of_row = _pairs(at_risk, events, score)
     estimate = float((pairs[0] + pairs[2] / 2) / pairs.sum())
     error = _jackknife(at_risk, pairs, of_row)
@@ -77,7 +78,7 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
                  conf_low=max(estimate - margin * error, 0), conf_high=min(estimate + margin * error, 1),
                  n_persons=at_risk.n_persons, n_events=row_counts(at_risk)[events > 0].sum())
     options = {"ties": ties, "cause": cause, "conf_level": conf_level}
-    return Result(kind="model", table=table,
+    return Result(kind="model", table=table, model={"n_behind": np.array([n_behind])},
                   diagnostics=dict(zip(("concordant", "discordant", "tied"), pairs.tolist(), strict=True)),
                   estimand=Estimand(name="concordance", summary="concordance", unit="share"),
                   provenance=Provenance(method="concordance", options=options))
@@ -85,7 +86,7 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
 
 def _predicted(at_risk, ties, cause):
     fitted = fit_with_sums(at_risk, ties=ties, cause=cause)
-    return at_risk.covariates @ fitted.result.model["estimates"]
+    return at_risk.covariates @ fitted.result.model["estimates"], fitted.result.model["n_term"].min()
 
 
 def _given(at_risk, score):
@@ -93,7 +94,9 @@ def _given(at_risk, score):
     if score.shape != (at_risk.n_rows,) or np.isnan(score).any():
         raise EstimationError(f"concordance: score has shape {score.shape} and {int(np.isnan(score).sum())} "
                               f"missing values, expected one number for each of {at_risk.n_rows} rows")
-    return score
+    # Two values tell two groups apart, as an indicator does.
+    sides = [at_risk.n_persons_in(score == value) for value in np.unique(score)[:3]]
+    return score, float(min(sides) if len(sides) == 2 else at_risk.n_persons)
 
 
 def _pairs(at_risk, events, score):

@@ -31,7 +31,7 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
     Result
         Kind ``model``. A row for each term, for each category of more than two levels as a whole, and
         ``global``: ``estimate`` is the chi-square statistic, with its p-value. ``diagnostics`` holds ``df``,
-        one for each row.
+        one for each row; ``model`` n_behind, the persons on the rarest side of the covariates tested.
 
     Raises
     ------
@@ -73,7 +73,8 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
                  n_persons=at_risk.n_persons, n_events=row_counts(fitted.table)[fitted.events > 0].sum())
     options = {"transform": transform, "ties": ties, "cause": cause, "offset": offset is not None,
                "varying": describe(varying)}
-    return Result(kind="model", table=table, diagnostics={"df": df},
+    rarest = np.array([fitted.result.model["n_term"][part].min() for _, part in rows])
+    return Result(kind="model", table=table, diagnostics={"df": df}, model={"n_behind": rarest},
                   estimand=Estimand(name="proportional_hazards", summary="score_test", unit="chi_square"),
                   provenance=Provenance(method="proportionality_test", options=options))
 

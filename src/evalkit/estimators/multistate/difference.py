@@ -33,7 +33,7 @@ def differences(at_risk, start, weeks, conf_level):
              "covariance": np.array([part.covariance for part in parts])}
     table = pd.concat([part.table(week, terms, conf_level) for part in parts for week in range(len(weeks))],
                       ignore_index=True)
-    model["n_behind"] = fewest_by_row(table)
+    model["n_behind"] = _behind(table, len(seen), len(states))
     options = {"from_weeks": start, "to_weeks": weeks.tolist(), "method": "difference",
                "conf_level": conf_level}
     unit = {term: "share" for term in terms} | {states[h]: "chi_square" for h in seen}
@@ -41,6 +41,15 @@ def differences(at_risk, start, weeks, conf_level):
                   provenance=Provenance(method="markov_test", options=options),
                   estimand=Estimand(name="markov_test", summary="transition_probabilities", unit=unit,
                                     horizon_weeks=float(weeks.max())))
+
+
+def _behind(table, n_seen, n_states):
+    """Return on how many each row rests: a test on the fewest behind the differences that it adds up."""
+    behind = fewest_by_row(table).reshape(-1, n_seen * (1 + n_states))
+    varies = table["p_value"].notna().to_numpy().reshape(behind.shape)
+    added = np.where(varies, behind, np.inf)[:, n_seen:].reshape(-1, n_seen, n_states).min(axis=2)
+    behind[:, :n_seen] = np.where(np.isfinite(added), added, 0.0)
+    return behind.ravel()
 
 
 class _Difference:

@@ -41,7 +41,8 @@ def markov_test(at_risk, *, from_weeks, to_weeks=None, method="log_rank", conf_l
         and ``n_events`` movements; what cannot be tested (one earlier state only, or no movement after s) has
         no estimate. ``model``: terms, landmarks (states at s), times, groups, df (n_groups, n_times,
         n_terms), z (n_groups, n_times, n_terms, n_landmarks): above 0 where those who were in that state at s
-        move more often than the others. ``diagnostics``: ``df`` of ``all``, by group and week.
+        move more often than the others, and n_behind: for each row the persons of the smallest group
+        compared. ``diagnostics``: ``df`` of ``all``, by group and week.
 
         ``difference``: for each group and week t (``time_weeks``) each state FROM with the chi-square
         statistic over all states it leads to, then ``FROM -> TO`` with the landmark less the
@@ -114,6 +115,7 @@ class _Test:
     z: np.ndarray
     n_persons: np.ndarray
     n_events: np.ndarray
+    n_behind: np.ndarray
     n_all: int
 
 
@@ -154,13 +156,16 @@ def _at_week(chain, week, moves):
         state, target = chain.state[known] + 1, chain.target[known] + 1
         answers = [_compare(rows, state == source, target == to) for source, to in moves]
         n_all = rows.n_persons
-    statistic, df, z, n_persons, n_events = (np.array(column) for column in zip(*answers, strict=True))
-    return _Test(label=chain.label, week=week, statistic=statistic, df=df, z=z, n_persons=n_persons,
-                 n_events=n_events, n_all=n_all)
+    names = ("statistic", "df", "z", "n_persons", "n_events", "n_behind")
+    columns = dict(zip(names, map(np.array, zip(*answers, strict=True)), strict=True))
+    return _Test(label=chain.label, week=week, n_all=n_all, **columns)
 
 
 def _compare(rows, here, moved):
-    """Return chi-square, degrees of freedom, z of each earlier state, persons at risk and movements."""
+    """Return chi-square, degrees of freedom, z of each earlier state, persons at risk, movements, and behind.
+
+    A test says of the smallest group what it says of the others: its persons are behind it.
+    """
     size = len(rows.strata_labels)
     if not here.any():
         return _nothing(size)
@@ -171,11 +176,13 @@ def _compare(rows, here, moved):
         return _nothing(size, chosen.n_persons, chosen.n_events)
     spread = np.sqrt(np.diag(found.model["covariance"]))
     z = np.divide(found.model["difference"], spread, out=np.full(size, np.nan), where=spread > 0)
-    return float(found.table["estimate"][0]), found.diagnostics["df"], z, chosen.n_persons, chosen.n_events
+    groups = found.table["n_persons"][1:size + 1]
+    return (float(found.table["estimate"][0]), found.diagnostics["df"], z, chosen.n_persons, chosen.n_events,
+            groups[groups > 0].min())
 
 
 def _nothing(size, n_persons=0, n_events=0):
-    return np.nan, 0, np.full(size, np.nan), n_persons, n_events
+    return np.nan, 0, np.full(size, np.nan), n_persons, n_events, 0.0
 
 
 def _result(at_risk, tests, moves, weeks):
@@ -185,12 +192,18 @@ def _result(at_risk, tests, moves, weeks):
     model = {"terms": terms[1:], "landmarks": states, "times": weeks,
              "groups": tuple(test.label for test in tests[::len(weeks)]),
              "df": np.array([test.df for test in tests]).reshape(shape),
-             "z": np.array([test.z for test in tests]).reshape(*shape, len(states))}
+             "z": np.array([test.z for test in tests]).reshape(*shape, len(states)),
+             "n_behind": np.concatenate([_behind(test) for test in tests])}
     return Result(kind="model", table=pd.concat([_table(test, terms) for test in tests], ignore_index=True),
                   model=model, diagnostics={"df": model["df"].sum(axis=2).tolist()},
                   provenance=Provenance(method="markov_test",
                                         options={"from_weeks": weeks.tolist(), "method": "log_rank"}),
                   estimand=Estimand(name="markov_test", summary="log_rank", unit="chi_square"))
+
+
+def _behind(test):
+    compared = test.n_behind[test.df > 0]
+    return np.append(compared.min(initial=np.inf) if len(compared) else 0.0, test.n_behind)
 
 
 def _table(test, terms):

@@ -42,8 +42,9 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
         ``time_weeks`` the week. ``n_persons`` counts persons of the group (for a share: under observation in
         that week, or last seen in a state that nobody leaves), ``n_events`` those of them ever (for a
         share: then) in the state. ``model``: terms, times, groups, estimates and variance (n_groups,
-        n_terms), where groups times terms are at most 5,000 the covariance of all of them, and n_behind, for
-        each row the persons ever in a state, or at a week the fewer of those in it and outside.
+        n_terms), where groups times terms are at most 5,000 the covariance of all of them, final, the states
+        that nobody is seen to leave, and n_behind, for each row the fewer of the persons in the state and
+        outside it: at the week, or since the horizon before.
         ``diagnostics`` name under ``unobserved`` the states in which nobody is under observation at some
         movement (and the first such week) though persons should be there: they are taken to stay.
 
@@ -81,7 +82,11 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     horizons, weeks = _times(horizon_weeks, at_weeks)
     model, chains, empty = _estimate(at_risk, horizons, weeks)
     table = pd.concat(_tables(model, chains, horizons, weeks, conf_level, conf_type), ignore_index=True)
+    is_week = table["term"].str.startswith("weeks[").to_numpy()
     model["n_behind"] = fewest_by_row(table)
+    model["n_behind"][is_week] = np.concatenate([_fewest_between(chain, horizons) for chain in chains])
+    model["final"] = tuple(state for k, state in enumerate(at_risk.causes)
+                           if not any(chain.moving[k] for chain in chains))
     options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level,
                "conf_type": conf_type}
     return Result(kind="model", table=table, model=model, diagnostics={"unobserved": empty},
@@ -232,6 +237,23 @@ def _ever(chain, persons, horizon):
     entered = (chain.rows.exit < horizon) & (chain.target != chain.state)
     return chain.rows.n_persons, [persons((seen & (chain.state == k)) | (entered & (chain.target == k)))
                                   for k in range(len(chain.states))]
+
+
+def _fewest_between(chain, horizons):
+    """Count, from each horizon to the next, the fewer of the persons in each state and outside it.
+
+    Weeks until two horizons in a row tell the share in between.
+    """
+    rows, persons, states = chain.rows, person_counter(chain.rows), range(len(chain.states))
+    stays, fewest = ~chain.moving[chain.target], []
+    for horizon in horizons:
+        before = horizons[horizons < horizon].max(initial=0.0)
+        seen = (rows.entry < horizon) & (rows.exit > before)
+        entered = (rows.exit < horizon) & (chain.target != chain.state) & (stays | (rows.exit >= before))
+        inside = [(seen & (chain.state == k)) | (entered & (chain.target == k)) for k in states]
+        outside = [np.logical_or.reduce(inside[:k] + inside[k + 1:]) for k in states]
+        fewest += [min(persons(inside[k]), persons(outside[k])) for k in states]
+    return fewest
 
 
 def _then(chain, persons, week):

@@ -1,0 +1,119 @@
+"""Attacks by the weeks that answers are asked for: neighbours in time, and where the data end."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from attacked_run import NO_RULES, RULES
+
+from evalkit.atrisk import AtRisk
+from evalkit.disclosure import release
+from evalkit.estimators import residual_time, state_occupation
+
+
+def told(answer, profile):
+    """Return the released estimates by term, group and week; what is kept back is None."""
+    rows = release(answer, profile, name="answer").payload["rows"]
+    return {tuple(row[:3]): None if row[3] is None else float(row[3]) for row in rows}
+
+
+def difference(numbers, one, other):
+    """Return one number less the other; None where either is kept back."""
+    pair = numbers.get(one), numbers.get(other)
+    return None if None in pair else pair[0] - pair[1]
+
+
+def stock(week):
+    """A hundred persons of whom one leaves in a week between those in which many do."""
+    frame = pd.DataFrame({"weeks": [3] * 10 + [week] + [12] * 10 + [30] * 79, "left": [1] * 21 + [0] * 79})
+    return AtRisk.from_frame(frame, exit="weeks", event="left")
+
+
+@pytest.mark.parametrize("week", [6, 8])
+def test_week_of_one_exit_by_neighbouring_elapsed_weeks(week):
+    elapsed = np.arange(4, 10)
+    answer = residual_time(stock(week), elapsed_weeks=elapsed, horizon_weeks=14 - elapsed[::-1])
+
+    def found(profile):
+        numbers = told(answer, profile)
+        until = {e: numbers.get((f"residual_survival[{e}]", "", f"{14 - e}")) for e in elapsed}
+        return [e + 1 for e in elapsed[:-1] if None not in (until[e], until[e + 1])
+                and until[e + 1] - until[e] > 0.005]
+
+    assert found(NO_RULES) == [week]
+    assert found(RULES) == []
+    assert sum(value is not None for value in told(answer, RULES).values()) >= 12
+
+
+@pytest.mark.parametrize("term", ["residual_survival[0]", "residual_mean[0]"])
+def test_week_of_one_exit_by_neighbouring_horizons(term):
+    answer = residual_time(stock(7), elapsed_weeks=0, horizon_weeks=np.arange(4, 12))
+
+    def steps(profile):
+        numbers = told(answer, profile)
+        step = [difference(numbers, (term, "", f"{week + 1}"), (term, "", f"{week}")) for week in range(4, 11)]
+        after = step[1:] if "mean" in term else [0.0] * 6
+        return [week for week, pair in enumerate(zip(step, after, strict=False), start=5)
+                if None not in pair and abs(pair[0] - pair[1]) > 0.005]
+
+    assert steps(NO_RULES) == [7]
+    assert steps(RULES) == []
+
+
+def test_two_who_are_left_by_the_mean_weeks_up_to_two_horizons():
+    frame = pd.DataFrame({"weeks": [*range(1, 39), 60, 60], "left": [1] * 38 + [0] * 2})
+    answer = residual_time(AtRisk.from_frame(frame, exit="weeks", event="left"), elapsed_weeks=0,
+                           horizon_weeks=[30, 40, 50])
+
+    def left(profile):
+        later, earlier = (("residual_mean[0]", "", week) for week in ("50", "40"))
+        step = difference(told(answer, profile), later, earlier)
+        return None if step is None else round(40 * step / 10)
+
+    assert left(NO_RULES) == 2
+    assert left(RULES) is None
+    assert told(answer, RULES)["residual_mean[0]", "", "40"] is not None
+    assert told(answer, RULES)["residual_survival[0]", "", "40"] is None
+
+
+def away(n_away):
+    """Persons of whom ten are away in weeks 1 and 2, a few in week 4 and others later."""
+    parts = [(k, 0, 20, "ON", None) for k in range(60)]
+    for k in range(60, 100):
+        first, last = (1, 3) if k < 70 else (4, 5) if k < 70 + n_away else (10 + k % 5, 16)
+        parts += [(k, 0, first, "ON", "AWAY"), (k, first, last, "AWAY", "OFF"), (k, last, 20, "OFF", None)]
+    frame = pd.DataFrame(parts, columns=["person", "from", "to", "now", "then"])
+    return AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
+
+
+def test_share_of_three_persons_as_weeks_until_neighbouring_horizons():
+    answer = state_occupation(away(3), horizon_weeks=[4, 5, 18], at_weeks=4)
+    bare, protected = told(answer, NO_RULES), told(answer, RULES)
+    horizons = ("weeks[AWAY]", "", "5"), ("weeks[AWAY]", "", "4")
+    assert bare["share[AWAY]", "", "4"] == pytest.approx(0.03)
+    assert difference(bare, *horizons) == pytest.approx(0.03)
+    assert protected["share[AWAY]", "", "4"] is None
+    assert difference(protected, *horizons) is None
+    # Nor as the rest of what is told of the other states at both horizons.
+    others = [difference(protected, (f"weeks[{state}]", "", "5"), (f"weeks[{state}]", "", "4"))
+              for state in ("ON", "OFF")]
+    assert None in others
+    assert protected["weeks[AWAY]", "", "18"] is not None
+    shown = told(state_occupation(away(9), horizon_weeks=[4, 5, 18]), RULES)
+    assert shown["weeks[AWAY]", "", "5"] is not None
+
+
+def test_week_of_one_death_by_shares_in_a_state_that_nobody_leaves():
+    death = [5] * 8 + [9] + [14] * 8 + [20] * 83
+    frame = pd.DataFrame({"person": np.arange(100), "from": 0, "to": death, "now": "ALIVE",
+                          "then": ["DEAD"] * 17 + [None] * 83})
+    at_risk = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
+    answer = state_occupation(at_risk, horizon_weeks=18, at_weeks=np.arange(6, 16))
+
+    def rises(profile):
+        numbers = told(answer, profile)
+        steps = {week: difference(numbers, ("share[DEAD]", "", f"{week}"), ("share[DEAD]", "", f"{week - 1}"))
+                 for week in range(7, 16)}
+        return [week for week, step in steps.items() if step and step < 0.015]
+
+    assert rises(NO_RULES) == [9]
+    assert rises(RULES) == []
