@@ -85,8 +85,8 @@ def log_rank(at_risk, *, weights="log_rank", rho=0.0, gamma=0.0, stratify=None, 
     events = event_codes(at_risk, cause)
     _require_comparison(at_risk, events)
     scores = _scores(trend, at_risk.strata_labels)
-    weeks = _meetings(at_risk, events, levels_of(stratify, at_risk.n_rows))
-    observed, expected, covariance = _weighted(weeks, _weight(weeks, weights, rho, gamma))
+    sets = _risk_sets(at_risk, events, levels_of(stratify, at_risk.n_rows))
+    observed, expected, covariance = _weighted(sets, _weight(sets, weights, rho, gamma))
     test = _quadratic_form if scores is None else _trend
     statistic, diagnostics = test(observed - expected, covariance, scores)
     options = {"weights": weights, "rho": rho, "gamma": gamma, "is_stratified": stratify is not None,
@@ -134,8 +134,8 @@ def _scores(trend, labels):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Meetings:
-    """Every event time of every level of ``stratify``: at risk and events, of each group."""
+class _RiskSets:
+    """The risk set of every event time of every level of ``stratify``: at risk and events, of each group."""
 
     block: np.ndarray
     at_risk: np.ndarray
@@ -146,36 +146,36 @@ class _Meetings:
         return self.at_risk.sum(axis=1), self.events.sum(axis=1)
 
 
-def _meetings(at_risk, events, block):
+def _risk_sets(at_risk, events, block):
     first, last, times, of_block = event_times(replace(at_risk, strata=block), events)
     number, groups, size = row_counts(at_risk), len(at_risk.strata_labels), len(times)
     counts = np.column_stack([running(first[own], last[own], number[own], size)
                               for own in (at_risk.strata == k for k in range(groups))])
     died = np.flatnonzero(events)
     cell = (last[died] - 1) * groups + at_risk.strata[died]
-    return _Meetings(block=of_block, at_risk=counts,
+    return _RiskSets(block=of_block, at_risk=counts,
                      events=total(cell, number[died], size * groups).reshape(size, groups))
 
 
-def _weight(weeks, weights, rho, gamma):
+def _weight(sets, weights, rho, gamma):
     """Return what each event time counts."""
-    n, died = weeks.totals
+    n, died = sets.totals
     if weights == "gehan":
         return n
     if weights == "tarone_ware":
         return np.sqrt(n)
     if weights == "peto":
-        return _product(weeks.block, 1 - died / (n + 1))
+        return _product(sets.block, 1 - died / (n + 1))
     if rho == gamma == 0:
         return np.ones(len(n))
     # What nobody survives must be the end of a block, or the curve would weigh later weeks by nothing.
-    if (weeks.block[1:] == weeks.block[:-1])[(died == n)[:-1]].any():
+    if (sets.block[1:] == sets.block[:-1])[(died == n)[:-1]].any():
         raise EstimationError("log_rank: everybody at risk has the event at one early time while others "
                               "enter later, so S is 0 from there on; use weights='peto', 'gehan' or "
                               "'tarone_ware'")
-    survival = _product(weeks.block, 1 - died / n)
+    survival = _product(sets.block, 1 - died / n)
     before = np.append(1.0, survival[:-1])
-    before[np.append(True, weeks.block[1:] != weeks.block[:-1])] = 1.0
+    before[np.append(True, sets.block[1:] != sets.block[:-1])] = 1.0
     return before**rho * (1 - before) ** gamma
 
 
@@ -185,31 +185,31 @@ def _product(block, factor):
     return np.concatenate([np.cumprod(factor[start:stop]) for start, stop in pairwise(edges)])
 
 
-def _weighted(weeks, weight):
+def _weighted(sets, weight):
     """Sum weighted observed and expected events of each group and their covariance."""
-    n, died = weeks.totals
-    share = weeks.at_risk / n[:, None]
+    n, died = sets.totals
+    share = sets.at_risk / n[:, None]
     spread = weight**2 * died * (n - died) / np.maximum(n - 1, 1)
     covariance = np.diag(spread @ share) - share.T @ (spread[:, None] * share)
-    return weight @ weeks.events, (weight * died) @ share, covariance
+    return weight @ sets.events, (weight * died) @ share, covariance
 
 
 def _quadratic_form(difference, covariance, _scores):
-    """Weigh the differences by their covariance, in as many directions as groups meet in."""
+    """Weigh the differences by their covariance, in as many directions as groups are compared in."""
     size, direction = np.linalg.eigh(covariance)
     known = size > 1e-10 * size.max(initial=0)
-    _require_meeting(known)
+    _require_overlap(known)
     return float(np.sum((difference @ direction[:, known]) ** 2 / size[known])), {"df": int(known.sum())}
 
 
 def _trend(difference, covariance, scores):
     spread = scores @ covariance @ scores
-    _require_meeting(spread > 1e-12 * np.abs(covariance).max() * (scores @ scores))
+    _require_overlap(spread > 1e-12 * np.abs(covariance).max() * (scores @ scores))
     z = float(scores @ difference / np.sqrt(spread))
     return z**2, {"df": 1, "z": z}
 
 
-def _require_meeting(known):
+def _require_overlap(known):
     if not np.any(known):
         raise EstimationError("log_rank: no event falls in a week in which two groups are at risk; "
                               "nothing to compare")

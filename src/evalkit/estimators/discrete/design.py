@@ -45,7 +45,7 @@ class Design:
 
 
 def design_of(at_risk, is_event, times, *, is_share, keep_empty):
-    """Count time and events in every cell of time and decide which terms the data can tell.
+    """Count time and events in every cell of time and decide which terms can be estimated.
 
     ``is_share`` says that time is counted in trials (a level in which everybody leaves has no finite
     estimate either); ``keep_empty`` leaves levels without events in, to be refused by name.
@@ -56,7 +56,7 @@ def design_of(at_risk, is_event, times, *, is_share, keep_empty):
     spans, weight = spans_of(at_risk, _edges(times)), at_risk.row_weights
     tally = _tally(spans, lane, weight, is_event, len(example))
     if not keep_empty:
-        times = replace(times, has_level=_told(times, spans, stratum[example], tally, is_share))
+        times = replace(times, has_level=_estimable(times, spans, stratum[example], tally, is_share))
     cell_of, times, z, example_of = _cells_of_time(times, spans, stratum[example], start[example], tally)
     time, events = (total(cell_of[cell_of >= 0], value[cell_of >= 0], len(z)) for value in tally[:2])
     group, pattern, lane_of_group, x, mean, scale = _patterns(at_risk, lane)
@@ -82,8 +82,8 @@ def _tally(spans, lane, weight, is_event, n_lanes):
             rows_touching(spans, lane, n_lanes) > 0)
 
 
-def _told(times, spans, stratum, tally, is_share):
-    """Return which levels of which strata have events (and, of shares, somebody who stays)."""
+def _estimable(times, spans, stratum, tally, is_share):
+    """Return which levels of which strata can be estimated: with events (and, of shares, who stays)."""
     if times.duration != "levels":
         return times.has_level
     n_levels = times.has_level.shape[1]
@@ -98,8 +98,8 @@ def _cells_of_time(times, spans, stratum, start, tally):
     at, piece = np.nonzero(tally[2])
     week = spans.edges[piece + 1]
     if times.duration == "levels":
-        told = times.has_level[stratum[at], times.level_of(week)]
-        at, piece, week = at[told], piece[told], week[told]
+        is_kept = times.has_level[stratum[at], times.level_of(week)]
+        at, piece, week = at[is_kept], piece[is_kept], week[is_kept]
     if not len(at):
         raise EstimationError("duration: in every week with an event everybody at risk leaves (or nobody "
                               "does), so no hazard lies between 0 and 1. Give wider steps: {'breaks': [...]}")
