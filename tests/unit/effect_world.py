@@ -1,5 +1,6 @@
 """A small register for the tests of the effect: towns with persons who have one spell of known length."""
 
+import datetime as dt
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -106,7 +107,7 @@ def _tables(persons, length, data_from, data_through, more):
         **more,
     }
     return Tables.from_frames(
-        frames, data_from=first, data_through=last - pd.Timedelta(days=1).to_pytimedelta()
+        frames, data_from=first, data_through=last - dt.timedelta(days=1)
     )
 
 

@@ -1,5 +1,7 @@
 """Follow-up on hand-written persons: what ends support, what folds back, what the data cannot tell yet."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,7 +85,7 @@ def test_look_ahead_is_the_same_with_more_data():
     """What is said of a week does not change when weeks are added later than the look-ahead."""
     rows = [("a", 0, 40, "130"), ("a", 43, 60, "130"), ("b", 0, 58, "130"), ("c", 0, 70, "130")]
     cut = register(*rows)
-    cut.data_through = day(60) - pd.Timedelta(days=1)
+    cut.data_through = day(60) - dt.timedelta(days=1)
     early, late = (
         cohort.follow.to_exit(people(["a", "b", "c"], [0] * 3), cohort.spells(tables), horizon_weeks=56)
         for tables in (cut, register(*rows))

@@ -1,5 +1,6 @@
 """The effect evaluation on towns with a planted effect."""
 
+import datetime as dt
 from dataclasses import replace
 
 import numpy as np
@@ -126,8 +127,8 @@ def test_gaps_count_as_support_up_to_the_weeks_chosen():
     frame = whole.followed.people.frame
     own = frame.loc[whole.followed.is_treated & whole.followed.is_after, "person_id"]
     holed = benefit["person_id"].isin(own)
-    first = benefit[holed].assign(end=benefit.loc[holed, "start"] + pd.Timedelta(weeks=10))
-    second = benefit[holed].assign(start=benefit.loc[holed, "start"] + pd.Timedelta(weeks=13))
+    first = benefit[holed].assign(end=benefit.loc[holed, "start"] + dt.timedelta(weeks=10))
+    second = benefit[holed].assign(start=benefit.loc[holed, "start"] + dt.timedelta(weeks=13))
     benefit = pd.concat([benefit[~holed], first, second], ignore_index=True)
     gaps = followed(replace(tables, frames={**tables.frames, "benefit": benefit}), study())
     found = effect.sensitivity(gaps).table.set_index("term")["estimate"]

@@ -1,5 +1,7 @@
 """Small joins on weeks: what held for a person in a week, and which weeks an interval touches."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 
@@ -19,7 +21,7 @@ def week_intervals(frame):
     0        1357      1359
     """
     end = pd.to_datetime(frame["end"])
-    last = week_of(end.fillna(pd.Timestamp("1990-01-08")) - pd.Timedelta(days=1)) + 1
+    last = week_of(end.fillna(pd.Timestamp("1990-01-08")) - dt.timedelta(days=1)) + 1
     far = np.iinfo(np.int32).max
     return frame.drop(columns=["start", "end"]).assign(
         start_week=week_of(pd.to_datetime(frame["start"])), end_week=np.where(end.isna(), far, last))

@@ -90,7 +90,8 @@ def spells(tables):
     >>> spells(few).frame.to_dict("records")
     [{'person_id': 'a', 'state': 'LEAVE', 'start_week': 1356, 'end_week': 1358}]
     """
-    first, end = week_of(tables.data_from), week_of(np.datetime64(tables.data_through, "D") + 1)
+    first = week_of(tables.data_from)
+    end = week_of(np.datetime64(tables.data_through, "D") + np.timedelta64(1, "D"))
     states = _ranked_states(tables.states)
     rows = _inside(_coded(tables, states), first, end)
     if rows.empty:

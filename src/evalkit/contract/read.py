@@ -216,13 +216,13 @@ def _plain(values):
 
 
 def _fill(dtype):
-    return np.datetime64("NaT") if dtype.kind == "M" else np.nan
+    return np.datetime64("NaT", "D") if dtype.kind == "M" else np.nan
 
 
 def _span(frames, data_from, data_through):
     stated = [None if day is None else pd.Timestamp(day).date() for day in (data_from, data_through)]
     if "benefit" in frames and len(frames["benefit"]):
         start, end = pd.to_datetime(frames["benefit"]["start"]), pd.to_datetime(frames["benefit"]["end"])
-        seen = start.min().date(), (end.max() - pd.Timedelta(days=1)).date()
+        seen = start.min().date(), (end.max() - dt.timedelta(days=1)).date()
         return tuple(day or other for day, other in zip(stated, seen, strict=True))
     return tuple(stated)

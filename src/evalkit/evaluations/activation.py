@@ -114,7 +114,7 @@ def months_of(tables, study, site):
     start = month_number(site.programme_start)
     first = max(start + study.touched_months[0], month_number(tables.data_from))
     # Only whole months: half a month touches fewer persons and would look like a fall.
-    end = month_number(pd.Timestamp(tables.data_through) + pd.Timedelta(days=1))
+    end = month_number(pd.Timestamp(tables.data_through) + dt.timedelta(days=1))
     return range(first, max(first, min(start + study.touched_months[1], end)))
 
 

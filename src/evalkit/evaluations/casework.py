@@ -1,5 +1,7 @@
 """Cases and contacts: how many cases to a caseworker, how often they meet, when the caseworker changes."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 
@@ -23,7 +25,7 @@ def caseload(tables, study, site):
     case, rows, cases = tables["case"], [], []
     for quarter in _quarters(tables):
         month = quarter.start_time + pd.DateOffset(months=1)
-        day = month + pd.Timedelta(days=14)
+        day = month + dt.timedelta(days=14)
         open_cases = case[(case["start"] <= day) & (case["end"] > day)]
         if staff.get(month, 0) > 0 and len(open_cases):
             n = open_cases["person_id"].nunique()
@@ -45,7 +47,7 @@ def contacts(tables, study, site):
     """
     case, contact, rows = tables["case"], tables["contact"], []
     for quarter in _quarters(tables):
-        start, end = quarter.start_time, quarter.end_time.normalize() + pd.Timedelta(days=1)
+        start, end = quarter.start_time, quarter.end_time.normalize() + dt.timedelta(days=1)
         open_days = (case["end"].clip(upper=end) - case["start"].clip(lower=start)).dt.days.clip(lower=0)
         exposure = open_days.groupby(case["person_id"]).sum() / 28
         exposure = exposure[exposure > 0]
@@ -80,12 +82,12 @@ def lasting(dates, column, weeks):
     """Return intervals of so many weeks from each date on, as activities that can be exposures."""
     start = dates[column]
     return pd.DataFrame(
-        {"person_id": dates["person_id"], "start": start, "end": start + pd.Timedelta(weeks=weeks)}
+        {"person_id": dates["person_id"], "start": start, "end": start + dt.timedelta(weeks=weeks)}
     )
 
 
 def _quarters(tables):
-    first, last = pd.Timestamp(tables.data_from), pd.Timestamp(tables.data_through) + pd.Timedelta(days=1)
+    first, last = pd.Timestamp(tables.data_from), pd.Timestamp(tables.data_through) + dt.timedelta(days=1)
     every = pd.period_range(first, last, freq="Q")
     return [quarter for quarter in every if quarter.start_time >= first and quarter.end_time < last]
 

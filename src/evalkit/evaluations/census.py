@@ -74,7 +74,7 @@ def by_benefit(people, study):
 
 def window_start(census, study):
     """Return the first day of the study's window of months that ends with the census."""
-    day = pd.Timestamp(census.date) + pd.Timedelta(days=1) - pd.DateOffset(months=study.window_months)
+    day = pd.Timestamp(census.date) + dt.timedelta(days=1) - pd.DateOffset(months=study.window_months)
     return day.date()
 
 

@@ -1,5 +1,7 @@
 """The way from screening to progression: who passes each gate, and how long it takes."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 
@@ -123,7 +125,7 @@ def gate_dates(tables, study, site):
     if tables.has("progress"):
         # The first measurement is the start; progression is seen from the second on.
         later = tables["progress"]
-        gates["PROGRESS"] = _first_after(later, gates.iloc[:, -1] + pd.Timedelta(days=1))
+        gates["PROGRESS"] = _first_after(later, gates.iloc[:, -1] + dt.timedelta(days=1))
     return gates
 
 
@@ -144,7 +146,7 @@ def _skipped(tables, study, gates):
 def _waiting(tables, study, site):
     gates = gate_dates(tables, study, site)
     names = list(gates.columns)
-    end = pd.Timestamp(tables.data_through) + pd.Timedelta(days=1)
+    end = pd.Timestamp(tables.data_through) + dt.timedelta(days=1)
     # Twice the longest period told is enough to see where a curve flattens out.
     horizon, parts = 2 * max(study.gate_weeks), []
     for number, (before, name) in enumerate(zip(names[:-1], names[1:], strict=True)):

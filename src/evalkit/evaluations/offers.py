@@ -1,5 +1,7 @@
 """What persons were offered: in a window, on a date, in a month; and why not."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 
@@ -132,7 +134,7 @@ def touched_months(activity, types, months):
     """Return one row for each person and month with a day of an activity of one of ``types``."""
     rows = activity[activity["type"].isin(types)]
     far = pd.Timestamp(month_start(months.stop))
-    end = rows["end"].fillna(far).clip(upper=far) - pd.Timedelta(days=1)
+    end = rows["end"].fillna(far).clip(upper=far) - dt.timedelta(days=1)
     first, last = ((column.dt.year - 1990) * 12 + column.dt.month - 1 for column in (rows["start"], end))
     return _spread(rows["person_id"], first.to_numpy(), last.to_numpy(), months)
 

@@ -1,12 +1,14 @@
 """Ordinary dirt: what the rules of the contract are there to find, each rule a stated number of times."""
 
+import datetime as dt
+
 import pandas as pd
 
 from evalkit import weeks
 from evalkit.simulate.planting import UNKNOWN_PERSON
 
 _FAR_FUTURE = (pd.Timestamp("2099-01-05"), pd.Timestamp("2099-06-01"))
-_DAY = pd.Timedelta(days=1)
+_DAY = dt.timedelta(days=1)
 _UNKNOWN_CODE = 199
 # Wrong values by table, column, value, rule and how often.
 _VALUES = (

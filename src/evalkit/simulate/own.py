@@ -52,7 +52,7 @@ class Own:
     def open_end(self, row):
         """Return the Monday of each row, missing (still running) at the end of the data."""
         date = self.date(row)
-        return np.where(np.asarray(row) >= self.n_weeks, np.datetime64("NaT"), date)
+        return np.where(np.asarray(row) >= self.n_weeks, np.datetime64("NaT", "D"), date)
 
     @cached_property
     def episodes(self):

@@ -54,7 +54,7 @@ def integration_programme(own):
     start = first["start"].to_numpy() - rng.integers(0, 120, len(first))
     end = start + _PROGRAMME_WEEKS
     return pd.DataFrame({"person_id": own.name(first["person"]), "start": own.date(start),
-                         "end": np.where(end >= own.n_weeks, np.datetime64("NaT"), own.date(end))})
+                         "end": np.where(end >= own.n_weeks, np.datetime64("NaT", "D"), own.date(end))})
 
 
 def exemption(own):

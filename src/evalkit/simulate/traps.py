@@ -1,5 +1,7 @@
 """The traps T1-T23: planted where the clean data do not hold them, counted where they do."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 
@@ -67,7 +69,7 @@ def _activities(planting):
     activity = planting.tables["activity"]
     ends = activity["end"].fillna(pd.Timestamp("2019-12-30"))
     then = (activity["start"] <= _DATE) & (ends > _DATE)
-    year = (activity["start"] <= _DATE) & (ends > _DATE - pd.Timedelta(days=365))
+    year = (activity["start"] <= _DATE) & (ends > _DATE - dt.timedelta(days=365))
     only_year = np.setdiff1d(activity.loc[year, "person_id"], activity.loc[then, "person_id"])
     planting.note("activity", "", len(only_year), trap="T6", how="active in twelve months and not on the day")
     _exempt(planting, activity)
@@ -95,8 +97,8 @@ def _exempt(planting, activity):
         pd.DataFrame(
             {
                 "person_id": chosen,
-                "start": _DATE - pd.Timedelta(days=60),
-                "end": _DATE + pd.Timedelta(days=60),
+                "start": _DATE - dt.timedelta(days=60),
+                "end": _DATE + dt.timedelta(days=60),
                 "reason": "SICKNESS",
             }
         ),

@@ -5,6 +5,7 @@ that no cell becomes a Python object and the wide table never exists as columns.
 their date, never by name or place: ``y_0001`` sorts before ``y_9132`` and is nine years younger.
 """
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -79,7 +80,7 @@ def read(path, *, id_column="PNR", delimiter=";", decimal=","):
         tables["income_month"] = _work(values, layout, who, lines)
     first, last = weeks.monday(layout.weeks[0]), weeks.monday(layout.weeks[-1] + 1)
     return Delivery(tables=tables, problems=tuple(problems), trusted=frozenset(tables),
-                    window=(first, last - pd.Timedelta(days=1).to_pytimedelta()))
+                    window=(first, last - dt.timedelta(days=1)))
 
 
 def write(path, person_ids, weeks_, codes, months=(), industry=None, degree=None):
