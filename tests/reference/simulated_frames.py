@@ -124,4 +124,42 @@ def movements():
     return frame.assign(age=age[frame["id"]], course=course[frame["id"]], k=frame["id"] % 3 + 1)
 
 
-FRAMES = {make.__name__: make for make in (weekly, states, separated, shared, movers, movements)}
+def crowded():
+    """Three weeks in all, half of the rows in one cluster, weights 0.01 to 100, one event in the last place."""
+    rng = np.random.RandomState(12)
+    n = 260
+    entry, treated = rng.randint(0, 3, n), rng.randint(0, 2, n)
+    place = np.where(np.arange(n) < 12, 3, rng.randint(0, 3, n))
+    x = np.round(rng.normal(250_000, 90_000, n), -2)
+    last = rng.uniform(size=n) < 0.45 + 0.2 * treated - (x - 250_000) / 4e5
+    exit = np.minimum(entry + rng.randint(1, 4, n), 3)
+    event = np.where(place == 3, np.arange(n) == 0, last).astype(int)
+    return _followed(rng, entry, exit, event, x, treated, place,
+                     np.where(rng.uniform(size=n) < 0.5, 0, rng.randint(1, 15, n)))
+
+
+def latecomers():
+    """Everybody enters late; weights 0.01 to 100, one event in the last place, x of a hundred-thousandth."""
+    rng = np.random.RandomState(13)
+    n = 320
+    entry, treated = rng.randint(4, 30, n), rng.randint(0, 2, n)
+    place = np.where(np.arange(n) < 9, 3, rng.randint(0, 3, n))
+    x = np.round(rng.normal(0, 1e-5, n), 7)
+    stay = np.ceil(rng.exponential(14 * np.exp(-4e4 * x + 0.3 * treated))).astype(int)
+    end = rng.randint(3, 40, n)
+    event = np.where(place == 3, np.arange(n) == 4, stay <= end).astype(int)
+    return _followed(rng, entry, entry + np.minimum(stay, end), event, x, treated, place,
+                     rng.randint(0, 25, n))
+
+
+def _followed(rng, entry, exit, event, x, treated, place, cluster):
+    """Add causes, weights and counts."""
+    n = len(entry)
+    return pd.DataFrame({
+        "id": np.arange(n), "entry": entry, "exit": exit, "cause": event * rng.randint(1, 4, n), "x": x,
+        "treated": treated, "place": place, "cluster": cluster,
+        "pw": np.round(10 ** rng.uniform(-2, 2, n), 2), "k": rng.randint(1, 4, n), "event": event})
+
+
+FRAMES = {make.__name__: make for make in (weekly, states, separated, shared, movers, movements, crowded,
+                                             latecomers)}
