@@ -135,11 +135,11 @@ def test_an_empty_beginning_is_said():
     frame = people(place=np.where(np.arange(40) < 20, "A", "B"), entry=np.where(np.arange(40) < 20, 0, 3))
     frame["exit"] += 4
     at_risk = table_of(frame, strata="place", entry="entry")
-    late = [["B", 0.0, 3.0]]
-    assert predict_survival(cox(at_risk), PROFILE).diagnostics["unobserved_weeks"] == late
-    assert predict_survival(cox(at_risk), PROFILE.assign(strata="A")).diagnostics["unobserved_weeks"] == []
+    late = (("B", 0.0, 3.0),)
+    assert predict_survival(cox(at_risk), PROFILE).model["gaps"] == late
+    assert predict_survival(cox(at_risk), PROFILE.assign(strata="A")).model["gaps"] == ()
     for ask in (standardised_survival, standardised_contrasts):
-        assert ask(at_risk, exposure="treated", weeks=[5]).diagnostics["unobserved_weeks"] == late
+        assert ask(at_risk, exposure="treated", weeks=[5]).model["gaps"] == late
 
 
 @pytest.mark.parametrize("weeks", [-1, np.nan, [3, np.inf]])

@@ -6,7 +6,13 @@ import pytest
 
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
-from evalkit.estimators import markov_test, state_occupation, transition_cox, transition_probabilities
+from evalkit.estimators import (
+    aalen_johansen,
+    markov_test,
+    state_occupation,
+    transition_cox,
+    transition_probabilities,
+)
 
 CHAIN = {"entry": "entry", "exit": "exit", "state": "state", "event": "event", "person": "person"}
 
@@ -135,10 +141,15 @@ def test_a_state_that_should_hold_persons_but_is_not_observed_is_said():
     """Half of A leaves at week 2, the others are lost at week 3: nobody in A is seen when B moves."""
     rows = [(1, 0, 2, "A", "B"), (2, 0, 20, "A", None), (3, 0, 4, "B", "A"), (4, 0, 20, "B", None)]
     frame = pd.DataFrame(rows, columns=["person", "entry", "exit", "state", "event"])
-    assert ask(table_of(frame), from_weeks=1).diagnostics["unobserved"] == []
+    assert ask(table_of(frame), from_weeks=1).model["gaps"] == ()
     lost = frame.assign(exit=frame["exit"].where(frame["person"] != 2, 3))
-    assert ask(table_of(lost), from_weeks=1).diagnostics["unobserved"] == ["A at week 4"]
-    own = ask(table_of(lost), from_weeks=1, method="landmark").diagnostics
-    assert own == {"not_estimable": ["A to week 8"], "unobserved": []}
+    assert ask(table_of(lost), from_weeks=1).model["gaps"] == (("A", 3.0, 8.0),)
+    own = ask(table_of(lost), from_weeks=1, method="landmark")
+    assert own.diagnostics == {"not_estimable": ["A to week 8"], "n_gaps": 0} and own.model["gaps"] == ()
     weeks = state_occupation(table_of(lost), horizon_weeks=8)
-    assert weeks.diagnostics["unobserved"] == ["A at week 4"]
+    assert weeks.model["gaps"] == (("A", 3.0, 8.0),) and weeks.diagnostics["n_gaps"] == 1
+    assert state_occupation(table_of(lost), horizon_weeks=3.5).model["gaps"] == ()
+    # Seen again from week 6 on.
+    back = pd.concat([lost, pd.DataFrame([(5, 6, 20, "A", None)], columns=lost.columns)])
+    for answer in (state_occupation(table_of(back), horizon_weeks=8), aalen_johansen(table_of(back))):
+        assert answer.model["gaps"] == (("A", 3.0, 6.0),) and answer.diagnostics["n_gaps"] == 1

@@ -274,7 +274,7 @@ def test_weeks_without_anybody_at_risk_are_named():
     frame = pd.DataFrame({"person": range(4), "entry": [0, 0, 5, 5], "exit": [2, 3, 9, 9],
                           "event": [1, 0, 2, 0]})
     curve = aalen_johansen(table_of(frame, covariates=()))
-    assert [tuple(gap) for gap in curve.diagnostics["unobserved_weeks"]] == [("", 3.0, 5.0)]
+    assert curve.model["gaps"] == (("", 3.0, 5.0),) and curve.diagnostics["n_gaps"] == 1
     same = kaplan_meier(table_of(frame, covariates=())).table
     survival = curve.table[curve.table["term"] == "survival"].reset_index(drop=True)
     pd.testing.assert_series_equal(survival["estimate"], same["estimate"])

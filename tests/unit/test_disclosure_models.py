@@ -26,7 +26,7 @@ RARE, SMALL = "Rare", 3
 KNOWN = re.compile(
     r"^(n_.*|clusters|groups|units|df|steps|z|reference|ties|start|robust|link|knots|warning|kendall_tau"
     r"|.*variance|.*chi_square|.*p_value|strata_with_events|share_beyond|log_likelihood.*|aic|person_weeks"
-    r"|concordant|discordant|tied|unobserved|unobserved_weeks|not_estimable|last_observed_weeks|workers|unit"
+    r"|concordant|discordant|tied|not_estimable|last_observed_weeks|workers|unit"
     r"|failures|rows_without_limits|most_missing)(\[.*\])?$")
 
 

@@ -13,14 +13,14 @@ from evalkit.disclosure.ties import Ties
 _LEAST_MONEY = 1000
 # The word after n_ says what is counted. Counts of these are facts of the design, not of persons: exact.
 _NOT_PERSONS = re.compile(
-    r"^n_(?:comparisons|donors|draws|gates|groups|items|municipalities|periods|placebos|quarters"
+    r"^n_(?:comparisons|donors|draws|gaps|gates|groups|items|municipalities|periods|placebos|quarters"
     r"|replications|rules|steps|tables|waves|weeks|years)(?:_(?:all|after|before|broken|failed|used))?$")
 # Clusters and groups with a shared factor are caseworkers and providers: persons too.
 _COUNTED = {"clusters", "groups", "units"}
 # A likelihood and the rates that were fitted, sums of weeks and pairs give back exact counts. The weeks
-# in which nobody, or a last person, is seen are weeks of single persons; so are the words that name them.
+# to which a last person is seen are weeks of single persons; so are the words that name them.
 _INSIDE = {"aic", "concordant", "discordant", "failures", "log_likelihood", "log_likelihood_no_frailty",
-           "log_likelihood_null", "not_estimable", "person_weeks", "tied", "unobserved", "unobserved_weeks"}
+           "log_likelihood_null", "not_estimable", "person_weeks", "tied"}
 # Told where enough persons are followed so long (model["n_at_last"]): then it is the end of the data.
 _OF_THE_LAST = {"last_observed_weeks", "n_beyond", "n_weeks_beyond"}
 

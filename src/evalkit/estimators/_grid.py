@@ -129,27 +129,6 @@ def persons_of(grid):
     return total(grid.stratum[first], None if rows.count is None else rows.count[first], len(grid.labels))
 
 
-def unobserved(grid, start_weeks=0.0):
-    """Return the gaps in which nobody of a stratum is at risk before its end: (group, from, to) each.
-
-    Between the start and the last exit a gap begins at the start or at an exit, and the next exit is that of
-    a row that has entered since: so the earliest entry since the exit before ends the gap.
-    """
-    rows = grid.rows
-    if rows.entry.max() <= start_weeks:
-        return ()
-    line = line_of(rows, np.ones(rows.n_rows, dtype=bool))
-    begin, end = line.number(rows.strata, rows.entry, "left"), line.number(rows.strata, rows.exit) - 1
-    size = len(line.times)
-    enters = np.full(size, np.inf)
-    np.minimum.at(enters, begin, rows.entry)
-    leaves = np.append(start_weeks, line.times[:-1])
-    opens = np.append(True, line.stratum[1:] != line.stratum[:-1])
-    leaves[opens] = start_weeks
-    gap = np.flatnonzero((np.append(0, running(begin, end, None, size)[:-1]) == 0) & (enters > leaves))
-    return tuple((grid.labels[line.stratum[k]], float(leaves[k]), float(enters[k])) for k in gap)
-
-
 def _union(person, entry, exit):
     """Join the overlapping intervals of each person; return the first row of each, its start and its end."""
     order = np.lexsort((entry, person))

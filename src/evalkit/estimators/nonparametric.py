@@ -7,7 +7,8 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, event_codes, is_robust, require_clusters
-from evalkit.estimators._grid import curves_of, grid_of_strata, n_at_start, persons_of, unobserved
+from evalkit.estimators._gaps import gaps_of
+from evalkit.estimators._grid import curves_of, grid_of_strata, n_at_start, persons_of
 from evalkit.estimators._influence import hazard_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, require_week, share_limits
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -40,7 +41,7 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
         Kind ``curve``, term ``survival``: a row at the start, at every event time and at the end of
         follow-up. Where nobody is at risk (before the first enter, or between) the curve is flat
         because nothing is known: ``diagnostics["n_gaps"]`` counts these gaps, ``model["gaps"]`` has (group,
-        from, to) of each.
+        from week, to week) of each.
 
     Raises
     ------
@@ -79,8 +80,7 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
                    share_limits(survival, error, conf_level, conf_type), start_weeks)
     options = {"cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust,
                "start_weeks": start_weeks}
-    estimand = Estimand(name="survival", summary="survival", unit="share")
-    return _answer("kaplan_meier", estimand, table, grid, survival, options)
+    return _answer("kaplan_meier", "survival", "share", table, grid, survival, options)
 
 
 def nelson_aalen(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robust=None, start_weeks=0.0):
@@ -130,8 +130,7 @@ def nelson_aalen(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
                    amount_limits(hazard, error, conf_level, conf_type), start_weeks)
     options = {"cause": cause, "conf_level": conf_level, "conf_type": conf_type, "robust": robust,
                "start_weeks": start_weeks}
-    estimand = Estimand(name="cumulative_hazard", summary="cumulative_hazard", unit="hazard")
-    return _answer("nelson_aalen", estimand, table, grid, hazard, options)
+    return _answer("nelson_aalen", "cumulative_hazard", "hazard", table, grid, hazard, options)
 
 
 def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_level=0.95, conf_type="log",
@@ -151,9 +150,8 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
     -------
     Result
         Kind ``model``: a row ``quantile[p]`` for each group and share, ``estimate`` in weeks (from week 0,
-        also with ``start_weeks``), missing where the curve does not fall so far; limits likewise.
-        ``std_error`` is missing: the limits are found without one. ``model["lowest_survival"]`` says,
-        by group, how far the curve falls.
+        also with ``start_weeks``), missing where the curve does not fall so far; limits likewise (no error).
+        ``model["lowest_survival"]`` says, by group, how far the curve falls; gaps as in :func:`kaplan_meier`.
 
     Raises
     ------
@@ -194,14 +192,15 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
                  n_events=np.repeat(np.add.reduceat(grid.n_events[:, 0], grid.starts[:-1]), len(probs)))
     options = {"probs": probs.tolist(), "cause": cause, "conf_level": conf_level, "conf_type": conf_type,
                "robust": robust, "start_weeks": start_weeks}
+    gaps = gaps_of(grid.rows, start_weeks=start_weeks)
     n_term = table.groupby("term")["n_persons"].transform("max").to_numpy()
     return Result(kind="model", table=table,
                   model={"terms": tuple(table["term"]), "groups": tuple(groups), "estimates": estimate,
                          "n_term": n_term, "lowest_survival": survival[grid.starts[1:] - 1],
-                         "curve": curves_of(grid)},
+                         "curve": curves_of(grid), "gaps": gaps},
                   estimand=Estimand(name="survival_quantiles", summary="survival_quantiles", unit="weeks"),
                   provenance=Provenance(method="survival_quantiles", options=options),
-                  diagnostics={"n_gaps": len(unobserved(grid, start_weeks))})
+                  diagnostics={"n_gaps": len(gaps)})
 
 
 def _shares(probs):
@@ -291,10 +290,11 @@ def _curve(grid, term, start, value, error, limits, start_weeks):
                 n_events=column(0.0, grid.n_events.sum(axis=1)))
 
 
-def _answer(method, estimand, table, grid, values, options):
+def _answer(method, quantity, unit, table, grid, values, options):
     group = np.repeat(np.arange(len(grid.labels)), np.diff(grid.starts))
-    gaps = unobserved(grid, options["start_weeks"])
+    gaps = gaps_of(grid.rows, start_weeks=options["start_weeks"])
     model = {"groups": grid.labels, "group": group, "times": grid.times, "values": values, "gaps": gaps}
-    return Result(kind="curve", estimand=estimand, table=table, model=model,
+    return Result(kind="curve", table=table, model=model,
+                  estimand=Estimand(name=quantity, summary=quantity, unit=unit),
                   provenance=Provenance(method=method, options=options),
                   diagnostics={"n_gaps": len(gaps)})

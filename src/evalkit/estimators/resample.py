@@ -118,7 +118,7 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
                "statistic_options": dict(original.provenance.options), "conf_level": conf_level,
                "conf_type": conf_type, "within_strata": within_strata, "as_copies": as_copies}
     # What may leave is judged by the same persons.
-    kept = {name: original.model[name] for name in JUDGED_BY if name in original.model}
+    kept = {name: original.model[name] for name in (*JUDGED_BY, "gaps") if name in original.model}
     told = original.with_diagnostics(**found)
     return replace(told.with_provenance(method="bootstrap", options=options, seed=seed), table=table,
                    model={**kept, "replications": values})

@@ -15,7 +15,8 @@ from evalkit.estimators._functionals import (
     read,
     require_follow_up,
 )
-from evalkit.estimators._grid import curves_of, grid_of, unobserved
+from evalkit.estimators._gaps import gaps_of
+from evalkit.estimators._grid import curves_of, grid_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators.nonparametric import refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -54,7 +55,8 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
         ``residual_mean_difference[e]``: each later group less the first. ``time_weeks`` are weeks after the
         census, ``n_persons`` those who contribute and ``n_events`` their events until the horizon. ``model``
         holds the estimates with their joint covariance and what decides whether rows may leave: n_term, the
-        persons of the largest group of a term, curves, curve_of and from_weeks (see `disclosure`).
+        persons of the largest group of a term, curves, curve_of and from_weeks (see `disclosure`). Gaps in
+        observation between the first week asked of and the last are told as in :func:`restricted_mean`.
 
     Raises
     ------
@@ -105,12 +107,13 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
              "times": table["time_weeks"].to_numpy(), "estimates": table["estimate"].to_numpy(),
              "covariance": covariance,
              "n_term": table.groupby("term")["n_persons"].transform("max").to_numpy(),
+             "gaps": sum((gaps for _, gaps, _ in found), ()),
              **_curves(found, starts if method == "conditional" else [0.0], len(table))}
     units = {term: "share" if "survival" in term else "weeks" for term in model["terms"]}
     return Result(kind="model", table=table, model=model,
                   estimand=Estimand(name="residual_time", summary="residual_time", unit=units,
                                     horizon_weeks=float(horizons.max())),
-                  diagnostics={"n_gaps": sum(len(gaps) for _, gaps, _ in found)},
+                  diagnostics={"n_gaps": len(model["gaps"])},
                   provenance=Provenance(method="residual_time", options=options))
 
 
@@ -131,7 +134,7 @@ def _conditional(at_risk, events, starts, horizons, robust):
         parts = [_from(grid, start, horizons) for start in starts]
         estimate, rest, n_events = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
         persons = [_n_persons(grid.rows, start, start + horizons.max()) for start in starts]
-        gaps = [gap for gap in unobserved(grid, starts[0]) if gap[1] < starts[-1] + horizons.max()]
+        gaps = gaps_of(grid.rows, start_weeks=starts[0], until_weeks=starts[-1] + horizons.max(), label=label)
         yield read(grid, position, rest, robust, terms=_terms(starts, horizons), estimate=estimate,
                    times=np.tile(horizons, 2 * len(starts)), n_events=n_events,
                    n_persons=np.repeat(persons, 2 * len(horizons))), gaps, curves_of(grid)[0][1:]
@@ -148,12 +151,12 @@ def _classes(at_risk, events, edges, horizons, robust):
             if not len(chosen):
                 raise EstimationError(f"{_where(label)}nobody has {edge:g} elapsed weeks at the census, or "
                                       "more and less than the next edge; join classes in elapsed_weeks")
-            grid = grid_of(label, clock.select(chosen), events[chosen])
+            rows = clock.select(chosen)
+            grid, gaps = grid_of(label, rows, events[chosen]), gaps_of(rows, until_weeks=horizons.max())
             estimate, rest, n_events = _from(grid, 0.0, horizons)
             yield read(grid, chosen, rest, robust, terms=_terms([edge], horizons), estimate=estimate,
                        times=np.tile(horizons, 2), n_events=n_events,
-                       n_persons=np.full(2 * len(horizons), grid.rows.n_persons)), unobserved(grid), \
-                curves_of(grid)[0][1:]
+                       n_persons=np.full(2 * len(horizons), rows.n_persons)), gaps, curves_of(grid)[0][1:]
 
 
 def _at_census(at_risk):

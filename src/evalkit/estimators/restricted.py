@@ -12,6 +12,7 @@ from evalkit.estimators._functionals import (
     read,
     require_follow_up,
 )
+from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
@@ -36,7 +37,9 @@ def restricted_mean(at_risk, *, horizon_weeks, cause=None, conf_level=0.95, robu
     Result
         Kind ``model``. Term ``restricted_mean`` for each group and horizon; with several groups also
         ``restricted_mean_difference`` and ``restricted_mean_ratio``: each later group less, and over, the
-        first. ``model`` holds the estimates of the first kind with their covariance.
+        first. ``model`` holds the estimates of the first kind with their covariance. Gaps in observation
+        before the last horizon are told as in :func:`kaplan_meier`: no event is counted in them, so that the
+        mean of their group is an upper bound.
 
     Raises
     ------
@@ -78,13 +81,14 @@ def restricted_mean(at_risk, *, horizon_weeks, cause=None, conf_level=0.95, robu
     tables = [_levels(groups, horizons, estimates, covariance, z)]
     if len(groups) > 1:
         tables += _comparisons(groups, horizons, estimates, covariance, z)
-    size = len(horizons)
+    size, gaps = len(horizons), gaps_of(at_risk, until_weeks=horizons.max())
     model = {"terms": ("restricted_mean",) * len(estimates),
              "groups": tuple(np.repeat([group.label for group in groups], size)),
-             "times": np.tile(horizons, len(groups)), "estimates": estimates, "covariance": covariance}
+             "times": np.tile(horizons, len(groups)), "estimates": estimates, "covariance": covariance,
+             "gaps": gaps}
     options = {"horizon_weeks": horizons.tolist(), "cause": cause, "conf_level": conf_level, "robust": robust}
     return Result(kind="model", table=pd.concat(tables, ignore_index=True), model=model,
-                  diagnostics={"reference": groups[0].label},
+                  diagnostics={"reference": groups[0].label, "n_gaps": len(gaps)},
                   estimand=Estimand(name="restricted_mean", summary="restricted_mean",
                                     unit=UNITS if len(groups) > 1 else "weeks",
                                     horizon_weeks=float(horizons.max())),

@@ -14,7 +14,7 @@ from evalkit.result import Estimand, Provenance, Result
 PER_CAUSE = ("estimates", "baseline_time", "baseline_hazard", "baseline_group", "reference_hazard",
              "reference_variance", "reference_drift", "baseline_n_events", "baseline_n_persons")
 SHARED = ("terms", "means", "covariate_range", "n_term", "n_reference", "groups", "follow_up_weeks",
-          "first_entry_weeks", "n_at_start")
+          "gaps", "n_at_start")
 
 
 def cause_specific(at_risk, *, ties="efron", conf_level=0.95, robust=None):

@@ -7,6 +7,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, n_reference, rarer_side, require_clusters
+from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators._profiles import range_of
 from evalkit.estimators.competing._influence import ERRORS, between_units, fit_of
@@ -113,7 +114,7 @@ def _fit(at_risk, cause, ties, stratify, errors):
             "covariance_naive": np.linalg.inv(at.information) / unscale, "means": mean,
             "covariate_range": range_of(at_risk), "n_term": rarer_side(at_risk),
             "n_reference": n_reference(at_risk), "causes": (cause,), "has_survival": False,
-            "baseline_cause": np.zeros(len(plan.time), dtype=np.int64),
+            "baseline_cause": np.zeros(len(plan.time), dtype=np.int64), "gaps": gaps_of(pooled),
             **baseline(plan, at, mean @ (beta / scale), pooled), **reference_hazard(plan, at, scale, pooled)
             }, diagnostics
 

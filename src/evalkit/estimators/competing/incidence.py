@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.estimators._counting import divide, require_clusters, strata_of
-from evalkit.estimators._grid import grid_of_strata, n_at_start, unobserved
+from evalkit.estimators._gaps import gaps_of
+from evalkit.estimators._grid import grid_of_strata, n_at_start
 from evalkit.estimators._influence import incidence_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators.multistate.chain import chain_of, require_states
@@ -30,8 +31,8 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
         Kind ``curve``. Without states: term ``survival`` (no event yet), then each cause; with states: each
         state. Rows at time 0, at every time at which anything happens in the stratum, and at the end of
         follow-up. ``n_persons`` counts those at risk just before (with states: in that state), ``n_events``
-        the arrivals. Without states ``diagnostics["unobserved_weeks"]`` lists the gaps ``[group, from, to]``
-        in which nobody is at risk while others enter later: the curve is flat there for want of persons.
+        the arrivals. Gaps in observation are told as in :func:`kaplan_meier`, with states as in
+        :func:`state_occupation`.
 
     Raises
     ------
@@ -63,15 +64,16 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
     require_clusters(at_risk)
     if at_risk.state is not None:
         require_states(at_risk, "aalen_johansen")
-        return _answer(_state_curves(at_risk, conf_level, conf_type), "state_share", conf_level, conf_type)
+        tables, gaps = _state_curves(at_risk, conf_level, conf_type)
+        return _answer(tables, gaps, "state_share", conf_level, conf_type)
     grid = grid_of_strata(at_risk, at_risk.event, len(at_risk.causes))
     refuse_early_end(grid)
-    return _answer(_cause_curves(grid, conf_level, conf_type), "cumulative_incidence", conf_level, conf_type,
-                   unobserved_weeks=unobserved(grid))
+    return _answer(_cause_curves(grid, conf_level, conf_type), gaps_of(at_risk), "cumulative_incidence",
+                   conf_level, conf_type)
 
 
-def _answer(table, name, conf_level, conf_type, **diagnostics):
-    return Result(kind="curve", table=table, diagnostics=diagnostics,
+def _answer(table, gaps, name, conf_level, conf_type):
+    return Result(kind="curve", table=table, model={"gaps": gaps}, diagnostics={"n_gaps": len(gaps)},
                   estimand=Estimand(name=name, summary="aalen_johansen", unit="share"),
                   provenance=Provenance(method="aalen_johansen",
                                         options={"conf_level": conf_level, "conf_type": conf_type}))
@@ -106,14 +108,14 @@ def _cause_curves(grid, conf_level, conf_type):
 
 
 def _state_curves(at_risk, conf_level, conf_type):
-    return pd.concat([part for label, rows in strata_of(at_risk)
-                      for part in _of_stratum(label, at_risk.select(rows), conf_level, conf_type)],
-                     ignore_index=True)
+    found = {label: share_curves(chain_of(label, at_risk.select(rows))) for label, rows in strata_of(at_risk)}
+    tables = [part for label, curves in found.items()
+              for part in _of_stratum(label, curves, at_risk.causes, conf_level, conf_type)]
+    return pd.concat(tables, ignore_index=True), sum((curves.gaps for curves in found.values()), ())
 
 
-def _of_stratum(label, rows, conf_level, conf_type):
-    found = share_curves(chain_of(label, rows))
-    for k, term in enumerate(rows.causes):
+def _of_stratum(label, found, states, conf_level, conf_type):
+    for k, term in enumerate(states):
         share, error, present = found.share[:, k], found.error[:, k], found.present[:, k]
         yield _curve(term, label, found.times, (share[0], share[1:]), error[1:], (present[0], present[1:]),
                      found.arrived[:, k], conf_level, conf_type, error[0])

@@ -5,6 +5,7 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import units_of
+from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators._profiles import (
     covariates_of,
@@ -46,7 +47,8 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     Result
         Kind ``curve``: terms as in :func:`aalen_johansen` (of Fine-Gray the one cause), group the profile's
         name (and stratum), rows at time 0 and at each week. ``n_persons`` counts all at risk just before the
-        cause's last event up to the week, ``n_events`` its events since the row before.
+        cause's last event up to the week, ``n_events`` its events since the row before. Gaps in observation
+        are told as in :func:`predict_survival`.
 
     Raises
     ------
@@ -91,14 +93,18 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     require_within_reach(x, model["covariate_range"], slopes, model["terms"], "predict_incidence")
     fits = None if at_risk is None else _fits(result, at_risk)
     behind = fewest_behind(model, model["terms"], x)
+    asked = curves_of(profiles, model["groups"], "predict_incidence")
     found = [(table, np.full(len(table), behind[row]))
-             for row, code in curves_of(profiles, model["groups"], "predict_incidence")
+             for row, code in asked
              for table in _curves(model, x[row], code, names[row], weeks, fits, (conf_level, conf_type))]
     tables, fewest = zip(*found, strict=True)
+    gaps = gaps_before(model["gaps"], max(table["time_weeks"].max() for table in tables),
+                       {model["groups"][code] for _, code in asked})
     options = {"conf_level": conf_level, "conf_type": conf_type, "has_influence": at_risk is not None,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
-                  model={"n_behind": np.concatenate(fewest)},
+                  model={"n_behind": np.concatenate(fewest), "gaps": gaps},
+                  diagnostics={"n_gaps": len(gaps)},
                   estimand=Estimand(name="predicted_incidence", summary=result.provenance.method,
                                     unit="share"),
                   provenance=Provenance(method="predict_incidence",

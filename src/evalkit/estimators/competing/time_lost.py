@@ -6,6 +6,7 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, require_clusters, strata_of
 from evalkit.estimators._functionals import Reading, joint_covariance, positive_horizons, require_follow_up
+from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators.nonparametric import refuse_early_end
@@ -28,7 +29,7 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
         Kind ``model``. Terms ``restricted_mean`` (weeks before any event) and ``time_lost[cause]`` for each
         group and horizon; with several groups also ``restricted_mean_difference`` and
         ``time_lost_difference[cause]``: each later group less the first. ``model`` holds the estimates of the
-        first kind with their covariance.
+        first kind with their covariance. Gaps in observation are told as in :func:`restricted_mean`.
 
     Raises
     ------
@@ -72,9 +73,10 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
     model = {"quantities": groups[0].terms * len(groups), "estimates": estimates, "covariance": covariance,
              "groups": tuple(np.repeat([group.label for group in groups], len(groups[0].terms))),
              "times": np.concatenate([group.times for group in groups])}
+    model["gaps"] = gaps_of(at_risk, until_weeks=horizons.max())
     options = {"horizon_weeks": horizons.tolist(), "conf_level": conf_level}
     return Result(kind="model", table=pd.concat(tables, ignore_index=True), model=model,
-                  diagnostics={"reference": groups[0].label},
+                  diagnostics={"reference": groups[0].label, "n_gaps": len(model["gaps"])},
                   estimand=Estimand(name="time_lost", summary="time_lost", unit="weeks",
                                     horizon_weeks=float(horizons.max())),
                   provenance=Provenance(method="time_lost", options=options))

@@ -14,6 +14,7 @@ from evalkit.estimators._counting import (
     total,
     units_of,
 )
+from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._profiles import range_of
 from evalkit.estimators.cox.inference import (
@@ -96,7 +97,7 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=N
         raise ValueError("firth and ridge are two penalties, choose one")
     quantile(conf_level)
     robust, offset = is_robust(at_risk, robust), _offset(offset, at_risk)
-    seen = range_of(at_risk)
+    seen = {"covariate_range": range_of(at_risk), "gaps": gaps_of(at_risk)}
     at_risk, offset, varied = vary(at_risk, offset, varying)
     if firth and varied.by_function.any():
         raise EstimationError("cox: firth is not derived for an effect that is a function of time; use steps")
@@ -108,7 +109,7 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=N
                "ridge": ridge, "ridge_scale": ridge_scale, "firth": firth, "conf_level": conf_level,
                "robust": robust}
     return Result(kind="model", table=table_of(model, at_risk, events, limits),
-                  model={**model, "covariate_range": seen},
+                  model={**model, **seen},
                   diagnostics={**diagnostics, "ties": ties},
                   provenance=Provenance(method="cox", options=options),
                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))

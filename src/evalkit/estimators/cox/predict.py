@@ -7,6 +7,7 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import running, total
+from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, quantile, require_one_of, share_limits
 from evalkit.estimators._profiles import (
     asked_weeks,
@@ -53,8 +54,8 @@ def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None,
         Kind ``curve``: term ``survival`` or ``cumulative_hazard``, group the profile's name (and stratum),
         rows at time 0 and at each week. ``n_persons`` counts all at risk in the stratum just before its last
         event up to the week, ``n_events`` all its events since the row before.
-        ``diagnostics["unobserved_weeks"]`` lists ``[stratum, 0, week]`` where everybody enters late: the
-        hazard before that week is unknown and counts as 0, so the curve is that of those still there.
+        Gaps in observation are told as in :func:`kaplan_meier`: a hazard that is unknown counts as 0, so the
+        curve is that of those still there.
 
     Raises
     ------
@@ -109,11 +110,13 @@ def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None,
     options = {"has_influence": at_risk is not None, "quantity": quantity, "conf_level": conf_level,
                "conf_type": conf_type,
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
-    late = late_strata(model, sorted({code for _, code in asked}))
+    gaps = gaps_before(model["gaps"], max(table["time_weeks"].max() for table in tables),
+                       {model["groups"][code] for _, code in asked})
     behind = fewest_behind(model, terms, x)
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
-                  model={"n_behind": np.repeat(behind[[row for row, _ in asked]], list(map(len, tables)))},
-                  diagnostics={"unobserved_weeks": late},
+                  model={"n_behind": np.repeat(behind[[row for row, _ in asked]], list(map(len, tables))),
+                         "gaps": gaps},
+                  diagnostics={"n_gaps": len(gaps)},
                   estimand=Estimand(name=f"predicted_{quantity}", summary="cox",
                                     unit="share" if quantity == "survival" else "hazard"),
                   provenance=Provenance(method="predict_survival",
@@ -138,25 +141,16 @@ def reference_hazard(plan, fit, scale, at_risk):
 
 
 def _followed(at_risk):
-    """Return from and until when each stratum is followed, and how many rows are there from the start."""
+    """Return until when each stratum is followed, and how many rows are there from the start."""
     start, number = at_risk.entry == 0, at_risk.count
     number = None if number is None else number[start]
     if at_risk.strata is None:
         n_at_start = start.sum(keepdims=True) if number is None else number.sum(keepdims=True)
-        return {"first_entry_weeks": at_risk.entry.min(keepdims=True),
-                "follow_up_weeks": at_risk.exit.max(keepdims=True), "n_at_start": n_at_start.astype(float)}
+        return {"follow_up_weeks": at_risk.exit.max(keepdims=True), "n_at_start": n_at_start.astype(float)}
     size = len(at_risk.strata_labels)
-    begin, end = np.full(size, np.inf), np.zeros(size)
-    np.minimum.at(begin, at_risk.strata, at_risk.entry)
+    end = np.zeros(size)
     np.maximum.at(end, at_risk.strata, at_risk.exit)
-    return {"first_entry_weeks": begin, "follow_up_weeks": end,
-            "n_at_start": total(at_risk.strata[start], number, size)}
-
-
-def late_strata(model, codes):
-    """Return ``[group, 0, week]`` for each stratum in which nobody is under observation before that week."""
-    return [[model["groups"][code], 0.0, float(model["first_entry_weeks"][code])] for code in codes
-            if model["first_entry_weeks"][code] > 0]
+    return {"follow_up_weeks": end, "n_at_start": total(at_risk.strata[start], number, size)}
 
 
 def _influences(result, at_risk, offset):

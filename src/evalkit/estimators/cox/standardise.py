@@ -8,12 +8,12 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_clusters, total
+from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
 from evalkit.estimators._profiles import asked_weeks, require_within_reach
 from evalkit.estimators.cox.averages import Population, average, influence_blocks
 from evalkit.estimators.cox.exposure_levels import at_each_level, averaged_over, name_of
 from evalkit.estimators.cox.influence import Influences
-from evalkit.estimators.cox.predict import late_strata
 from evalkit.estimators.cox.residuals import fit_with_sums
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -49,7 +49,7 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
     Result
         Kind ``curve``: term ``survival``, one group a level (``reference`` for a category's first).
         ``n_persons`` counts all at risk just before the last event up to the week, ``n_events`` all events
-        since the row before: every curve rests on all of them. ``diagnostics["unobserved_weeks"]`` as in
+        since the row before: every curve rests on all of them. Gaps in observation are told as in
         :func:`predict_survival`.
 
     Raises
@@ -88,10 +88,12 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
     weeks = _within(study, study.times if weeks is None else weeks)
     tables = [_curve(study, label, weeks, found, conf_level, conf_type)
               for label, found in _shares(study, weeks)]
+    gaps = gaps_before(study.gaps, weeks[-1])
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
                "conf_type": conf_type, "is_among_some": among is not None}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
-                  model={"n_behind": _behind(study, tables)}, diagnostics={"unobserved_weeks": study.late},
+                  model={"n_behind": _behind(study, tables), "gaps": gaps},
+                  diagnostics={"n_gaps": len(gaps)},
                   estimand=Estimand(name="standardised_survival", summary="g_computation", unit="share"),
                   provenance=Provenance(method="standardised_survival", options=options))
 
@@ -147,13 +149,14 @@ def standardised_contrasts(at_risk, *, exposure, weeks=(), horizon_weeks=(), amo
     covariance = sum((influence * copies[:, None]).T @ influence
                      for copies, influence in influence_blocks(study.influences, found))
     table = _contrast_table(study, wanted, estimates, covariance, margin)
-    model = {"n_behind": _behind(study, [table]), "terms": wanted.terms * len(found),
+    model = {"n_behind": _behind(study, [table]), "gaps": gaps_before(study.gaps, wanted.times.max()),
+             "terms": wanted.terms * len(found),
              "groups": tuple(np.repeat(list(study.worlds), len(wanted.terms)).tolist()),
              "times": np.tile(wanted.times, len(found)), "estimates": estimates, "covariance": covariance}
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
                "is_among_some": among is not None}
     return Result(kind="model", table=table, model=model,
-                  diagnostics={"reference": next(iter(study.worlds)), "unobserved_weeks": study.late},
+                  diagnostics={"reference": next(iter(study.worlds)), "n_gaps": len(model["gaps"])},
                   estimand=Estimand(name="standardised_contrasts", summary="g_computation",
                                     unit={"survival": "share", "survival_difference": "share",
                                           "restricted_mean": "weeks", "restricted_mean_difference": "weeks"}),
@@ -172,7 +175,7 @@ class _Study:
     n_at_start: float
     n_at_risk: np.ndarray
     n_events: np.ndarray
-    late: list
+    gaps: tuple
     behind: dict
 
 
@@ -206,7 +209,8 @@ def _study(at_risk, exposure, among, ties, cause, method):
     return _Study(influences=influences, worlds=worlds, times=times,
                   end=float(baseline["follow_up_weeks"][used].min()), n_persons=at_risk.n_persons,
                   n_at_start=float(baseline["n_at_start"][used].sum()), n_at_risk=n_at_risk,
-                  n_events=n_events, late=late_strata(baseline, used),
+                  n_events=n_events,
+                  gaps=gaps_before(baseline["gaps"], np.inf, {baseline["groups"][code] for code in used}),
                   behind=_in_world(at_risk, exposure))
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import distinct, divide, positions, strata_of, total
+from evalkit.estimators._gaps import gaps_at
+from evalkit.estimators._profiles import name_of
 from evalkit.estimators.multistate.unit_influence import unit_influence_of
 
 
@@ -144,15 +146,20 @@ def require_follow_up(chain, found, last):
                               "Choose an earlier horizon")
 
 
-def unobserved(chain, found, last):
-    """Name states in which persons should be at a movement up to a week, while nobody in them is observed.
+def state_gaps(chain, found, first, last):
+    """Return the weeks of states, (group and state, from week, to week), in which nobody in them is observed.
 
-    They are taken to stay, as in R; with delayed entry, or few persons, that can be far from the truth.
+    Only where persons should be in the state at a movement between the first and the last week. They are
+    taken to stay, as in R; with delayed entry, or few persons, that can be far from the truth.
     """
     is_empty = (found.after[:-1].max(axis=1, initial=0) > 1e-9) & (chain.at_risk <= 1e-9) & chain.moving
     is_empty &= (chain.times <= last)[:, None]
-    return [f"{chain.where}{chain.states[k]} at week {chain.times[is_empty[:, k].argmax()]:g}"
-            for k in np.flatnonzero(is_empty.any(axis=0))]
+    gaps = []
+    for k in np.flatnonzero(is_empty.any(axis=0)):
+        mine = chain.state == k
+        gaps += gaps_at(chain.times[is_empty[:, k]], chain.rows.entry[mine], chain.rows.exit[mine],
+                        label=name_of(chain.label, chain.states[k]), start_weeks=first, until_weeks=last)
+    return tuple(gaps)
 
 
 def _shares(chain, start, begin):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.estimators._counting import positions, row_counts, running, total, units_of
-from evalkit.estimators.multistate.chain import functionals
+from evalkit.estimators.multistate.chain import functionals, state_gaps
 from evalkit.estimators.multistate.occupation_covariance import covariances
 
 
@@ -14,7 +14,7 @@ class ShareCurves:
     """Shares and their errors at time zero and each time, (n_times + 1, M).
 
     ``present`` counts rows in each state at time zero, then just before each time, ``arrived`` (n_times, M)
-    the arrivals.
+    the arrivals; ``gaps`` are the weeks in which a state is not observed.
     """
 
     times: np.ndarray
@@ -22,6 +22,7 @@ class ShareCurves:
     error: np.ndarray
     present: np.ndarray
     arrived: np.ndarray
+    gaps: tuple
 
 
 def share_curves(chain):
@@ -33,7 +34,7 @@ def share_curves(chain):
     error = np.sqrt(np.maximum(np.diagonal(square, axis1=1, axis2=2), 0))
     present, arrived = _counts(chain, times)
     return ShareCurves(times=times, share=found.after[at, 0], error=error[at], present=present,
-                       arrived=arrived)
+                       arrived=arrived, gaps=state_gaps(chain, found, 0.0, times[-1]))
 
 
 def _counts(chain, times):

@@ -11,7 +11,7 @@ from evalkit.estimators.multistate.chain import (
     require_follow_up,
     require_states,
     row_influence,
-    unobserved,
+    state_gaps,
 )
 from evalkit.estimators.multistate.persons import fewest_by_row, person_counter
 from evalkit.estimators.multistate.unit_influence import local_units, unit_influence_of
@@ -45,8 +45,9 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
         n_terms), where groups times terms are at most 5,000 the covariance of all of them, final, the states
         that nobody is seen to leave, and n_behind, for each row the fewer of the persons in the state and
         outside it: at the week, or since the horizon before.
-        ``diagnostics`` name under ``unobserved`` the states in which nobody is under observation at some
-        movement (and the first such week) though persons should be there: they are taken to stay.
+        ``diagnostics["n_gaps"]`` counts the gaps in which nobody in a state is observed at a movement though
+        persons should be there, and are taken to stay; ``model["gaps"]`` has (group and state, from week, to
+        week) of each.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     require_states(at_risk, "state_occupation")
     require_clusters(at_risk)
     horizons, weeks = _times(horizon_weeks, at_weeks)
-    model, chains, empty = _estimate(at_risk, horizons, weeks)
+    model, chains = _estimate(at_risk, horizons, weeks)
     table = pd.concat(_tables(model, chains, horizons, weeks, conf_level, conf_type), ignore_index=True)
     is_week = table["term"].str.startswith("weeks[").to_numpy()
     model["n_behind"] = fewest_by_row(table)
@@ -89,7 +90,7 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
                            if not any(chain.moving[k] for chain in chains))
     options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level,
                "conf_type": conf_type}
-    return Result(kind="model", table=table, model=model, diagnostics={"unobserved": empty},
+    return Result(kind="model", table=table, model=model, diagnostics={"n_gaps": len(model["gaps"])},
                   estimand=_estimand(model["terms"], horizons.max()),
                   provenance=Provenance(method="state_occupation", options=options))
 
@@ -146,10 +147,11 @@ def _estimate(at_risk, horizons, weeks):
     terms, times = _names(at_risk.causes, horizons, weeks)
     parts = list(_groups(at_risk, horizons, weeks))
     chains, last = [chain for chain, _, _ in parts], max(horizons.max(), weeks.max(initial=0))
-    empty = [name for chain, _, found in parts for name in unobserved(chain, found, last)]
+    gaps = tuple(gap for chain, _, found in parts for gap in state_gaps(chain, found, 0.0, last))
     model = {"terms": terms, "times": times, "groups": tuple(chain.label for chain in chains),
-             "estimates": np.array([found.estimate for _, _, found in parts]), **_covariance(at_risk, parts)}
-    return model, chains, empty
+             "estimates": np.array([found.estimate for _, _, found in parts]), "gaps": gaps,
+             **_covariance(at_risk, parts)}
+    return model, chains
 
 
 def _groups(at_risk, horizons, weeks):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evalkit.estimators.multistate.chain import chain_of, functionals_from, unobserved
+from evalkit.estimators.multistate.chain import chain_of, functionals_from, state_gaps
 from evalkit.estimators.multistate.landmark import followed_from
 from evalkit.estimators.multistate.occupation_covariance import covariances
 from evalkit.estimators.multistate.unit_influence import local_units, unit_influence_of
@@ -99,11 +99,11 @@ class StartWeek:
         shaped = columns.reshape(len(columns), len(self.occupied), -1, size)
         return shaped.transpose(2, 0, 1, 3).reshape(shaped.shape[2], len(columns), -1)
 
-    def unobserved(self, last):
-        """Name states in which persons should be while nobody in them is observed."""
-        found = [name for chain, _, begin in self.beginnings
-                 for name in unobserved(chain, functionals_from(chain, begin, self.start, np.empty(0)), last)]
-        return list(dict.fromkeys(found))
+    def gaps(self, last):
+        """Return the weeks of states in which persons should be while nobody in them is observed."""
+        found = [gap for chain, _, begin in self.beginnings for gap in
+                 state_gaps(chain, functionals_from(chain, begin, self.start, np.empty(0)), self.start, last)]
+        return tuple(dict.fromkeys(found))
 
     def not_estimable(self, estimate, weeks):
         """Name the states and weeks without an estimate."""

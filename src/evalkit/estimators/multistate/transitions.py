@@ -42,8 +42,8 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
         from_weeks, times, groups, estimates (n_groups, n_times, n_terms), covariance (of the terms of a group
         and time), n_behind (for each row the fewer of those of FROM in TO and outside it).
         ``diagnostics`` name under ``not_estimable`` the states in which nobody is seen at s, or
-        nobody could be followed to t: their rows have no estimate; and under ``unobserved`` the states that
-        nobody is observed in at some movement though persons should be there: they are taken to stay.
+        nobody could be followed to t: their rows have no estimate. Gaps in the observation of a state are
+        told as in :func:`state_occupation`.
 
     Raises
     ------
@@ -108,12 +108,12 @@ def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
     """Estimate every stratum; return the model, the tables and what could not be estimated."""
     units, seen = units_of(at_risk), np.flatnonzero(np.bincount(at_risk.state)) - 1
     terms = tuple(f"{at_risk.causes[h]} -> {to}" for h in seen for to in at_risk.causes)
-    groups, estimates, covariances, tables, missing, empty = [], [], [], [], [], []
+    groups, estimates, covariances, tables, missing, gaps = [], [], [], [], [], []
     for chain, position in chains_of(at_risk):
         answer = StartWeek(chain, units, position, seen, start, method)
         estimate, covariance = answer.probabilities(weeks)
         missing += answer.not_estimable(estimate, weeks)
-        empty += answer.unobserved(weeks.max())
+        gaps += answer.gaps(weeks.max())
         tables.append(_table(answer, terms, weeks, estimate, covariance, conf_level, conf_type))
         for held, found in ((groups, chain.label), (estimates, estimate), (covariances, covariance)):
             held.append(found)
@@ -122,8 +122,9 @@ def _estimate(at_risk, start, weeks, method, conf_level, conf_type):
                               f"can be followed to week {weeks.min():g}. "
                               "Choose an earlier week, or pool groups")
     model = {"terms": terms, "from_weeks": start, "times": weeks, "groups": tuple(groups),
-             "estimates": np.array(estimates), "covariance": np.array(covariances)}
-    return model, tables, {"not_estimable": missing, "unobserved": empty}
+             "estimates": np.array(estimates), "covariance": np.array(covariances),
+             "gaps": tuple(gaps)}
+    return model, tables, {"not_estimable": missing, "n_gaps": len(gaps)}
 
 
 def _table(answer, terms, weeks, estimate, covariance, conf_level, conf_type):
