@@ -1,4 +1,4 @@
-"""Covariance of the shares in all states after every event time, in one sweep through time.
+"""Covariance of the shares in all states after every event time, in one pass through time.
 
 Between its own changes (a row begins, ends or moves) the influence of a unit follows a linear map that all
 units share, so sums of its products over units follow one too. They need single units only where these

@@ -1,4 +1,4 @@
-"""Influence of independent units, summed from few cells.
+"""Influence of independent units (clusters, persons or rows), summed from few cells.
 
 What a row adds to a functional is a curve at the time it leaves, less the curve at the time it enters, plus
 what its movement gains. These are tables over (time, state) and over movements; which entries a unit passes
@@ -52,7 +52,7 @@ class UnitInfluence:
 
 
 def unit_influence_of(chain, code, weight, n_units, *, is_start_drawn=False):
-    """Enter the rows of a chain under their units.
+    """Return which cells the rows of each unit pass through.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def unit_influence_of(chain, code, weight, n_units, *, is_start_drawn=False):
     weight : ndarray of float, shape (n_rows,)
     n_units : int
     is_start_drawn : bool
-        Enter, too, the state at time zero of the rows that begin there.
+        Add the state at time zero of the rows that begin there, whose shares are estimated too.
     """
     moves, number = _moves(chain)
     size, width = len(chain.states), 4 if is_start_drawn else 3
@@ -81,7 +81,7 @@ def unit_influence_of(chain, code, weight, n_units, *, is_start_drawn=False):
         cell, value = cell[order], value[order]
     edges = width * np.append(0, np.cumsum(np.bincount(code, minlength=n_units)))
     return UnitInfluence(value=value.ravel(), cell=cell.ravel(), edges=edges, moves=moves,
-                  n_cells=n_times + len(moves) + size * is_start_drawn)
+                         n_cells=n_times + len(moves) + size * is_start_drawn)
 
 
 def local_units(units, position):
