@@ -11,8 +11,9 @@ import numpy as np
 
 from evalkit.estimators._counting import total
 
-# Numbers of the table (grid of times) x (persons) at once, and units at once: they fit the cache.
-TABLE, BLOCK = 100_000, 1 << 13
+# Numbers of the table (grid of times) x (persons) at once: they fit the cache, and a table so small is not
+# handed back to the system each time. Numbers of the influence of units at once.
+TABLE, BLOCK = 40_000, 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,20 +32,27 @@ class Average:
 
 
 class Population:
-    """Persons averaged over, with covariates ``x`` and strata: those with equal predictions are a cell."""
+    """Persons averaged over, with covariates ``x`` and strata: those with equal predictions are a cell.
+
+    ``chosen`` (n_units, n_cells) holds the share that the rows of each unit have in each cell.
+    """
 
     def __init__(self, influences, x, strata):
-        z = (x - influences.mean) / influences.scale
+        from scipy.sparse import csr_matrix
+        z = np.asfortranarray(x - influences.mean)
+        z /= influences.scale
         eta = z @ influences.beta
         self.strata = np.unique(strata)
         order = np.argsort(eta) if len(self.strata) == 1 else np.lexsort((eta, strata))
         new = np.append(True, (np.diff(eta[order]) != 0) | (np.diff(strata[order]) != 0))
-        self.cell = np.empty(len(order), dtype=np.int64)
-        self.cell[order] = np.cumsum(new) - 1
+        cell = np.empty(len(order), dtype=np.int64)
+        cell[order] = np.cumsum(new) - 1
         self.relative, self.stratum = np.exp(eta[order][new]), strata[order][new]
         weights = influences.weight / influences.weight.sum()
-        self.share = total(self.cell, weights, len(self.relative))
-        self.z = np.column_stack([total(self.cell, weights * column, len(self.relative)) for column in z.T])
+        self.share = total(cell, weights, len(self.relative))
+        self.z = np.array([total(cell, weights * column, len(self.relative)) for column in z.T]).T
+        unit, share = influences.in_average
+        self.chosen = csr_matrix((share, (unit, cell)), shape=(len(influences.units.copies), len(self.share)))
 
     def parts(self, n_times):
         """Yield each stratum's code and slices of its cells that fit in memory."""
@@ -88,15 +96,17 @@ def average(influences, population, grid, weights):
 
 def influence_blocks(influences, averages):
     """Yield the copies of a block of units and their influence on all averages, (n_units, n_functionals)."""
-    passing, of_beta = _passing(influences), influences.by_unit()
+    passing, of_beta = influences.passing, influences.of_beta
     hazards = _through_hazards(influences, np.hstack([found.by_hazard for found in averages]))
     by_beta = np.vstack([found.by_beta for found in averages]).T
-    chosen = [_chosen(influences, found) for found in averages]
-    for start in range(0, len(of_beta), BLOCK):
-        units = slice(start, start + BLOCK)
+    estimates = np.concatenate([found.estimate for found in averages])
+    size = max(BLOCK // len(estimates), 1)
+    for start in range(0, len(of_beta), size):
+        units = slice(start, start + size)
         change = passing[units] @ hazards
         change += of_beta[units] @ by_beta
-        change += np.hstack([rows[units] @ value for rows, value in chosen])
+        change += np.hstack([found.population.chosen[units] @ found.own for found in averages])
+        change -= influences.averaged[units, None] * estimates
         yield influences.units.copies[units], change
 
 
@@ -114,30 +124,9 @@ def _predicted(population, slices, hazard, weights, own):
     return level, slope, turn
 
 
-def _passing(influences):
-    """Return which entries of the table over times each unit passes, with weights, as a sparse matrix."""
-    from scipy.sparse import csr_matrix
-    plan, n_times, (code, weight) = influences.plan, len(influences.plan.time), influences.in_design
-    relative, end = weight * influences.relative, plan.last - 1
-    end[plan.died] += n_times
-    value = np.concatenate([relative, relative, weight[plan.died]])
-    entry = np.concatenate([end, 2 * n_times + plan.first, 3 * n_times + 1 + plan.at])
-    unit = np.concatenate([code, code, code[plan.died]])
-    return csr_matrix((value, (unit, entry)), shape=(len(influences.units.copies), 4 * n_times + 1))
-
-
 def _through_hazards(influences, effect):
     """Return the table over times: at the end of a row (with the event or not), before it, at its event."""
     passed = np.vstack([np.zeros_like(effect[:1]),
                         np.cumsum(effect * influences.square[:, None], axis=0)])
     own = effect * (influences.hazard / influences.plan.deaths)[:, None]
     return np.vstack([-passed[1:], effect * influences.tied[:, None] - passed[1:], passed, own])
-
-
-def _chosen(influences, found):
-    """Return which cells each unit's rows averaged over are in, with weights, and the cells' deviations."""
-    from scipy.sparse import csr_matrix
-    code, weight = influences.in_average
-    shape = (len(influences.units.copies), len(found.own))
-    rows = csr_matrix((weight / influences.weight.sum(), (code, found.population.cell)), shape=shape)
-    return rows, found.own - found.estimate

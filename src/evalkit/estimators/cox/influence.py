@@ -1,12 +1,13 @@
 """What each row adds to predicted curves and their means: by coefficients, hazards, who is averaged over."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, require_clusters, total, units_of
-from evalkit.estimators.cox.partial import Design, Pass, design, evaluate, score_residuals
+from evalkit.estimators.cox.partial import Design, Pass, design, evaluate, score_columns
 from evalkit.estimators.cox.varying import vary
 from evalkit.estimators.cox.varying_likelihood import Changing, place
 from evalkit.result import Result
@@ -25,7 +26,8 @@ class _Placed:
 class Influences:
     """A fitted model as what averages of its predictions need: hazards at mean covariates and derivatives.
 
-    ``rows`` are the rows whose covariates are averaged over.
+    ``rows`` are the rows whose covariates are averaged over. ``of_beta`` (n_units, n_terms) is the change of
+    the estimates by each unit; ``in_average`` says which units the averaged rows are of, and their share.
     """
 
     def __init__(self, at_risk, fitted, rows=slice(None)):
@@ -40,23 +42,34 @@ class Influences:
         self.relative = at.relative * np.exp(at.shift[plan.block])
         # The change of the estimates by one unit of each row's weight; under a penalty its information.
         inverse = fitted.result.model["covariance_naive"] * np.outer(self.scale, self.scale)
-        self.of_beta = score_residuals(plan, at) @ inverse
-        self.units = units = units_of(at_risk)
-        self.in_design, self.in_average = ((units.code[some], units.weight[some])
-                                           for some in (plan.row, rows))
-        self.weight = at_risk.row_weights[rows]
-
-    def by_unit(self):
-        """Return the change of the estimates by each unit, shape (n_units, n_terms)."""
-        code, weight = self.in_design
-        return np.column_stack([total(code, weight * column, len(self.units.copies))
-                                for column in self.of_beta.T])
+        self.units, self.weight = units_of(at_risk), at_risk.row_weights[rows]
+        self.in_design = self.units.code[plan.row], self.units.weight[plan.row]
+        self.in_average = self.units.code[rows], self.units.weight[rows] / self.weight.sum()
+        self.of_beta = np.array([self._by_unit(score) for score in score_columns(plan, at)]).T @ inverse
+        self.averaged = total(*self.in_average, len(self.units.copies))
 
     def of_unit(self, effect, by_beta):
         """Return what each unit changes through the hazards, of this effect each, and the coefficients."""
+        return self._by_unit(_of_hazards(self, effect)) + self.of_beta @ by_beta
+
+    def _by_unit(self, of_row):
         code, weight = self.in_design
-        of_row = _of_hazards(self, effect) + self.of_beta @ by_beta
         return total(code, weight * of_row, len(self.units.copies))
+
+    @cached_property
+    def passing(self):
+        """Which entries of a table over times each unit passes, with weights, as a sparse matrix.
+
+        Entries are the ends of rows (without the event, then with it), their beginnings, and events.
+        """
+        from scipy.sparse import csr_matrix
+        plan, n_times, (code, weight) = self.plan, len(self.plan.time), self.in_design
+        relative, end = weight * self.relative, plan.last - 1
+        end[plan.died] += n_times
+        value = np.concatenate([relative, relative, weight[plan.died]])
+        entry = np.concatenate([end, 2 * n_times + plan.first, 3 * n_times + 1 + plan.at])
+        unit = np.concatenate([code, code, code[plan.died]])
+        return csr_matrix((value, (unit, entry)), shape=(len(self.units.copies), 4 * n_times + 1))
 
 
 def influences_of(result, at_risk, offset):
