@@ -44,8 +44,8 @@ def read(grid, position, rest, robust, **known):
 
 
 def _influence(grid, share):
-    pull = np.vstack([np.zeros(share.shape[1]), np.cumsum(grid.hazard[:, None] * share, axis=0)])
-    influence = pull[grid.last] - pull[grid.first]
+    cumulated = np.vstack([np.zeros(share.shape[1]), np.cumsum(grid.hazard[:, None] * share, axis=0)])
+    influence = cumulated[grid.last] - cumulated[grid.first]
     died = grid.cause > 0
     influence[died] -= share[grid.last[died] - 1]
     return influence

@@ -37,8 +37,8 @@ class Fit:
         gain = (step * at.hazard / plan.deaths)[plan.at] + at.relative[plan.died] * d0_slope[plan.at]
         direct[plan.died] += gain
         if len(plan.tail.row):
-            pull = _pull(plan, at, np.zeros(len(direct)), -s0_slope)
-            direct += plan.observation.influence(pull[:, None], self.has_event)[:, 0]
+            slope = _weight_slope(plan, at, np.zeros(len(direct)), -s0_slope)
+            direct += plan.observation.influence(slope[:, None], self.has_event)[:, 0]
         return direct + self.coefficients @ (along - step @ mean_hazard(at))
 
 
@@ -46,9 +46,9 @@ def fit_of(at_risk, plan, at, errors="influence", group=None):
     """Return the influence of each row on the coefficients of a plan at its maximum."""
     has_event, scores = at_risk.event > 0, score_residuals(plan, at)
     if errors != "fixed_weights" and len(plan.tail.row):
-        pull = weight_pull(plan, at)
-        scores += plan.observation.influence(pull, has_event) if errors == "influence" else \
-            censoring_influence(at_risk, group, plan.observation, pull)
+        slope = weight_slope(plan, at)
+        scores += plan.observation.influence(slope, has_event) if errors == "influence" else \
+            censoring_influence(at_risk, group, plan.observation, slope)
     return Fit(plan=plan, at=at, has_event=has_event, coefficients=scores @ np.linalg.inv(at.information))
 
 
@@ -75,9 +75,9 @@ def score_residuals(plan, at):
     return residual
 
 
-def weight_pull(plan, at):
+def weight_slope(plan, at):
     """Return the derivative of the score by log g at each time of the line of observation."""
-    return np.column_stack([_pull(plan, at, x, mean)
+    return np.column_stack([_weight_slope(plan, at, x, mean)
                             for x, mean in zip(plan.x.T, mean_hazard(at).T, strict=True)])
 
 
@@ -87,7 +87,7 @@ def mean_hazard(at):
     return at.s1 * q0[:, None] - at.d1 * q1[:, None]
 
 
-def _pull(plan, at, x, mean):
+def _weight_slope(plan, at, x, mean):
     """Derive -sum(x hazard - mean) over the risk sets by log g.
 
     A time's g multiplies those who are counted on there, and divides those who begin to be counted on there.

@@ -34,15 +34,15 @@ class Observation:
         """g just before the end of each row that ends in an event."""
         return self.level[self.last - 1]
 
-    def influence(self, pull, has_event):
-        """Return what a unit of weight of each row adds through log g; ``pull`` is the score's slope by it.
+    def influence(self, slope, has_event):
+        """Return what a unit of weight of each row adds through log g; ``slope`` is the score's by it.
 
         The derivative of log g(t): 1/Y(t) while at risk, plus (dN - dH) / (Y - D) of every earlier time.
         """
         left = self.at_risk - self.events
-        later = -np.cumsum(pull, axis=0) * _inverse(left, self.at_risk)[:, None]
+        later = -np.cumsum(slope, axis=0) * _inverse(left, self.at_risk)[:, None]
         hazard, share = divide(self.events, self.at_risk), _inverse(self.at_risk, self.at_risk)
-        steps = pull * share[:, None] - hazard[:, None] * later
+        steps = slope * share[:, None] - hazard[:, None] * later
         cumulated = _prefix(steps)
         result = cumulated[self.last] - cumulated[self.first]
         result[has_event] += later[self.last[has_event] - 1]
@@ -72,22 +72,22 @@ def observation_of(at_risk, group, track_group, track_time):
                        track=np.searchsorted(line, asked))
 
 
-def censoring_influence(at_risk, group, observation, pull):
+def censoring_influence(at_risk, group, observation, slope):
     """Return the same as Fine and Gray (1999) write it: martingales of censoring, of right-censored rows.
 
-    - sum over censorings of (dN_c - dH_c) / n times the pull of all later times; n counts those still under
+    - sum over censorings of (dN_c - dH_c) / n times the slope of all later times; n counts those still under
       observation after the events of the time.
     """
     censored = (at_risk.event == 0).astype(np.int64)
     if not censored.any():
-        return np.zeros((len(censored), pull.shape[1]))
+        return np.zeros((len(censored), slope.shape[1]))
     first, last, time, _ = event_times(replace(at_risk, strata=group), censored)
     last = last - ((last > first) & (censored == 0) & (time[last - 1] == at_risk.exit))
     row, weight = np.flatnonzero(censored), at_risk.row_weights
     present = running(first, last, weight, len(time))
     share = divide(total(last[row] - 1, weight[row], len(time)), present)
-    later = np.zeros((len(time), pull.shape[1]))
-    later[last[row] - 1] = -_prefix(pull)[observation.last[row]]
+    later = np.zeros((len(time), slope.shape[1]))
+    later[last[row] - 1] = -_prefix(slope)[observation.last[row]]
     step = later * divide(1.0, present)[:, None]
     cumulated = _prefix(share[:, None] * step)
     result = cumulated[last] - cumulated[first]

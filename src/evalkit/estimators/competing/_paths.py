@@ -11,7 +11,7 @@ from evalkit.estimators._counting import Units, total
 class Path:
     """Survival (of cause-specific hazards) and incidences of one profile at its event times.
 
-    The derivative of outcome o at t by the hazard of cause c at s <= t is ``own[s, o, c]`` - ``pull[t, o]``.
+    Outcome o at t has by the hazard of cause c at s <= t the derivative ``own[s, o, c] - shared[t, o]``.
     ``hazard`` (reference, shape (n_times, n_causes)), ``relative`` to it, ``variance`` and ``turn`` (its
     change by coefficients) are of each cause; ``place`` says where a cause's own times are.
     """
@@ -22,7 +22,7 @@ class Path:
     times: np.ndarray
     level: np.ndarray
     own: np.ndarray
-    pull: np.ndarray
+    shared: np.ndarray
     hazard: np.ndarray
     relative: np.ndarray
     variance: np.ndarray
@@ -55,9 +55,9 @@ def path_of(model, x, code):
         change = np.outer(model["reference_hazard"][at], z) - model["reference_drift"][at]
         turn[position, k] = relative[k] * change
         place.append(position)
-    level, own, pull = _incidences(hazard * relative, model["has_survival"])
+    level, own, shared = _incidences(hazard * relative, model["has_survival"])
     terms = causes if level.shape[1] == len(causes) else ("survival", *causes)
-    return Path(terms=tuple(terms), code=code, z=z, times=times, level=level, own=own, pull=pull,
+    return Path(terms=tuple(terms), code=code, z=z, times=times, level=level, own=own, shared=shared,
                 hazard=hazard, relative=relative, variance=variance, turn=turn, place=tuple(place))
 
 
@@ -65,11 +65,11 @@ def delta_variance(path, covariance):
     """Return the variance of each outcome at each time: hazards with independent events, and coefficients."""
     result = np.zeros_like(path.level)
     for k in range(path.level.shape[1]):
-        own, pull = path.own[:, k], path.pull[:, k, None]
+        own, shared = path.own[:, k], path.shared[:, k, None]
         v0, v1, v2 = (np.cumsum(own**power * path.variance, axis=0) for power in range(3))
-        squares = v2 - 2 * pull * v1 + pull**2 * v0
+        squares = v2 - 2 * shared * v1 + shared**2 * v0
         turned, kept = (np.cumsum(part, axis=0) for part in (own[:, :, None] * path.turn, path.turn))
-        change = (turned - pull[:, :, None] * kept).reshape(len(own), len(covariance))
+        change = (turned - shared[:, :, None] * kept).reshape(len(own), len(covariance))
         result[:, k] = squares.sum(axis=1) + ((change @ covariance) * change).sum(axis=1)
     return np.maximum(result, 0)
 
@@ -81,7 +81,7 @@ def influence_variance(path, fits, outcome, last):
 
 
 def _influence(path, fits, outcome, n_times):
-    slope = (path.own[:, outcome] - path.pull[n_times - 1, outcome]) * path.relative
+    slope = (path.own[:, outcome] - path.shared[n_times - 1, outcome]) * path.relative
     slope[n_times:] = 0.0
     rows = 0.0
     for k, (fit, scale) in enumerate(fits.parts):

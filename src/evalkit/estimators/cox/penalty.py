@@ -63,8 +63,8 @@ def firth_likelihood(plan):
         sign, log_determinant = np.linalg.slogdet(fit.information)
         if sign <= 0:
             return Penalised(value=-np.inf, gradient=fit.gradient, information=fit.information, fit=fit)
-        return Penalised(value=fit.value + log_determinant / 2, gradient=fit.gradient + _pull(plan, fit),
-                         information=fit.information, fit=fit)
+        return Penalised(value=fit.value + log_determinant / 2, information=fit.information, fit=fit,
+                         gradient=fit.gradient + _penalty_slope(plan, fit))
     return likelihood
 
 
@@ -122,7 +122,7 @@ def _crossing(drop, centre, step, height):
     return np.sign(step) * np.inf
 
 
-def _pull(plan, fit):
+def _penalty_slope(plan, fit):
     """Return the derivative of half the log determinant of the information.
 
     It is half the sum, over the terms of the likelihood, of the mean of q (x - mean) among those at risk,
