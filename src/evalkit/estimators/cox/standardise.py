@@ -128,7 +128,7 @@ def standardised_contrasts(at_risk, *, exposure, weeks=(), horizon_weeks=(), amo
     Notes
     -----
     As in :func:`standardised_survival`; a restricted mean is the area under the curve up to the horizon.
-    Limits are plain.
+    Limits are plain, those of a level within what it can be.
 
     Examples
     --------
@@ -282,18 +282,19 @@ def _functionals(study, weeks, horizon_weeks):
 
 def _contrast_table(study, wanted, estimates, covariance, margin):
     labels, size = list(study.worlds), len(wanted.terms)
-    later = len(labels) - 1
+    later, repeats = len(labels) - 1, 2 * len(labels) - 1
     contrast = np.hstack([np.tile(-np.eye(size), (later, 1)), np.eye(later * size)])
     rows = np.vstack([np.eye(len(estimates)), contrast])
     estimate, error = rows @ estimates, np.sqrt(np.diag(rows @ covariance @ rows.T))
-    differences = [f"{term}_difference" for term in wanted.terms] * later
+    is_level = np.arange(len(rows)) < len(estimates)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = np.where(np.arange(len(estimate)) < len(estimates), np.nan, two_sided(estimate / error))
+        p_value = np.where(is_level, np.nan, two_sided(estimate / error))
+    top = np.tile(np.where(np.array(wanted.terms) == "survival", 1.0, wanted.times), repeats)
+    low, high = (np.where(is_level, np.clip(limit, 0, top), limit)
+                 for limit in (estimate - margin * error, estimate + margin * error))
     last = np.searchsorted(study.times, wanted.times, side="right")
     n_events = np.append(0.0, np.cumsum(study.n_events))[last]
-    repeats = len(labels) + later
-    return tidy(term=[*wanted.terms * len(labels), *differences],
+    return tidy(term=[*wanted.terms * len(labels), *(f"{term}_difference" for term in wanted.terms * later)],
                 group=np.repeat([*labels, *labels[1:]], size), time_weeks=np.tile(wanted.times, repeats),
-                estimate=estimate, std_error=error, conf_low=estimate - margin * error,
-                conf_high=estimate + margin * error, p_value=p_value, n_persons=study.n_persons,
-                n_events=np.tile(n_events, repeats))
+                estimate=estimate, std_error=error, conf_low=low, conf_high=high, p_value=p_value,
+                n_persons=study.n_persons, n_events=np.tile(n_events, repeats))
