@@ -9,7 +9,7 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, require_clusters, total, units_of
 from evalkit.estimators.cox.partial import Design, Pass, design, evaluate, score_columns
 from evalkit.estimators.cox.varying import vary
-from evalkit.estimators.cox.varying_likelihood import Changing, place
+from evalkit.estimators.cox.varying_likelihood import VaryingDesign, place
 from evalkit.result import Result
 
 
@@ -155,8 +155,8 @@ def spread(influences, code, relative, turn, n_times):
 def _of_hazards(influences, effect):
     """Return what one unit of each row's weight changes through the hazards, the coefficients fixed."""
     plan, n_times = influences.plan, len(effect)
-    if isinstance(plan, Changing):
-        return _of_changing_hazards(influences, effect)
+    if isinstance(plan, VaryingDesign):
+        return _of_varying_hazards(influences, effect)
     passed = np.append(0.0, np.cumsum(effect * influences.square))
     at_end = np.concatenate([-passed[1:], effect * influences.tied - passed[1:]])
     own = np.concatenate([np.zeros(n_times), effect * influences.hazard / plan.deaths])
@@ -165,7 +165,7 @@ def _of_hazards(influences, effect):
     return change + cells.rows(own[cells.end])
 
 
-def _of_changing_hazards(influences, effect):
+def _of_varying_hazards(influences, effect):
     """Return the same where the hazards of rows change with time."""
     plan, hazards = influences.plan, influences.at.hazards
     passed = hazards.over_times((effect * influences.square)[:, None])[:, 0]

@@ -28,7 +28,7 @@ ROWS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Changing(Design):
+class VaryingDesign(Design):
     """A design whose terms are multiplied by functions of time.
 
     ``factor``, shape (n_times, n_terms), holds the functions, 1 for a constant effect; ``changes`` says which
@@ -44,7 +44,7 @@ class Changing(Design):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ChangingPass(Pass):
+class VaryingPass(Pass):
     """The likelihood at one vector of coefficients, and the ``cumulated`` hazard of rows, by function."""
 
     hazards: object
@@ -57,12 +57,12 @@ def place(plan, factor, changes):
     own = {spec.name: getattr(plan, spec.name) for spec in fields(Design)}
     own["observed"] = (plan.x[plan.died] * factor[plan.at]).T @ plan.weight[plan.died]
     kind = np.unique(factor, axis=1, return_inverse=True)[1].reshape(-1)
-    return Changing(**own, factor=factor, changes=changes, kind=kind, group=group,
-                    values=plan.x[first][:, changes])
+    return VaryingDesign(**own, factor=factor, changes=changes, kind=kind, group=group,
+                         values=plan.x[first][:, changes])
 
 
 @evaluate.register
-def _(plan: Changing, beta):
+def _(plan: VaryingDesign, beta):
     relative, shift = relative_hazard(plan, np.where(plan.changes, 0.0, beta))
     hazards = _hazards(plan, beta)
     weighted = relative * plan.weight
@@ -74,14 +74,14 @@ def _(plan: Changing, beta):
     cross = s1.T @ (q1[:, None] * d1)
     seen, cumulated = _second_moment(plan, hazards, weighted, hazard, correction)
     information = seen - (s1.T @ (q0[:, None] * s1) - cross - cross.T + d1.T @ (q2[:, None] * d1))
-    return ChangingPass(value=float(value), gradient=plan.observed - s1.T @ hazard + d1.T @ correction,
-                        information=information, relative=relative, s0=s0, s1=s1, d0=d0, d1=d1, hazard=hazard,
-                        moments=(correction, q0, q1, q2, cumulated[:, plan.kind[~plan.changes][0]]),
-                        shift=shift, hazards=hazards, cumulated=cumulated)
+    return VaryingPass(value=float(value), gradient=plan.observed - s1.T @ hazard + d1.T @ correction,
+                       information=information, relative=relative, s0=s0, s1=s1, d0=d0, d1=d1, hazard=hazard,
+                       moments=(correction, q0, q1, q2, cumulated[:, plan.kind[~plan.changes][0]]),
+                       shift=shift, hazards=hazards, cumulated=cumulated)
 
 
 @score_columns.register
-def _(plan: Changing, fit):
+def _(plan: VaryingDesign, fit):
     correction, q0, q1, q2, _ = fit.moments
     mean = (fit.s1 * fit.hazard[:, None] - fit.d1 * correction[:, None]) / plan.deaths[:, None]
     for k, x in enumerate(plan.x.T):
@@ -93,7 +93,7 @@ def _(plan: Changing, fit):
 
 
 @part.register
-def _(plan: Changing, rows):
+def _(plan: VaryingDesign, rows):
     # Where to begin is looked for among effects that do not change.
     return None
 
