@@ -122,13 +122,15 @@ def last_alone(n_last):
 def test_last_week_of_one_person_as_the_share_beyond_it():
     fit = last_alone(1)
     numbers, diagnostics = told(parametric_mean(fit), NO_RULES)
-    weeks = -np.log(numbers["share_beyond", "", "57"]) * numbers["mean", "", None]
+    weeks = -np.log(numbers["share_beyond", "", None]) * numbers["mean", "", None]
     assert weeks == pytest.approx(57, abs=0.01)
     assert diagnostics["last_observed_weeks"] == "57"
     numbers, diagnostics = told(parametric_mean(fit), RULES)
-    assert [value for (term, _, _), value in numbers.items() if term == "share_beyond"] == [None]
+    assert numbers["share_beyond", "", None] is None
     assert diagnostics == {"share_beyond": None, "last_observed_weeks": None}
     assert told(predict_parametric(fit, weeks=5), RULES)[1]["last_observed_weeks"] is None
+    # The weeks that are told where none is asked for end with a quarter that ten have reached.
+    assert max(int(week) for _, _, week in told(predict_parametric(fit), RULES)[0]) == 26
     # Where many are followed so long it is the end of the data.
     assert told(parametric_mean(last_alone(9)), RULES)[1]["last_observed_weeks"] == "57"
 

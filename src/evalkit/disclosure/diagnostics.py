@@ -21,6 +21,10 @@ _COUNTED = {"clusters", "groups", "units"}
 # to which a last person is seen are weeks of single persons; so are the words that name them.
 _INSIDE = {"aic", "concordant", "discordant", "failures", "log_likelihood", "log_likelihood_no_frailty",
            "log_likelihood_null", "not_estimable", "person_weeks", "tied"}
+# A test of all rows tells of those that are kept back: of one term it is the square of its estimate over its
+# error. Told where no row is kept back for too few persons.
+_OF_ALL_ROWS = re.compile(r"^(df|z|frailty_variance|kendall_tau)$|_(chi_square|p_value)$")
+_TOO_FEW = ("min_n", "no_count", "too_many_terms")
 # Told where enough persons are followed so long (model["n_at_last"]): then it is the end of the data.
 _OF_THE_LAST = {"last_observed_weeks", "n_beyond", "n_weeks_beyond"}
 
@@ -44,11 +48,13 @@ def diagnostics_of(result, rows, profile, tally):
     ties = Ties(result, rows, profile)
     is_end_told = float(result.model.get("n_at_last", 0)) >= profile.min_n
     inside = _INSIDE if is_end_told else _INSIDE | _OF_THE_LAST
+    is_some_kept = result.kind == "model" and any(tally.rules[rule] for rule in _TOO_FEW)
     told = {}
     for key, value in result.diagnostics.items():
         # A diagnostic of one cause of several is told as name[cause].
         name = str(key).partition("[")[0]
-        if name in inside and not _is_nothing(value):
+        is_inside = name in inside or (is_some_kept and _OF_ALL_ROWS.search(name))
+        if is_inside and not _is_nothing(value):
             tally.add("kept_inside")
             told[key] = None
         else:

@@ -174,6 +174,22 @@ def require_clusters(at_risk):
                               "Leave cluster out, or choose a finer one")
 
 
+def require_clusters_by_stratum(at_risk):
+    """Refuse robust errors of a curve of one stratum that rest on one cluster: they would be 0."""
+    require_clusters(at_risk)
+    if at_risk.cluster is None or at_risk.strata is None:
+        return
+    first = np.zeros(at_risk.strata.max() + 1, dtype=at_risk.cluster.dtype)
+    first[at_risk.strata] = at_risk.cluster
+    lonely = np.ones(len(first), dtype=bool)
+    lonely[at_risk.strata[at_risk.cluster != first[at_risk.strata]]] = False
+    alone = np.intersect1d(np.flatnonzero(lonely), at_risk.strata)
+    if len(alone):
+        raise EstimationError(f"cluster: {len(alone)} strata lie within one cluster each, the first of them "
+                              f"{at_risk.strata_labels[alone[0]]}; errors between clusters need at least 2 "
+                              "in every stratum. Leave cluster out, or choose a finer one")
+
+
 def divide(top, bottom):
     """Divide, and answer 0 where nobody is at risk."""
     return np.divide(top, bottom, out=np.zeros(np.broadcast(top, bottom).shape), where=bottom > 0)
@@ -184,45 +200,57 @@ def total(index, value, size):
     return np.bincount(index, weights=value, minlength=size).astype(float, copy=False)
 
 
-def rarer_side(at_risk):
-    """Return, for each covariate, the persons on its rarer side; whether a term may leave is judged by it.
+def rarer_side(at_risk, events):
+    """Return, for each covariate, the persons or events on its rarer side, whichever are fewer.
 
-    A covariate that takes other values than 0 and 1 has no sides and counts everybody.
+    Whether a term may leave is judged by it: the error of a log hazard ratio tells the events of a rare
+    level, 1 / error^2. A covariate that takes other values than 0 and 1 has no sides and counts everybody.
     """
-    n_persons = at_risk.n_persons
-
-    def persons(rows):
-        if at_risk.count is not None:
-            return int(at_risk.count[rows].sum())
-        if n_persons == at_risk.n_rows:
-            return int(np.count_nonzero(rows))
-        seen = np.zeros(int(at_risk.person.max()) + 1, dtype=bool)
-        seen[at_risk.person[rows]] = True
-        return int(np.count_nonzero(seen))
+    fewest = _fewest(at_risk, events)
+    everybody = fewest(np.ones(at_risk.n_rows, dtype=bool))
 
     def side(column):
         if not np.isin(column[:100], (0, 1)).all():
-            return n_persons
+            return everybody
         low, high = column == 0, column == 1
-        return min(persons(low), persons(high)) if (low | high).all() else n_persons
+        return min(fewest(low), fewest(high)) if (low | high).all() else everybody
 
     sides = np.array([side(column) for column in at_risk.covariates.T], dtype=float)
     # A level is compared with the reference: its columns rest on the persons there as well.
-    for columns in _factors(at_risk.terms):
-        reference = (at_risk.covariates[:, columns] == 0).all(axis=1)
-        sides[columns] = np.minimum(sides[columns], persons(reference) or n_persons)
+    for columns, reference in _references(at_risk):
+        sides[columns] = np.minimum(sides[columns], fewest(reference))
     return sides
 
 
-def n_reference(at_risk):
-    """Return the persons in the rarest reference level of any categorical covariate, else everybody.
+def n_reference(at_risk, events):
+    """Return the persons or events in the rarest reference level of any categorical covariate, else of all.
 
     What is told of a row whose covariates are all 0, an intercept or a baseline, is told of them.
     """
-    found = [at_risk.select((at_risk.covariates[:, columns] == 0).all(axis=1))
-             for columns in _factors(at_risk.terms)
-             if (at_risk.covariates[:, columns] == 0).all(axis=1).any()]
-    return min((rows.n_persons for rows in found), default=at_risk.n_persons)
+    fewest = _fewest(at_risk, events)
+    return min((fewest(rows) for _, rows in _references(at_risk)),
+               default=fewest(np.ones(at_risk.n_rows, dtype=bool)))
+
+
+def _fewest(at_risk, events):
+    """Return what counts the persons of a mask of rows, or their events where these are fewer."""
+    died = np.asarray(events) > 0
+    is_alike = at_risk.count is None and at_risk.n_persons == at_risk.n_rows
+
+    def count(rows):
+        having = rows & died
+        n_events = np.count_nonzero(having) if at_risk.count is None else at_risk.count[having].sum()
+        return int(min(np.count_nonzero(rows) if is_alike else at_risk.n_persons_in(rows), n_events))
+
+    return count
+
+
+def _references(at_risk):
+    """Yield the columns of each categorical covariate with the rows in its reference level, if any are."""
+    for columns in _factors(at_risk.terms):
+        reference = (at_risk.covariates[:, columns] == 0).all(axis=1)
+        if reference.any():
+            yield columns, reference
 
 
 def _factors(terms):

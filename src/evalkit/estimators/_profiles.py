@@ -1,11 +1,15 @@
 """What a prediction is asked for, read and refused in one way: profiles of covariates, strata, weeks."""
 
+from bisect import bisect_left
+
 import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
 
 STRATA = "strata"
+# Weeks that are asked for by nobody end with a quarter of a year, which at least so many are followed to.
+QUARTER, MANY = 13, 10
 
 
 def covariates_of(profiles, terms, method, *, has_strata=True):
@@ -82,6 +86,15 @@ def curves_of(profiles, strata, method):
 def name_of(profile, stratum):
     """Return what a curve is called: its profile, and its stratum where there are several."""
     return ", ".join(word for word in (str(profile), stratum) if word)
+
+
+def told_weeks(at_risk):
+    """Return the week up to which is predicted where no week is asked for: not the last one of one person."""
+    def is_for_few(quarter):
+        return at_risk.n_persons_in(at_risk.exit >= QUARTER * quarter) < MANY
+
+    n_quarters = bisect_left(range(1, int(at_risk.exit.max()) // QUARTER + 1), True, key=is_for_few)
+    return float(QUARTER * max(n_quarters, 1))
 
 
 def asked_weeks(weeks):

@@ -154,20 +154,33 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     estimates, covariance, steps = solve(rows, outcome, link, terms)
     # A fit without any residual has an error of nothing, which rounding may put below it.
     error = np.sqrt(np.maximum(np.diag(covariance), 0))
-    n_term = np.append(np.full(len(weeks), float(n_reference(rows))), rarer_side(rows))
+    every = np.ones(rows.n_rows)
+    n_persons = np.append(np.repeat(n_reference(rows, every), len(weeks)), rarer_side(rows, every))
     n_events = row_counts(rows)[event_codes(rows, cause) > 0].sum()
     table = tidy(term=terms, estimate=estimates, std_error=error, conf_low=estimates - z * error,
                  conf_high=estimates + z * error, p_value=p_value(estimates, error), n_events=n_events,
-                 n_persons=n_term)
+                 n_persons=n_persons)
     options = {"weeks": weeks.tolist(), "estimand": estimand, "link": link, "cause": cause,
                "conf_level": conf_level}
     return Result(kind="model", table=table,
                   model={"terms": terms, "estimates": estimates, "covariance": covariance,
-                         "n_term": n_term},
+                         "n_term": _on_fewest(rows, weeks, estimand, cause)},
                   estimand=Estimand(name=estimand, summary=f"pseudo_{link}",
                                     horizon_weeks=float(weeks.max())),
                   diagnostics={"steps": steps, **_independent(rows, len(terms))},
                   provenance=Provenance(method="pseudo_regression", options=options))
+
+
+def _on_fewest(rows, weeks, estimand, cause):
+    """Return on how many a term rests: those who leave since the week before and, for a share, who stay."""
+    left = np.where(event_codes(rows, cause) > 0, rows.exit, np.inf)
+
+    def fewest(count, since, first, last):
+        staying = np.inf if estimand == "restricted_mean" else count(rows, rows.exit > last)
+        return np.minimum(count(rows, (left > since) & (left <= first)), staying)
+
+    intercepts = [fewest(n_reference, weeks[weeks < week].max(initial=0.0), week, week) for week in weeks]
+    return np.append(intercepts, fewest(rarer_side, 0.0, weeks.min(), weeks.max()))
 
 
 def _independent(rows, n_terms):

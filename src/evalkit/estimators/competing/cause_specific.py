@@ -13,8 +13,7 @@ from evalkit.result import Estimand, Provenance, Result
 # What each cause has of its own in the model, one cause after another, and what is the same in all.
 PER_CAUSE = ("estimates", "baseline_time", "baseline_hazard", "baseline_group", "reference_hazard",
              "reference_variance", "reference_drift", "baseline_n_events", "baseline_n_persons")
-SHARED = ("terms", "means", "covariate_range", "n_term", "n_reference", "groups", "follow_up_weeks",
-          "gaps", "n_at_start")
+SHARED = ("terms", "means", "covariate_range", "groups", "follow_up_weeks", "gaps", "n_at_start")
 
 
 def cause_specific(at_risk, *, ties="efron", conf_level=0.95, robust=None):
@@ -86,6 +85,9 @@ def _model(at_risk, fits, ties, robust):
     models = [fit.model for fit in fits.values()]
     arrays = {name: np.concatenate([model[name] for model in models]) for name in PER_CAUSE}
     same = {name: models[0][name] for name in SHARED}
+    sides = np.array([model["n_term"] for model in models])
+    same |= {"n_behind": sides.ravel(), "n_term": sides.min(axis=0),
+             "n_reference": min(model["n_reference"] for model in models)}
     cause = np.repeat(np.arange(len(models)), [len(model["baseline_time"]) for model in models])
     return {"causes": at_risk.causes, "has_survival": True, "baseline_cause": cause, **same, **arrays,
             "covariance": _between_causes(at_risk, models, ties) if robust else

@@ -107,13 +107,14 @@ def _fit(at_risk, cause, ties, stratify, errors):
     unscale = np.outer(scale, scale)
     wald = square(beta, covariance)
     pooled = at_risk if "baseline" in stratify else replace(at_risk, strata=None, strata_labels=())
+    own = at_risk.event == at_risk.causes.index(cause) + 1
     diagnostics = {"log_likelihood_null": null.value, "log_likelihood": at.value, "df": len(beta),
                    "steps": steps, "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta)),
                    "ties": ties, **clusters_of(at_risk, True)}
     return {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
             "covariance_naive": np.linalg.inv(at.information) / unscale, "means": mean,
-            "covariate_range": range_of(at_risk), "n_term": rarer_side(at_risk),
-            "n_reference": n_reference(at_risk), "causes": (cause,), "has_survival": False,
+            "covariate_range": range_of(at_risk), "n_term": rarer_side(at_risk, own),
+            "n_reference": n_reference(at_risk, own), "causes": (cause,), "has_survival": False,
             "baseline_cause": np.zeros(len(plan.time), dtype=np.int64), "gaps": gaps_of(pooled),
             **baseline(plan, at, mean @ (beta / scale), pooled), **reference_hazard(plan, at, scale, pooled)
             }, diagnostics

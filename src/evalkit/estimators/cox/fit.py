@@ -170,8 +170,8 @@ def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
         covariance = _between_units(at_risk, plan, fit, naive)
     unscale = np.outer(scale, scale)
     model = {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
-             "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk),
-             "n_reference": n_reference(at_risk),
+             "covariance_naive": naive / unscale, "means": mean, "n_term": rarer_side(at_risk, events),
+             "n_reference": n_reference(at_risk, events),
              **baseline(plan, fit, varied.at_reference(plan, mean) @ (beta / scale), at_risk),
              **reference_hazard(plan, fit, scale, at_risk), **varied.model(plan)}
     diagnostics = {**tests(null, fit, beta, covariance, float(np.trace(fit.information @ naive))),

@@ -85,7 +85,9 @@ def shared_frailty(at_risk, *, ties="efron", cause=None, conf_level=0.95):
     limits = _limits(search, variance, found.marginal, quantile(conf_level) ** 2)
     covariance = found.covariance / np.outer(scale, scale)
     model = {"terms": at_risk.terms, "estimates": found.beta / scale, "covariance": covariance, "means": mean,
-             "n_term": np.append(rarer_side(at_risk), at_risk.n_persons)}
+             "n_term": rarer_side(at_risk, events)}
+    # The variance is told of the groups, who may be caseworkers: persons too.
+    model["n_behind"] = np.append(model["n_term"], search.groups.n_groups)
     diagnostics = {"log_likelihood_null": search.null.value, "log_likelihood_no_frailty": alone.value,
                    "log_likelihood": found.marginal, VARIANCE: variance,
                    "kendall_tau": variance / (variance + 2),
@@ -158,7 +160,8 @@ def _variance(search):
     """Return the variance at which the marginal likelihood is largest: a root of its derivative."""
     from scipy.optimize import brentq
     alone = search.at(0.0)
-    gap = search.groups.deaths - search.groups.expected(search.plan, evaluate(search.plan, alone.beta))
+    fit = evaluate(search.plan, alone.beta)
+    gap = search.groups.deaths - search.groups.sums(fit.relative * search.plan.weight * fit.moments[-1])
     # The derivative by the variance at 0 (Commenges and Andersen 1995): no more spread than chance gives.
     if (gap**2 - search.groups.deaths).sum() <= 0:
         return 0.0

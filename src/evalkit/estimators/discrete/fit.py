@@ -23,12 +23,12 @@ def fitted(at_risk, is_event, design, link, robust):
     back = _own_scale(design)
     in_level = persons_by_level(at_risk, design)
     persons, events = _behind(at_risk, design, is_event, in_level)
-    fewest = n_reference(at_risk)
+    fewest = n_reference(at_risk, is_event)
     clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
     model = {"link": (link,), "terms": terms, "estimates": back @ beta,
              "covariance": back @ covariance @ back.T, "covariance_naive": back @ naive @ back.T,
              "means": design.mean, "covariates": at_risk.terms, "covariate_range": range_of(at_risk),
-             "n_term": np.concatenate([rarer_side(at_risk), np.minimum(persons, fewest)]),
+             "n_term": np.concatenate([rarer_side(at_risk, is_event), np.minimum(persons, fewest)]),
              "n_reference": fewest, "n_persons_term": persons,
              "n_events_term": events, "n_persons_level": in_level, **design.times.as_model()}
     diagnostics = {"log_likelihood": fit.value, "df": len(beta), "steps": steps, "robust": robust,

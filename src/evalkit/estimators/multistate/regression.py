@@ -47,8 +47,8 @@ def transition_cox(at_risk, *, clock="forward", shared=(), transitions=None, tie
     Result
         Kind ``model``. One row for each movement (``group``, ``FROM -> TO``) and own term, then each shared
         term with an empty group. ``n_persons`` counts persons ever at risk, ``n_events`` movements.
-        ``model``: terms, transitions, estimates, covariance, covariance_naive and n_term in the order of the
-        table, and the cumulative baseline hazard of each movement at all covariates 0 (baseline_time,
+        ``model``: terms, transitions, estimates, covariance, covariance_naive and n_behind in the order of
+        the table, and the cumulative baseline hazard of each movement at all covariates 0 (baseline_time,
         baseline_hazard, baseline_group, groups). ``diagnostics``: log likelihoods and tests of all terms.
 
     Raises
@@ -248,13 +248,10 @@ def _as_movements(fit, rows, moves, names, shared, options):
     table = tidy(term=list(terms), group=list(groups), **numbers,
                  n_persons=np.append(np.repeat(persons, len(own)), [everybody] * len(common)),
                  n_events=np.append(np.repeat(events, len(own)), [sum(events)] * len(common)))
-    model = {"terms": terms, "transitions": groups, **fit.model, "n_term": _rarer_sides(parts, rows, terms)}
+    sides = np.array([rarer_side(part, part.event) for part in parts])
+    shares = np.array([term in set(shared) for term in rows.terms])
+    model = {"terms": terms, "transitions": groups, **fit.model,
+             "n_behind": np.append(sides[:, ~shares].ravel(), sides[:, shares].max(axis=0))}
     return Result(kind="model", table=table, model=model, diagnostics=fit.diagnostics,
                   provenance=Provenance(method="transition_cox", options=options),
                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))
-
-
-def _rarer_sides(parts, rows, terms):
-    """Return for each term the persons on its rarer side, on the movement where they are fewest."""
-    fewest = np.min([rarer_side(part) for part in parts], axis=0)
-    return np.array([fewest[rows.terms.index(term)] for term in terms])

@@ -22,6 +22,7 @@ class Profiles:
     names: tuple
     x: np.ndarray
     last_weeks: float
+    told_weeks: float
     counts: dict
     behind: dict
     n_at_last: float
@@ -80,6 +81,7 @@ def profiles_of(result, profiles, method):
     row = result.table.iloc[0]
     return Profiles(model=model, estimates=result.model["estimates"], covariance=result.model["covariance"],
                     names=names, x=x, last_weeks=float(result.model["last_weeks"]),
+                    told_weeks=result.model["told_weeks"],
                     behind=dict(zip(names, fewest_behind(result.model, result.model["covariates"], x),
                                     strict=True)),
                     n_at_last=float(result.model.get("n_at_last", 0)),

@@ -16,7 +16,7 @@ from evalkit.estimators._counting import (
     units_of,
 )
 from evalkit.estimators._limits import quantile, two_sided
-from evalkit.estimators._profiles import range_of
+from evalkit.estimators._profiles import range_of, told_weeks
 from evalkit.estimators.parametric.checks import flatness
 from evalkit.estimators.parametric.likelihood import evaluate, sample, scores
 from evalkit.estimators.parametric.maximise import maximise
@@ -83,7 +83,7 @@ def maximum(at_risk, died, model, start):
 def result_of(at_risk, died, model, fit, *, conf_level, robust, start, options):
     """Turn a fit into a `Result`; ``options`` say which model it is, ``start`` where its fit began."""
     robust = is_robust(at_risk, robust)
-    content = _content(at_risk, model, fit, robust)
+    content = _content(at_risk, died, model, fit, robust)
     clusters = None if at_risk.cluster is None else n_clusters(at_risk)
     name = "log_time_ratio" if model.form == "time" else "log_hazard_ratio"
     n_terms = len(content["terms"])
@@ -100,19 +100,27 @@ def result_of(at_risk, died, model, fit, *, conf_level, robust, start, options):
     )
 
 
-def _content(at_risk, model, fit, robust):
+def _content(at_risk, died, model, fit, robust):
     naive = np.linalg.inv(fit.information)
     inner = _between_units(at_risk, model, fit, naive) if robust else naive
     estimates, jacobian = to_reported(fit.theta, fit.scaling, model)
     covariance, naive = (jacobian @ matrix @ jacobian.T for matrix in (inner, naive))
-    sides, persons = rarer_side(at_risk), n_reference(at_risk)
+    sides, persons = _on_fewest(at_risk, died, is_cure=len(model.columns) > 1)
     n_term = [value for columns in model.columns for value in (persons, *sides[list(columns)])]
     n_term += [persons] * len(model.shapes)
     return {"terms": model.terms(at_risk.terms), "estimates": estimates, "covariance": covariance,
             "covariance_naive": naive, "n_term": np.array(n_term, dtype=float), "covariates": at_risk.terms,
             "covariate_range": range_of(at_risk), "columns": model.columns, "name": model.name,
             "knots": np.array(model.knots), "last_weeks": at_risk.exit.max(), "n_reference": persons,
+            "told_weeks": told_weeks(at_risk),
             "n_at_last": at_risk.select(at_risk.exit == at_risk.exit.max()).n_persons}
+
+
+def _on_fewest(at_risk, died, *, is_cure):
+    """Return on how many each covariate and the reference rest; a cured share also on those who stay."""
+    counted = [died, ~died] if is_cure else [died]
+    return (np.min([rarer_side(at_risk, rows) for rows in counted], axis=0),
+            min(n_reference(at_risk, rows) for rows in counted))
 
 
 def _between_units(at_risk, model, fit, naive):

@@ -46,7 +46,7 @@ def parametric_mean(result, profiles=None, *, horizon_weeks=None, conf_level=0.9
     Result
         Kind ``model``. For each profile (group) and horizon: ``mean`` or ``restricted_mean`` (``time_weeks``
         the horizon), and ``share_beyond``, the share of those weeks that lies beyond the last observed week
-        (``time_weeks``). With several profiles ``mean_difference`` or ``restricted_mean_difference``: each
+        (``diagnostics``). With several profiles ``mean_difference`` or ``restricted_mean_difference``: each
         later one less the first. ``diagnostics``: the largest share_beyond, last_observed_weeks.
 
     Raises
@@ -173,7 +173,7 @@ def _rows(read, mean, conf_level):
     low, high = amount_limits(np.array([mean.weeks]), np.array([error]), conf_level, "log")
     share_low, share_high = share_limits(np.array([mean.share]), share_error, conf_level, "plain")
     return tidy(term=[_term(mean), "share_beyond"], group=read.names[mean.profile],
-                time_weeks=[_time(mean), read.last_weeks], estimate=[mean.weeks, mean.share],
+                time_weeks=_time(mean), estimate=[mean.weeks, mean.share],
                 std_error=[error, share_error], conf_low=[low[0], share_low[0]],
                 conf_high=[high[0], share_high[0]], **read.counts)
 

@@ -24,7 +24,8 @@ def predict_parametric(result, profiles=None, *, weeks=None, conf_level=0.95):
         One row per profile, a column per covariate as the result names them (``sex[M]``); its index is the
         group. Not needed for a model without covariates.
     weeks : float or sequence of float, optional
-        Above 0. Default: about a hundred, up to the last observed week.
+        Above 0. Default: about a hundred, up to the last multiple of 13 that ten persons are followed to, at
+        least 13.
     conf_level : float
 
     Returns
@@ -55,7 +56,7 @@ def predict_parametric(result, profiles=None, *, weeks=None, conf_level=0.95):
     """
     quantile(conf_level)
     read = profiles_of(result, profiles, "predict_parametric")
-    weeks = _weeks(weeks, read.last_weeks)
+    weeks = _weeks(weeks, read.told_weeks)
     # Far beyond the data a survival of 0, and limits without bound, are answers.
     with np.errstate(all="ignore"):
         tables = [part for k in range(len(read.names)) for part in _curves(read, k, weeks, conf_level)]
@@ -151,9 +152,9 @@ def cured_share(result, profiles=None, *, conf_level=0.95):
                    last_observed_weeks=read.last_weeks)
 
 
-def _weeks(weeks, last):
+def _weeks(weeks, end):
     if weeks is None:
-        return np.arange(1.0, last + 1e-9, np.ceil(last / 104)) if last >= 1 else np.array([last])
+        return np.arange(1.0, end + 1, np.ceil(end / 104))
     weeks = asked_weeks(weeks)
     if (weeks == 0).any():
         raise ValueError(f"weeks == {weeks.tolist()}, must be above 0, where the hazard has a value")
