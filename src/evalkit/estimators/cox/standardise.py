@@ -144,19 +144,19 @@ def standardised_contrasts(at_risk, *, exposure, weeks=(), horizon_weeks=(), amo
     margin = quantile(conf_level)
     study = _study(at_risk, exposure, among, ties, cause, "standardised_contrasts")
     grid, wanted = _functionals(study, weeks, horizon_weeks)
-    found = [average(study.influences, world, grid, wanted.weights) for world in study.worlds.values()]
+    found = [average(study.influences, one, grid, wanted.weights) for one in study.levels.values()]
     estimates = np.concatenate([wanted.start + one.estimate for one in found])
     covariance = sum((influence * copies[:, None]).T @ influence
                      for copies, influence in influence_blocks(study.influences, found))
     table = _contrast_table(study, wanted, estimates, covariance, margin)
     model = {"n_behind": _behind(study, [table]), "gaps": gaps_before(study.gaps, wanted.times.max()),
              "terms": wanted.terms * len(found),
-             "groups": tuple(np.repeat(list(study.worlds), len(wanted.terms)).tolist()),
+             "groups": tuple(np.repeat(list(study.levels), len(wanted.terms)).tolist()),
              "times": np.tile(wanted.times, len(found)), "estimates": estimates, "covariance": covariance}
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
                "is_among_some": among is not None}
     return Result(kind="model", table=table, model=model,
-                  diagnostics={"reference": next(iter(study.worlds)), "n_gaps": len(model["gaps"])},
+                  diagnostics={"reference": next(iter(study.levels)), "n_gaps": len(model["gaps"])},
                   estimand=Estimand(name="standardised_contrasts", summary="g_computation",
                                     unit={"survival": "share", "survival_difference": "share",
                                           "restricted_mean": "weeks", "restricted_mean_difference": "weeks"}),
@@ -165,10 +165,10 @@ def standardised_contrasts(at_risk, *, exposure, weeks=(), horizon_weeks=(), amo
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Study:
-    """A fitted model, the worlds that it is asked about, and who they are averaged over."""
+    """A fitted model, the population averaged over at each level of the exposure, and its follow-up."""
 
     influences: Influences
-    worlds: dict
+    levels: dict
     times: np.ndarray
     end: float
     n_persons: int
@@ -200,22 +200,22 @@ def _study(at_risk, exposure, among, ties, cause, method):
     for label, (x, _) in exposed.items() if isinstance(exposure, Mapping) else ():
         require_within_reach(x[rows], baseline["covariate_range"], baseline["estimates"], at_risk.terms,
                              method, f"exposure {label}")
-    worlds = {label: Population(influences, x[rows], strata[rows]) for label, (x, strata) in exposed.items()}
-    used = np.unique(np.concatenate([world.strata for world in worlds.values()]))
+    levels = {label: Population(influences, x[rows], strata[rows]) for label, (x, strata) in exposed.items()}
+    used = np.unique(np.concatenate([population.strata for population in levels.values()]))
     at = np.isin(fitted.plan.stratum, used)
     times, position = np.unique(fitted.plan.time[at], return_inverse=True)
     n_events = total(position, baseline["baseline_n_events"][at], len(times))
     n_at_risk = total(position, baseline["baseline_n_persons"][at], len(times))
-    return _Study(influences=influences, worlds=worlds, times=times,
+    return _Study(influences=influences, levels=levels, times=times,
                   end=float(baseline["follow_up_weeks"][used].min()), n_persons=at_risk.n_persons,
                   n_at_start=float(baseline["n_at_start"][used].sum()), n_at_risk=n_at_risk,
                   n_events=n_events,
                   gaps=gaps_before(baseline["gaps"], np.inf, {baseline["groups"][code] for code in used}),
-                  behind=_in_world(at_risk, exposure))
+                  behind=_at_own_level(at_risk, exposure))
 
 
-def _in_world(at_risk, exposure):
-    """Count the persons who are exposed as they would be in each world; of worlds that are made, all."""
+def _at_own_level(at_risk, exposure):
+    """Count the persons of each level who are there already; of levels that are made, all."""
     if isinstance(exposure, Mapping):
         return dict.fromkeys(map(str, exposure), at_risk.n_persons)
     own = 0 if at_risk.strata is None else at_risk.strata
@@ -240,11 +240,11 @@ def _within(study, weeks):
 
 def _shares(study, weeks):
     """Yield each level's name with its shares and errors, a block of weeks at a time."""
-    for label, world in study.worlds.items():
+    for label, population in study.levels.items():
         parts = []
         for start in range(0, len(weeks), BLOCK):
             block = weeks[start:start + BLOCK]
-            found = average(study.influences, world, block, np.eye(len(block)))
+            found = average(study.influences, population, block, np.eye(len(block)))
             variance = sum(copies @ influence**2
                            for copies, influence in influence_blocks(study.influences, [found]))
             parts.append((found.estimate, np.sqrt(variance)))
@@ -281,7 +281,7 @@ def _functionals(study, weeks, horizon_weeks):
 
 
 def _contrast_table(study, wanted, estimates, covariance, margin):
-    labels, size = list(study.worlds), len(wanted.terms)
+    labels, size = list(study.levels), len(wanted.terms)
     later, repeats = len(labels) - 1, 2 * len(labels) - 1
     contrast = np.hstack([np.tile(-np.eye(size), (later, 1)), np.eye(later * size)])
     rows = np.vstack([np.eye(len(estimates)), contrast])
