@@ -12,9 +12,9 @@ from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators._profiles import range_of
 from evalkit.estimators.competing._influence import ERRORS, between_units, fit_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate, require_cause
-from evalkit.estimators.cox.inference import baseline, clusters_of, square, table_of, wald_limits
+from evalkit.estimators.cox.baseline import baseline, reference_hazard
+from evalkit.estimators.cox.inference import clusters_of, square, table_of, wald_limits
 from evalkit.estimators.cox.maximise import maximise, require_variation, root_of
-from evalkit.estimators.cox.predict import reference_hazard
 from evalkit.result import Estimand, Provenance, Result
 
 

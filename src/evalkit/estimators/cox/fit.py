@@ -17,18 +17,11 @@ from evalkit.estimators._counting import (
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._profiles import range_of
-from evalkit.estimators.cox.inference import (
-    baseline,
-    clusters_of,
-    likelihood_ratio,
-    table_of,
-    tests,
-    wald_limits,
-)
+from evalkit.estimators.cox.baseline import baseline, reference_hazard
+from evalkit.estimators.cox.inference import clusters_of, likelihood_ratio, table_of, tests, wald_limits
 from evalkit.estimators.cox.maximise import beginning, maximise, require_variation, root_of
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.estimators.cox.penalty import climb, firth_likelihood, profiled, ridge_likelihood, ridge_weights
-from evalkit.estimators.cox.predict import reference_hazard
 from evalkit.estimators.cox.varying import describe, vary
 from evalkit.result import Estimand, Provenance, Result
 

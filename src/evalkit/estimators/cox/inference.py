@@ -1,4 +1,4 @@
-"""What is said of a fitted partial likelihood: tests, limits, baseline hazard and table."""
+"""What is said of a fitted partial likelihood: tests, limits and table."""
 
 import numpy as np
 
@@ -57,17 +57,3 @@ def clusters_of(at_risk, robust):
     return {"clusters": clusters,
             "warning": f"{clusters} clusters for {len(at_risk.terms)} terms: errors between so few clusters "
                        "are too small, and no Wald test of all terms exists"}
-
-
-def baseline(plan, fit, at_mean, at_risk):
-    """Cumulate the hazard of a row with all covariates 0 within each stratum.
-
-    Where covariates are far from 0 it may be beyond the range of numbers; predictions do not rest on it.
-    """
-    start = np.searchsorted(plan.stratum, plan.stratum)
-    with np.errstate(over="ignore", invalid="ignore"):
-        hazard = fit.hazard * np.exp(-fit.shift[plan.block_of_time] - at_mean)
-        total = np.cumsum(hazard)
-        cumulated = total - (total - hazard)[start]
-    return {"baseline_time": plan.time, "baseline_hazard": cumulated,
-            "baseline_group": plan.stratum, "groups": at_risk.strata_labels or ("",)}
