@@ -21,7 +21,13 @@ from evalkit.estimators.cox.baseline import baseline, reference_hazard
 from evalkit.estimators.cox.inference import clusters_of, likelihood_ratio, table_of, tests, wald_limits
 from evalkit.estimators.cox.maximise import beginning, maximise, require_variation, root_of
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
-from evalkit.estimators.cox.penalty import climb, firth_likelihood, profiled, ridge_likelihood, ridge_weights
+from evalkit.estimators.cox.penalty import (
+    firth_likelihood,
+    maximise_penalised,
+    profiled,
+    ridge_likelihood,
+    ridge_weights,
+)
 from evalkit.estimators.cox.varying import describe, vary
 from evalkit.result import Estimand, Provenance, Result
 
@@ -155,7 +161,7 @@ def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
     # A ridge on every term shares an effect among covariates that say the same.
     require_variation(null.information, len(plan.died), at_risk.terms,
                       combinations=not (is_ridge and (penalty > 0).all()))
-    beta, top, steps, climbed = _climb(plan, null, at_risk.terms, scale, penalty)
+    beta, top, steps, likelihood = _maximum(plan, null, at_risk.terms, scale, penalty)
     fit = top if penalty is None else top.fit
     naive = covariance = np.linalg.inv(top.information)
     if robust:
@@ -172,21 +178,21 @@ def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
                    **clusters_of(at_risk, robust)}
     if penalty is None or is_ridge or robust:
         return model, diagnostics, wald_limits(model, conf_level)
-    low, high, p_value = profiled(climbed, beta, top, at_risk.terms, conf_level)
-    at_zero = climbed(np.zeros(len(beta)))
+    low, high, p_value = profiled(likelihood, beta, top, at_risk.terms, conf_level)
+    at_zero = likelihood(np.zeros(len(beta)))
     diagnostics |= likelihood_ratio(2 * (top.value - at_zero.value), len(beta))
     return model, diagnostics, {"conf_low": low / scale, "conf_high": high / scale, "p_value": p_value}
 
 
-def _climb(plan, null, terms, scale, penalty):
-    """Return the coefficients at the maximum, the likelihood there, steps, and the likelihood climbed."""
+def _maximum(plan, null, terms, scale, penalty):
+    """Return the coefficients at the maximum, the likelihood there, steps, and the likelihood itself."""
     if penalty is None:
         def likelihood(beta):
             return evaluate(plan, beta)
         return *maximise(likelihood, beginning(plan, null), terms, root_of(null.information)), likelihood
     is_ridge = isinstance(penalty, np.ndarray)
     likelihood = ridge_likelihood(plan, penalty / scale**2) if is_ridge else firth_likelihood(plan)
-    return *climb(likelihood, np.zeros(len(terms)), terms, is_refused=is_ridge), likelihood
+    return *maximise_penalised(likelihood, np.zeros(len(terms)), terms, is_refused=is_ridge), likelihood
 
 
 def _offset(offset, at_risk):

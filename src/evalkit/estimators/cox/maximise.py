@@ -24,7 +24,7 @@ PART_EVENTS, PART_ENOUGH = 50, 1e-2
 
 
 def maximise(likelihood, start, terms, root=None, enough=ENOUGH, steps=None, name="cox"):
-    """Climb to the maximum of a concave log likelihood.
+    """Find the maximum of a concave log likelihood.
 
     Parameters
     ----------

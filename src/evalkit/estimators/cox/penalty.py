@@ -68,7 +68,7 @@ def firth_likelihood(plan):
     return likelihood
 
 
-def climb(likelihood, start, terms, is_refused=False):
+def maximise_penalised(likelihood, start, terms, is_refused=False):
     """Return the maximum of a penalised likelihood; one that flattens out may be refused."""
     first = likelihood(start)
     root = root_of(first.information) if is_refused else None
@@ -106,7 +106,7 @@ class _Profile:
         if not len(self.others):
             return 2 * (self.top - likelihood(self.others).value)
         # Begun where the last one ended: the held coefficient has moved little.
-        self.others, at, _ = climb(likelihood, self.others, self.terms)
+        self.others, at, _ = maximise_penalised(likelihood, self.others, self.terms)
         return 2 * (self.top - at.value)
 
 
