@@ -21,7 +21,8 @@ DOCS = ROOT / "docs"
 # Heading of the navigation -> pages, in order; a pattern stands for all that match it and were not named yet.
 PLACES = {
     "Start": ("index.md", "guide.md", "r-and-lifelines.md"),
-    "Worked examples": ("examples/*.md",),
+    "Worked examples": ("examples/own*.md", "examples/who*.md", "examples/exits*.md", "examples/beyond*.md",
+                        "examples/*.md"),
     "Method cards": ("methods/nonparametric.md", "methods/cox.md", "methods/cox*.md", "methods/comp*.md",
                      "methods/states*.md", "methods/weekly*.md", "methods/parametric.md",
                      "methods/splines.md", "methods/*.md"),

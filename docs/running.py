@@ -56,9 +56,9 @@ def _run(page, block, space):
     try:
         with contextlib.redirect_stdout(said):
             value = _execute(block.code, name, space)
+        return _printed(said.getvalue()) + _value(value, f"b{block.line}")
     except BaseException as error:
         raise BlockError(f"block at line {block.line}: {_told(error, name, block.line)}") from error
-    return _printed(said.getvalue()) + _value(value, f"b{block.line}")
 
 
 def _execute(code, name, space):
@@ -98,9 +98,12 @@ def _drawn(payload, prefix):
     from evalkit.reports.strings import load
     from evalkit.reports.tables import table
 
+    if not payload["rows"]:
+        why = payload["withheld"] or "all are kept back"
+        raise ValueError(f"Released {payload['name']!r} has no rows: {why}")
     strings = load()
     title = title_of(payload, strings, "en")
-    drawing = chart(payload, strings, "en", prefix=prefix)
+    drawing = chart(payload, strings, "en", prefix=prefix, form=_form(payload))
     numbers = table(payload, strings, "en", caption=title, about=strings.say("table_of", "en", title=title))
     words = strings.say("table_behind", "en")
     # On paper a long table stays folded away.
@@ -108,3 +111,8 @@ def _drawn(payload, prefix):
     frame = f'<div class="draw" role="group" tabindex="0" aria-label="Figure: {escape(title)}">'
     return (f"<figure>{frame}{drawing}</div><figcaption>{escape(title)}</figcaption></figure>\n"
             f"<details{long}><summary>{words}</summary>\n{numbers}</details>\n")
+
+
+def _form(payload):
+    """Return how a result of no catalogue is drawn: a curve as one, estimates as points on intervals."""
+    return "curve" if payload["kind"] == "curve" else "interval"

@@ -13,6 +13,8 @@ from evalkit import estimators
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 CARD = ("Answers", "Use", "Assumes", "Fails when", "Refuses", "Agrees with", "Sources")
+# Characters of a code block beside the navigation in a window of 1,100 points.
+CODE_WIDTH = 100
 PLACES = {"Start": ("index.md",), "More": ("more/*.md",)}
 
 FIRST = """# First page
@@ -161,6 +163,24 @@ def test_a_released_object_is_drawn_with_its_table(builder, tmp_path):
     assert text.index("<svg") < text.index("The numbers behind the figure") < text.index("<table")
 
 
+@pytest.mark.parametrize(("change", "shown"), [
+    ("curve", ["Curve over weeks", "The numbers behind the figure"]),
+    ("replace(curve, kind='model')", ["Points with intervals", "The numbers behind the figure"]),
+])
+def test_a_curve_is_drawn_as_one_and_estimates_as_points(builder, tmp_path, change, shown):
+    page = RELEASED.replace("release(curve,", f"from dataclasses import replace\nrelease({change},")
+    write(tmp_path / "docs", index=page)
+    broken, out = built(builder, tmp_path / "docs")
+    text = (out / "index.html").read_text(encoding="utf-8")
+    assert broken == [] and all(words in text for words in shown)
+
+
+def test_a_released_object_without_rows_fails_the_build(builder, tmp_path):
+    write(tmp_path / "docs", index=RELEASED.replace("release(curve,", "release(curve.withhold('balance'),"))
+    broken = built(builder, tmp_path / "docs")[0]
+    assert len(broken) == 1 and "'waiting_times' has no rows: balance" in broken[0]
+
+
 # --- the repository's own pages
 
 
@@ -227,6 +247,12 @@ def test_the_guide_names_every_survival_estimator_and_nothing_that_is_not_there(
     named = set(re.findall(r"`([a-z_]+)`", table))
     assert survival <= named | {"residuals"}
     assert named <= set(estimators.__all__)
+
+
+def test_code_fits_the_page(site):
+    wide = [f"{page.name}, line {block.line + k}" for page in site[0].pages for block in page.blocks
+            for k, line in enumerate(block.code.splitlines(), 1) if len(line) > CODE_WIDTH]
+    assert wide == []
 
 
 @pytest.mark.parametrize("card", sorted((DOCS / "methods").glob("*.md")), ids=lambda file: file.stem)
