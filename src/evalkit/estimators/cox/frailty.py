@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, rarer_side, row_counts, total
+from evalkit.estimators._counting import event_codes, row_counts, total
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
+from evalkit.estimators._rarest import rarer_side
 from evalkit.estimators.cox.groups import Groups, require_shared, shared_likelihood
 from evalkit.estimators.cox.maximise import maximise, require_variation, root_of
 from evalkit.estimators.cox.partial import design, evaluate

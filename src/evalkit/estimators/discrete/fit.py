@@ -3,9 +3,10 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import is_robust, n_reference, rarer_side, row_counts, strata_of, total
+from evalkit.estimators._counting import is_robust, row_counts, strata_of, total
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._profiles import range_of
+from evalkit.estimators._rarest import n_reference, rarer_side
 from evalkit.estimators.discrete.cells import persons_touching
 from evalkit.estimators.discrete.scoring import covariance_between_units, maximise
 from evalkit.estimators.discrete.time_terms import period_of
