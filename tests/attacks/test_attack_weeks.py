@@ -1,5 +1,8 @@
 """Attacks by the weeks that answers are asked for: neighbours in time, and where the data end."""
 
+import json
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,19 @@ from attacked_run import NO_RULES, RULES
 
 from evalkit.atrisk import AtRisk
 from evalkit.disclosure import release
-from evalkit.estimators import residual_time, state_occupation
+from evalkit.estimators import (
+    cured_share,
+    discrete_hazard,
+    mixture_cure,
+    parametric,
+    parametric_mean,
+    piecewise_exponential,
+    predict_hazard,
+    predict_parametric,
+    residual_time,
+    royston_parmar,
+    state_occupation,
+)
 
 
 def told(answer, profile):
@@ -50,7 +65,7 @@ def test_week_of_one_exit_by_neighbouring_horizons(term):
 
     def steps(profile):
         numbers = told(answer, profile)
-        step = [difference(numbers, (term, "", f"{week + 1}"), (term, "", f"{week}")) for week in range(4, 11)]
+        step = [difference(numbers, (term, "", f"{k + 1}"), (term, "", f"{k}")) for k in range(4, 11)]
         after = step[1:] if "mean" in term else [0.0] * 6
         return [week for week, pair in enumerate(zip(step, after, strict=False), start=5)
                 if None not in pair and abs(pair[0] - pair[1]) > 0.005]
@@ -117,3 +132,85 @@ def test_week_of_one_death_by_shares_in_a_state_that_nobody_leaves():
 
     assert rises(NO_RULES) == [9]
     assert rises(RULES) == []
+
+
+def last_alone(column="weeks"):
+    frame = pd.DataFrame({column: [*range(1, 41), 57], "left": [1] * 40 + [0]})
+    return AtRisk.from_frame(frame, exit=column, event="left")
+
+
+@pytest.mark.parametrize("answer", [
+    lambda rows: piecewise_exponential(rows, breaks=[13]),
+    lambda rows: predict_parametric(parametric(rows), weeks=[13, 26]),
+    lambda rows: parametric_mean(parametric(rows)),
+    lambda rows: parametric_mean(parametric(rows), horizon_weeks=[20, 80]),
+    lambda rows: cured_share(mixture_cure(rows, start="moments")),
+    lambda rows: royston_parmar(rows, df=2),
+], ids=["rates", "predicted", "mean", "means", "cured", "spline"])
+def test_last_week_of_one_person_by_where_an_answer_ends(answer):
+    found = answer(last_alone())
+    assert "57" in texts(found, NO_RULES)
+    assert not {"57", "57.000", "57.000000"} & texts(found, RULES)
+
+
+def texts(answer, profile):
+    """Return every word of what leaves."""
+    return set(re.findall(r"[\w.]+", json.dumps(release(answer, profile, name="answer").payload)))
+
+
+def test_weeks_of_single_persons_as_the_names_of_terms():
+    fit = discrete_hazard(stock(7), duration="week")
+    assert "duration[7]" in {term for term, _, _ in told(fit, NO_RULES)}
+    assert {term for term, _, _ in told(fit, RULES)} == {"duration[3]", "duration[12]"}
+
+
+def test_one_exit_as_the_hazard_and_two_survivals_around_it():
+    frame = pd.DataFrame({"weeks": [5] * 8 + [6] + [7] * 8 + [9] * 83, "left": [1] * 17 + [0] * 83})
+    rows = AtRisk.from_frame(frame, exit="weeks", event="left")
+    answer = predict_hazard(discrete_hazard(rows), weeks=[5, 7])
+
+    def between(profile):
+        numbers = told(answer, profile)
+        values = [numbers[key] for key in (("survival", "", "7"), ("hazard", "", "7"), ("survival", "", "5"))]
+        return None if None in values else round(92 * (1 - values[0] / (1 - values[1]) / values[2]))
+
+    assert between(NO_RULES) == 1
+    assert between(RULES) is None
+    assert told(answer, RULES)["survival", "", "7"] == 0.83
+
+
+def test_rate_of_two_exits_between_survivals_of_other_pieces():
+    frame = pd.DataFrame({"weeks": [*[1, 2, 3] * 5, 6, 7, *range(9, 29), *[30] * 63],
+                          "left": [1] * 37 + [0] * 63})
+    fit = piecewise_exponential(AtRisk.from_frame(frame, exit="weeks", event="left"), breaks=[4, 8])
+    answer = predict_hazard(fit, weeks=[2, 4, 12, 16])
+
+    def between(profile):
+        """Go on from week 4 and back from week 12 along the rate after week 8."""
+        numbers = told(answer, profile)
+        values = [numbers["survival", "", week] for week in ("4", "12", "16")]
+        if None in values:
+            return None
+        at_8 = values[1] * values[1] / values[2]
+        return round(-np.log(at_8 / values[0]) * 84)
+
+    assert between(NO_RULES) == 2
+    assert between(RULES) is None
+
+
+def test_weeks_of_events_as_the_knots_of_a_spline():
+    fit = royston_parmar(last_alone(), df=3)
+    assert fit.model["knots"] == pytest.approx(np.log([1, 14, 27, 40]))
+    assert release(fit, RULES, name="answer").payload["provenance"]["options"]["knots_weeks"] is None
+    fit = discrete_hazard(last_alone(), duration={"knots": 3})
+    assert fit.diagnostics["knots"] == [4, 20, 36]
+    assert release(fit, RULES, name="answer").payload["diagnostics"]["knots"] is None
+
+
+@pytest.mark.parametrize("answer", [
+    lambda rows: predict_hazard(piecewise_exponential(rows, breaks=[13])),
+    lambda rows: predict_hazard(discrete_hazard(rows, duration=None)),
+    lambda rows: predict_parametric(parametric(rows)),
+], ids=["rates", "hazard", "parametric"])
+def test_weeks_that_nobody_asked_for_end_where_ten_persons_have_been(answer):
+    assert answer(last_alone()).table["time_weeks"].tolist() == [*range(1, 27)] * 2

@@ -30,7 +30,9 @@ def protect_models(result, profile, tally):
     none. The indicator of a level (``sex[M]``) needs ``min_n`` persons on both sides: ``model["n_term"]``
     holds, in the order of ``model["terms"]``, the persons on the rarer side. Where a row rests on fewer
     persons or events than it counts, ``model["n_behind"]`` says for each row on how many; it is then judged
-    by them instead of ``n_term``. A group with more than a third as many terms as persons is suppressed
+    by them instead of ``n_term``. A row that is there because of what was found (``model["found_terms"]``)
+    is left out where it is kept back, and so is the last observed week of few (``model["at_last"]``,
+    ``model["n_at_last"]``). A group with more than a third as many terms as persons is suppressed
     whole. A value in persons or events without uncertainty is a count. Rows from which one that is kept back
     would follow are kept back too (`with_related`).
 
@@ -52,13 +54,28 @@ def protect_models(result, profile, tally):
     rules = [_broken_rule(row, result, behind, terms[row["group"], row["time_weeks"]], profile)
              for row, behind in zip(rows, rarer, strict=True)]
     rules = with_related(rows, rules, result, profile)
-    return [_model_row(row, rule, _is_count(row, result), profile, tally)
-            for row, rule in zip(rows, rules, strict=True)]
+    shown = [_model_row(row, rule, _is_count(row, result), profile, tally)
+             for row, rule in zip(rows, rules, strict=True)]
+    return _without_found(_without_ends(shown, result, profile), rules, result)
 
 
 def protect_aggregates(result, profile, tally):
     """Round figures behind which no person stands; counts of persons, where given, are still tested."""
     return [_plain_row(row, unit_of(result, row["term"]), profile, tally) for row in rows_of(result.table)]
+
+
+def _without_ends(rows, result, profile):
+    """Leave out the week at which the data end, where fewer than ``min_n`` persons are seen so long."""
+    is_told = result.model.get("n_at_last", 0) >= profile.min_n
+    at_last = result.model.get("at_last", np.zeros(len(rows), dtype=bool))
+    return [row if is_told or not last else {**row, "time_weeks": None}
+            for row, last in zip(rows, at_last, strict=True)]
+
+
+def _without_found(rows, rules, result):
+    """Leave out rows that are kept back and whose very being there tells what was found."""
+    found = set(result.model.get("found_terms", ()))
+    return [row for row, rule in zip(rows, rules, strict=True) if not rule or row["term"] not in found]
 
 
 def _behind(result, rows):

@@ -21,13 +21,13 @@ def keep_back_spans(rows, rules, result, profile):
         The rule that keeps each row back by itself; changed in place.
     result : Result
         Its ``model["curves"]`` holds times, persons at risk and events of each curve, ``model["curve_of"]``
-        the curve of each row (-1: none) and ``model["from_weeks"]`` the week it begins at.
+        the curve of each row (-1: none), ``model["from_weeks"]`` and ``model["to_weeks"]`` the weeks it
+        begins and ends at.
     profile : Profile
     """
     if "curve_of" not in result.model:
         return
-    begin, curve_of = (np.asarray(result.model[name]) for name in ("from_weeks", "curve_of"))
-    end = begin + [row["time_weeks"] for row in rows]
+    begin, end, curve_of = (np.asarray(result.model[name]) for name in ("from_weeks", "to_weeks", "curve_of"))
     for k, curve in enumerate(result.model["curves"]):
         own = [j for j in np.flatnonzero(curve_of == k) if not rules[j]]
         safe, full = _weeks_told({*begin[own], *end[own]}, *curve, profile)

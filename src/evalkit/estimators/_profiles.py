@@ -88,13 +88,16 @@ def name_of(profile, stratum):
     return ", ".join(word for word in (str(profile), stratum) if word)
 
 
-def told_weeks(at_risk):
-    """Return the week up to which is predicted where no week is asked for: not the last one of one person."""
-    def is_for_few(quarter):
-        return at_risk.n_persons_in(at_risk.exit >= QUARTER * quarter) < MANY
+def told_weeks(at_risk, step=QUARTER):
+    """Return the week up to which is predicted where no week is asked for: not the last one of one person.
 
-    n_quarters = bisect_left(range(1, int(at_risk.exit.max()) // QUARTER + 1), True, key=is_for_few)
-    return float(QUARTER * max(n_quarters, 1))
+    The last multiple of ``step`` that enough persons are followed to, at least one.
+    """
+    def is_for_few(n_steps):
+        return at_risk.n_persons_in(at_risk.exit >= step * n_steps) < MANY
+
+    n_steps = bisect_left(range(1, int(at_risk.exit.max()) // step + 1), True, key=is_for_few)
+    return float(step * max(n_steps, 1))
 
 
 def asked_weeks(weeks):

@@ -17,7 +17,7 @@ FEW_CLUSTERS = 20
 
 # What decides in a model whether its rows may leave.
 JUDGED_BY = ("terms", "n_term", "n_reference", "n_behind", "n_at_last", "curve", "curves", "curve_of",
-             "from_weeks", "final")
+             "from_weeks", "to_weeks", "final", "at_last", "found_terms")
 
 
 def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_workers=1, conf_level=0.95,

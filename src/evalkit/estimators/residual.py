@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, is_robust, require_clusters, strata_of
+from evalkit.estimators._counting import event_codes, is_robust, require_clusters_by_stratum, strata_of
 from evalkit.estimators._functionals import (
     areas,
     joint_covariance,
@@ -55,7 +55,7 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
         ``residual_mean_difference[e]``: each later group less the first. ``time_weeks`` are weeks after the
         census, ``n_persons`` those who contribute and ``n_events`` their events until the horizon. ``model``
         holds the estimates with their joint covariance and what decides whether rows may leave: n_term, the
-        persons of the largest group of a term, curves, curve_of and from_weeks (see `disclosure`). Gaps in
+        persons of the largest group of a term, curves, curve_of, from_weeks and to_weeks. Gaps in
         observation between the first week asked of and the last are told as in :func:`restricted_mean`.
 
     Raises
@@ -94,7 +94,7 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
     starts, horizons = _starts(elapsed_weeks), positive_horizons(horizon_weeks)
     robust = is_robust(at_risk, robust)
     if robust:
-        require_clusters(at_risk)
+        require_clusters_by_stratum(at_risk)
     read_curves = _conditional if method == "conditional" else _classes
     found = list(read_curves(at_risk, event_codes(at_risk, cause), starts, horizons, robust))
     readings = [reading for reading, _, _ in found]
@@ -108,7 +108,7 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
              "covariance": covariance,
              "n_term": table.groupby("term")["n_persons"].transform("max").to_numpy(),
              "gaps": sum((gaps for _, gaps, _ in found), ()),
-             **_curves(found, starts if method == "conditional" else [0.0], len(table))}
+             **_curves(found, starts if method == "conditional" else [0.0], table["time_weeks"].to_numpy())}
     units = {term: "share" if "survival" in term else "weeks" for term in model["terms"]}
     return Result(kind="model", table=table, model=model,
                   estimand=Estimand(name="residual_time", summary="residual_time", unit=units,
@@ -171,14 +171,14 @@ def _at_census(at_risk):
     return first[code]
 
 
-def _curves(found, starts, n_rows):
-    """Return the curves that the rows are read from, and from which week on; differences have none."""
+def _curves(found, starts, times):
+    """Return the curves that the rows are read from, from one week to another; differences have none."""
     size = [len(reading.terms) for reading, _, _ in found]
-    begin = [np.repeat(starts, n // len(starts)) for n in size]
-    none = n_rows - sum(size)
+    none = len(times) - sum(size)
+    begin = np.append(np.concatenate([np.repeat(starts, n // len(starts)) for n in size]), np.zeros(none))
     return {"curves": tuple(curve for _, _, curve in found),
             "curve_of": np.append(np.repeat(np.arange(len(found)), size), np.full(none, -1)),
-            "from_weeks": np.append(np.concatenate(begin), np.zeros(none))}
+            "from_weeks": begin, "to_weeks": begin + times}
 
 
 def _from(grid, start, horizons):

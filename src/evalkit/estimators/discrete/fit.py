@@ -5,7 +5,7 @@ import numpy as np
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import is_robust, row_counts, strata_of, total
 from evalkit.estimators._limits import quantile, two_sided
-from evalkit.estimators._profiles import range_of
+from evalkit.estimators._profiles import QUARTER, range_of, told_weeks
 from evalkit.estimators._rarest import n_reference, rarer_side
 from evalkit.estimators.discrete.cells import persons_touching
 from evalkit.estimators.discrete.scoring import covariance_between_units, maximise
@@ -31,7 +31,8 @@ def fitted(at_risk, is_event, design, link, robust):
              "means": design.mean, "covariates": at_risk.terms, "covariate_range": range_of(at_risk),
              "n_term": np.concatenate([rarer_side(at_risk, is_event), np.minimum(persons, fewest)]),
              "n_reference": fewest, "n_persons_term": persons,
-             "n_events_term": events, "n_persons_level": in_level, **design.times.as_model()}
+             "n_events_term": events, "n_persons_level": in_level, **design.times.as_model(),
+             "told_weeks": told_weeks(at_risk, QUARTER if at_risk.exit.max() >= QUARTER else 1)}
     diagnostics = {"log_likelihood": fit.value, "df": len(beta), "steps": steps, "robust": robust,
                    "clusters": clusters, "link": link, "n_cells_of_time": len(design.z),
                    "n_patterns": len(design.x), "n_persons": at_risk.n_persons,

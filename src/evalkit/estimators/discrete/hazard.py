@@ -90,6 +90,9 @@ def discrete_hazard(at_risk, *, link="cloglog", duration="week", calendar=None, 
     model, diagnostics = fitted(at_risk, is_event, design, link, robust)
     table = table_of(model, design.times, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
     model |= {"certain": _certain(at_risk, is_event, design)}
+    if duration == "week":
+        # That there is a term says that somebody left in that very week.
+        model["found_terms"] = tuple(term for term in model["terms"] if term.startswith("duration["))
     options = {"link": link, "duration": duration, "calendar": calendar, "season": season, "cause": cause,
                "conf_level": conf_level, "robust": diagnostics["robust"]}
     name, summary = _SUMMARY[link]

@@ -69,7 +69,10 @@ def piecewise_exponential(at_risk, *, breaks, cause=None, conf_level=0.95, robus
     options = {"breaks": np.atleast_1d(breaks).tolist(), "cause": cause, "conf_level": conf_level,
                "robust": diagnostics["robust"]}
     unit = {"rate": "per_week", **dict.fromkeys(at_risk.terms, "log_ratio")}
-    model |= {"certain": np.zeros_like(design.times.has_level)}
+    end = at_risk.exit.max()
+    model |= {"certain": np.zeros_like(design.times.has_level),
+              "n_at_last": at_risk.n_persons_in(at_risk.exit == end),
+              "at_last": (table["time_weeks"] == end).to_numpy()}
     return Result(kind="model", table=table, model=model, diagnostics=diagnostics,
                   provenance=Provenance(method="piecewise_exponential", options=options),
                   estimand=Estimand(name="rate", summary="rate", unit=unit))

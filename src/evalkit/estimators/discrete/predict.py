@@ -31,7 +31,8 @@ def predict_hazard(result, profiles=None, *, weeks=None, calendar=None, conf_lev
         names the curves. A column ``strata`` names the stratum of each; without it every profile gets a curve
         in every stratum. Not needed for a model without covariates.
     weeks : float or sequence of float, optional
-        Above 0; whole, but of a piecewise exponential. Default: every week up to the last observed one.
+        Above 0; whole, but of a piecewise exponential. Default: every week up to the last multiple of 13
+        (of follow-up below 13 weeks: the last week) that ten persons are followed to.
     calendar : int, optional
         Week number of time zero (`evalkit.weeks`); needed where the model has calendar or season terms.
     conf_level : float
@@ -65,7 +66,8 @@ def predict_hazard(result, profiles=None, *, weeks=None, calendar=None, conf_lev
     quantile(conf_level)
     model = _require_terms_of_time(result)
     times, terms = TimeTerms.from_model(model), model["covariates"]
-    weeks = _within(times, weeks, calendar, model["link"][0])
+    weeks = _within(times, np.arange(1.0, model["told_weeks"] + 1) if weeks is None else asked_weeks(weeks),
+                    calendar, model["link"][0])
     names, x = covariates_of(profiles, terms, "predict_hazard")
     require_within_reach(x, model["covariate_range"], model["estimates"][:len(terms)], terms,
                          "predict_hazard")
@@ -76,11 +78,11 @@ def predict_hazard(result, profiles=None, *, weeks=None, calendar=None, conf_lev
                        zip(labels, parts, strict=True) for term in ("hazard", "survival")], ignore_index=True)
     options = {"weeks": weeks.tolist(), "calendar": calendar, "conf_level": conf_level,
                "model": dict(result.provenance.options)}
-    behind = fewest_behind(model, terms, x)
-    fewest = [np.minimum(behind[row], _events_behind(model, times, stratum, weeks))
-              for row, stratum in asked for _ in ("hazard", "survival")]
+    behind = fewest_behind(model, terms, x)[[row for row, _ in asked]]
+    told = {"n_behind": np.repeat(behind, 2 * len(weeks)),
+            **_spans(model, times, [stratum for _, stratum in asked], weeks)}
     hazard_unit = "per_week" if model["link"][0] == "log" else "share"
-    return Result(kind="model", table=table, model={"n_behind": np.concatenate(fewest)},
+    return Result(kind="model", table=table, model=told,
                   provenance=Provenance(method="predict_hazard", options=options),
                   estimand=Estimand(name="weekly_hazard", summary="weekly_hazard",
                                     horizon_weeks=float(weeks.max()),
@@ -95,20 +97,28 @@ def _require_terms_of_time(result):
     return result.model
 
 
-def _events_behind(model, times, stratum, weeks):
-    """Return the events behind the hazard of each week, where each level of duration has its own."""
+def _spans(model, times, strata, weeks):
+    """Return what each row is read from: the pieces of its stratum, as a curve, from one week to another.
+
+    A hazard tells the share from the start of its piece to its end. So do two survivals in one piece; one
+    alone tells the share from time zero to the end of its piece.
+    """
     if times.duration != "levels":
-        return np.full(len(weeks), np.inf)
-    events = np.zeros(times.has_level.shape)
+        return {}
+    events, level = np.zeros(times.has_level.shape), times.level_of(weeks)
     events[times.has_level] = model["n_events_term"][:int(times.has_level.sum())]
-    level = np.minimum(times.level_of(weeks), events.shape[1] - 1)
-    return events[stratum, level]
+    start = times.breaks[level]
+    alone = np.bincount(level)[level] == 1
+    begin = np.concatenate([start, np.where(alone, 0.0, start)])
+    return {"curves": tuple((times.breaks[1:], persons, n) for persons, n in
+                            zip(model["n_persons_level"], events, strict=True)),
+            "curve_of": np.repeat(strata, 2 * len(weeks)), "from_weeks": np.tile(begin, len(strata)),
+            "to_weeks": np.tile(times.breaks[level + 1], 2 * len(strata))}
 
 
 def _within(times, weeks, calendar, link):
     """Return the weeks asked for; refuse those of which the model knows nothing."""
     end = times.breaks[-1]
-    weeks = np.union1d(np.arange(1.0, end), end) if weeks is None else asked_weeks(weeks)
     if not len(weeks) or weeks[0] == 0 or (link != "log" and (weeks % 1 != 0).any()):
         whole = "" if link == "log" else "whole and "
         raise ValueError(f"weeks == {weeks.tolist()}, must be {whole}above 0, where the hazard has a value")

@@ -71,9 +71,11 @@ def royston_parmar(at_risk, *, df=3, knots_weeks=None, scale="hazard", cause=Non
     died = _events(at_risk, cause, scale, start, conf_level)
     knots = place_knots(at_risk, died, df, knots_weeks)
     fit, model, started = _fit(at_risk, died, scale, knots, start)
+    # Knots that are placed by the data are weeks of single persons: they stay in the model.
+    options = {"df": len(knots) - 1, "scale": scale, "cause": cause,
+               "knots_weeks": None if knots_weeks is None else np.asarray(knots_weeks, dtype=float).tolist()}
     answer = result_of(at_risk, died, model, fit, conf_level=conf_level, robust=robust, start=started,
-                       options={"df": len(knots) - 1, "knots_weeks": np.exp(knots[1:-1]).tolist(),
-                                "scale": scale, "cause": cause})
+                       options=options)
     _require_falling(answer, at_risk)
     return answer
 
