@@ -1,4 +1,4 @@
-"""Risk sets: the numbers of event times, sums over those at risk, and which rows belong together."""
+"""Risk sets: the numbers of event times, and sums over those at risk."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,6 @@ from evalkit.errors import EstimationError
 MOST_GROUPS = 200
 # Weeks and strata are looked up in a table when it has at most this many places a row, and this many besides.
 TABLE, SMALL = 8, 100_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Units:
-    """What is independent: a cluster, else a person, else a row. ``copies`` says how many each stands for."""
-
-    code: np.ndarray
-    weight: np.ndarray
-    copies: np.ndarray
 
 
 def strata_of(at_risk):
@@ -128,66 +119,6 @@ def running(first, last, value, n_times):
 def row_counts(rows):
     """Return how many rows each row stands for, as floats."""
     return np.ones(rows.n_rows) if rows.count is None else rows.count.astype(float)
-
-
-def units_of(rows):
-    """Return what the robust error adds up within before squaring."""
-    number = row_counts(rows)
-    weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight
-    if rows.cluster is not None:
-        code, size = _renumbered(rows.cluster)
-        return Units(code=code, weight=weight * number, copies=np.ones(size))
-    if rows.person is not None:
-        code, size = _renumbered(rows.person)
-        copies = np.empty(size)
-        copies[code] = number
-        return Units(code=code, weight=weight, copies=copies)
-    return Units(code=np.arange(rows.n_rows), weight=weight, copies=number)
-
-
-def _renumbered(code):
-    """Return codes without holes, and how many there are."""
-    rank = np.cumsum(np.bincount(code) > 0)
-    return rank[code] - 1, int(rank[-1])
-
-
-def is_robust(at_risk, robust):
-    """Decide as R does: robust where rows are dependent or weighted, unless the caller says otherwise."""
-    if robust is not None:
-        return bool(robust)
-    if at_risk.cluster is not None or (at_risk.weight is not None and (at_risk.weight != 1).any()):
-        return True
-    if at_risk.person is None:
-        return False
-    return bool(np.bincount(at_risk.person[at_risk.event > 0], minlength=1).max() > 1)
-
-
-def n_clusters(at_risk):
-    """Count the clusters that have rows."""
-    return int(np.count_nonzero(np.bincount(at_risk.cluster)))
-
-
-def require_clusters(at_risk):
-    """Refuse robust errors that rest on one cluster."""
-    if at_risk.cluster is not None and n_clusters(at_risk) < 2:
-        raise EstimationError("cluster: 1 cluster; errors between clusters need at least 2. "
-                              "Leave cluster out, or choose a finer one")
-
-
-def require_clusters_by_stratum(at_risk):
-    """Refuse robust errors of a curve of one stratum that rest on one cluster: they would be 0."""
-    require_clusters(at_risk)
-    if at_risk.cluster is None or at_risk.strata is None:
-        return
-    first = np.zeros(at_risk.strata.max() + 1, dtype=at_risk.cluster.dtype)
-    first[at_risk.strata] = at_risk.cluster
-    lonely = np.ones(len(first), dtype=bool)
-    lonely[at_risk.strata[at_risk.cluster != first[at_risk.strata]]] = False
-    alone = np.intersect1d(np.flatnonzero(lonely), at_risk.strata)
-    if len(alone):
-        raise EstimationError(f"cluster: {len(alone)} strata lie within one cluster each, the first of them "
-                              f"{at_risk.strata_labels[alone[0]]}; errors between clusters need at least 2 "
-                              "in every stratum. Leave cluster out, or choose a finer one")
 
 
 def divide(top, bottom):

@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import row_counts, total, units_of
+from evalkit.estimators._counting import row_counts, total
+from evalkit.estimators._units import units_of
 
 # Linear predictors beyond this leave no share to tell from 0 or 1.
 FARTHEST = 30.0

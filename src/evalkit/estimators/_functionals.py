@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, total, units_of
+from evalkit.estimators._counting import divide, total
 from evalkit.estimators._limits import two_sided
+from evalkit.estimators._units import units_of
 
 # Functionals whose covariance is kept, and sums by unit that are held as a full table.
 MOST, FULL = 2_000, 50_000_000

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import divide, total, units_of
+from evalkit.estimators._counting import divide, total
+from evalkit.estimators._units import units_of
 
 # Rows are put into cells where a table of all cells has at most this many places a row.
 CELLS = 4

@@ -6,11 +6,12 @@ from itertools import pairwise
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, event_codes, is_robust, require_clusters
+from evalkit.estimators._counting import divide, event_codes
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import curves_of, grid_of_strata, n_at_start, persons_of
 from evalkit.estimators._influence import hazard_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, require_week, share_limits
+from evalkit.estimators._units import is_robust, require_clusters
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 # How near a step of the curve must be to a level to lie on it; as in R.

@@ -7,12 +7,13 @@ import numpy as np
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators import _leave_one_out
-from evalkit.estimators._counting import event_codes, require_clusters, row_counts, strata_of, units_of
+from evalkit.estimators._counting import event_codes, row_counts, strata_of
 from evalkit.estimators._estimating import solve
 from evalkit.estimators._functionals import p_value, require_follow_up
 from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._rarest import n_reference, rarer_side
+from evalkit.estimators._units import require_clusters, units_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 ESTIMANDS = ("survival", "restricted_mean", "cumulative_incidence")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, is_robust, require_clusters_by_stratum, strata_of
+from evalkit.estimators._counting import event_codes, strata_of
 from evalkit.estimators._functionals import (
     areas,
     joint_covariance,
@@ -18,6 +18,7 @@ from evalkit.estimators._functionals import (
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import curves_of, grid_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
+from evalkit.estimators._units import is_robust, require_clusters_by_stratum
 from evalkit.estimators.nonparametric import refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
 

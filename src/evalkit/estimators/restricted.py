@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from evalkit.estimators._counting import event_codes, is_robust, require_clusters, strata_of
+from evalkit.estimators._counting import event_codes, strata_of
 from evalkit.estimators._functionals import (
     areas,
     joint_covariance,
@@ -15,6 +15,7 @@ from evalkit.estimators._functionals import (
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile
+from evalkit.estimators._units import is_robust, require_clusters
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import total, units_of
+from evalkit.estimators._counting import total
+from evalkit.estimators._units import units_of
 from evalkit.estimators.competing._observation import censoring_influence
 from evalkit.estimators.competing._subdistribution import Plan, exposed
 from evalkit.estimators.cox.partial import Pass

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import Units, total
+from evalkit.estimators._counting import total
+from evalkit.estimators._units import Units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

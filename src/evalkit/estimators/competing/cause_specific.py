@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, is_robust, total, units_of
+from evalkit.estimators._counting import event_codes, total
 from evalkit.estimators._limits import quantile, require_one_of
+from evalkit.estimators._units import is_robust, units_of
 from evalkit.estimators.cox import cox
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.result import Estimand, Provenance, Result

@@ -6,11 +6,12 @@ from functools import partial
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, require_clusters
+from evalkit.estimators._counting import event_codes
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators._profiles import range_of
 from evalkit.estimators._rarest import n_reference, rarer_side
+from evalkit.estimators._units import require_clusters
 from evalkit.estimators.competing._influence import ERRORS, between_units, fit_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate, require_cause
 from evalkit.estimators.cox.baseline import baseline, reference_hazard

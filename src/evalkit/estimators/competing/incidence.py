@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from evalkit.estimators._counting import divide, require_clusters, strata_of
+from evalkit.estimators._counting import divide, strata_of
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of_strata, n_at_start
 from evalkit.estimators._influence import incidence_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
+from evalkit.estimators._units import require_clusters
 from evalkit.estimators.multistate.chain import chain_of, require_states
 from evalkit.estimators.multistate.curves import share_curves
 from evalkit.estimators.nonparametric import refuse_early_end

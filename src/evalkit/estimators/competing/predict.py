@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import units_of
 from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators._profiles import (
@@ -14,6 +13,7 @@ from evalkit.estimators._profiles import (
     name_of,
     require_within_reach,
 )
+from evalkit.estimators._units import units_of
 from evalkit.estimators.competing._influence import fit_of
 from evalkit.estimators.competing._paths import Fits, delta_variance, influence_variance, path_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate

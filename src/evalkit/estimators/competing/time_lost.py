@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, require_clusters, strata_of
+from evalkit.estimators._counting import divide, strata_of
 from evalkit.estimators._functionals import Reading, joint_covariance, positive_horizons, require_follow_up
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile, two_sided
+from evalkit.estimators._units import require_clusters
 from evalkit.estimators.nonparametric import refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
 

@@ -3,15 +3,9 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import (
-    event_codes,
-    event_times,
-    require_clusters,
-    row_counts,
-    total,
-    units_of,
-)
+from evalkit.estimators._counting import event_codes, event_times, row_counts, total
 from evalkit.estimators._limits import quantile
+from evalkit.estimators._units import require_clusters, units_of
 from evalkit.estimators.cox.comparable_pairs import compare
 from evalkit.estimators.cox.residuals import fit_with_sums
 from evalkit.result import Estimand, Provenance, Result, tidy

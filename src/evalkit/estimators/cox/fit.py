@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, is_robust, require_clusters, total, units_of
+from evalkit.estimators._counting import event_codes, total
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._profiles import range_of
 from evalkit.estimators._rarest import n_reference, rarer_side
+from evalkit.estimators._units import is_robust, require_clusters, units_of
 from evalkit.estimators.cox.baseline import baseline, reference_hazard
 from evalkit.estimators.cox.inference import clusters_of, likelihood_ratio, table_of, tests, wald_limits
 from evalkit.estimators.cox.maximise import beginning, maximise, require_variation, root_of

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from evalkit.estimators._counting import n_clusters, row_counts
+from evalkit.estimators._counting import row_counts
 from evalkit.estimators._limits import chi_square, quantile, two_sided
+from evalkit.estimators._units import n_clusters
 from evalkit.result import tidy
 
 

@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, require_clusters, total, units_of
+from evalkit.estimators._counting import event_codes, total
+from evalkit.estimators._units import require_clusters, units_of
 from evalkit.estimators.cox.partial import Design, Pass, design, evaluate, score_columns
 from evalkit.estimators.cox.varying import vary
 from evalkit.estimators.cox.varying_likelihood import VaryingDesign, place

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import require_clusters, total
+from evalkit.estimators._counting import total
 from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
 from evalkit.estimators._profiles import asked_weeks, require_within_reach
+from evalkit.estimators._units import require_clusters
 from evalkit.estimators.cox.averages import Population, average, influence_blocks
 from evalkit.estimators.cox.exposure_levels import at_each_level, averaged_over, name_of
 from evalkit.estimators.cox.influence import Influences

@@ -3,10 +3,11 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import is_robust, row_counts, strata_of, total
+from evalkit.estimators._counting import row_counts, strata_of, total
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._profiles import QUARTER, range_of, told_weeks
 from evalkit.estimators._rarest import n_reference, rarer_side
+from evalkit.estimators._units import is_robust
 from evalkit.estimators.discrete.cells import persons_touching
 from evalkit.estimators.discrete.scoring import covariance_between_units, maximise
 from evalkit.estimators.discrete.time_terms import period_of

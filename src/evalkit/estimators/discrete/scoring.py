@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import require_clusters, total, units_of
+from evalkit.estimators._counting import total
+from evalkit.estimators._units import require_clusters, units_of
 from evalkit.estimators.discrete.cells import PART
 from evalkit.estimators.discrete.links import LINKS, predictor_of
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import positions, row_counts, running, total, units_of
+from evalkit.estimators._counting import positions, row_counts, running, total
+from evalkit.estimators._units import units_of
 from evalkit.estimators.multistate.chain import functionals, state_gaps
 from evalkit.estimators.multistate.occupation_covariance import covariances
 

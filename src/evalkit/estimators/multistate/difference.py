@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, require_clusters, units_of
+from evalkit.estimators._counting import divide
 from evalkit.estimators._limits import chi_square, quantile, two_sided
+from evalkit.estimators._units import require_clusters, units_of
 from evalkit.estimators.multistate.chain import chains_of
 from evalkit.estimators.multistate.landmark import moved_between
 from evalkit.estimators.multistate.persons import fewest_by_row

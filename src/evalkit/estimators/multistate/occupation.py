@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from evalkit.estimators._counting import require_clusters, units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
+from evalkit.estimators._units import require_clusters, units_of
 from evalkit.estimators.multistate.chain import (
     chains_of,
     functionals,

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import total, units_of
+from evalkit.estimators._counting import total
 from evalkit.estimators._limits import chi_square, require_one_of
 from evalkit.estimators._rarest import rarer_side
+from evalkit.estimators._units import units_of
 from evalkit.estimators.cox import cox, residuals
 from evalkit.estimators.multistate.chain import require_states
 from evalkit.estimators.multistate.markov import movements_of

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import require_clusters, units_of
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
+from evalkit.estimators._units import require_clusters, units_of
 from evalkit.estimators.multistate.chain import chains_of, require_states
 from evalkit.estimators.multistate.landmark import moved_between, require_persons
 from evalkit.estimators.multistate.persons import fewest_by_row

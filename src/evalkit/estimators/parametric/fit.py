@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import is_robust, n_clusters, require_clusters, row_counts, total, units_of
+from evalkit.estimators._counting import row_counts, total
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._profiles import range_of, told_weeks
 from evalkit.estimators._rarest import n_reference, rarer_side
+from evalkit.estimators._units import is_robust, n_clusters, require_clusters, units_of
 from evalkit.estimators.parametric.checks import flatness
 from evalkit.estimators.parametric.likelihood import evaluate, sample, scores
 from evalkit.estimators.parametric.maximise import maximise
