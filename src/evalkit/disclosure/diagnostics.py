@@ -60,7 +60,7 @@ def diagnostics_of(result, rows, profile, tally):
             tally.add("kept_inside")
             told[key] = None
         else:
-            told[key] = _diagnostic(f"n_{name}" if name in _COUNTED else key, value, ties, profile, tally)
+            told[key] = _diagnostic("n_persons" if name in _COUNTED else key, value, ties, profile, tally)
     return told
 
 

@@ -182,7 +182,7 @@ def _compare(rows, here, moved):
 
 
 def _nothing(size, n_persons=0, n_events=0):
-    return np.nan, 0, np.full(size, np.nan), n_persons, n_events, 0.0
+    return np.nan, 0, np.full(size, np.nan), n_persons, n_events, n_persons
 
 
 def _result(at_risk, tests, moves, weeks):
@@ -203,7 +203,7 @@ def _result(at_risk, tests, moves, weeks):
 
 def _behind(test):
     compared = test.n_behind[test.df > 0]
-    return np.append(compared.min(initial=np.inf) if len(compared) else 0.0, test.n_behind)
+    return np.append(compared.min() if len(compared) else test.n_all, test.n_behind)
 
 
 def _table(test, terms):

@@ -1,0 +1,163 @@
+"""Attacks on what many persons seem to be behind: tests, effects and diagnostics that tell of a small group."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from attacked_run import NO_RULES, RULES
+
+from evalkit.atrisk import AtRisk
+from evalkit.disclosure import release
+from evalkit.estimators import (
+    concordance,
+    cox,
+    cured_share,
+    log_rank,
+    markov_test,
+    mixture_cure,
+    parametric,
+    proportionality_test,
+    pseudo_regression,
+    shared_frailty,
+)
+
+
+def told(answer, profile, column="estimate"):
+    """Return a column of the released rows by term and group, and the diagnostics."""
+    payload = release(answer, profile, name="answer").payload
+    k = payload["columns"].index(column)
+    return {tuple(row[:2]): None if row[k] is None else float(row[k]) for row in payload["rows"]}, \
+        payload["diagnostics"]
+
+
+def leavers(n_rare, n_rare_events, **columns):
+    """Three hundred persons; some live in a home of their own, where few or all leave."""
+    rng = np.random.default_rng(3)
+    weeks = np.append(rng.geometric(0.05, 300 - n_rare), np.arange(1, n_rare + 1))
+    left = np.append(np.ones(300 - n_rare), np.arange(n_rare) < n_rare_events)
+    home = np.where(np.arange(300) < 300 - n_rare, np.where(np.arange(300) % 2, "n", "m"), "z")
+    frame = pd.DataFrame({"weeks": weeks.astype(float), "left": left.astype(int), "home": home,
+                          "caseworker": np.arange(300) % 3})
+    return AtRisk.from_frame(frame, exit="weeks", event="left", **columns)
+
+
+@pytest.mark.parametrize(("term", "others"), [("home[z]", ["home[n]"]), ("home", []), ("global", [])])
+def test_whether_the_hazard_of_three_persons_changes(term, others):
+    answer = proportionality_test(leavers(3, 3, covariates=["home"]))
+    bare, protected = told(answer, NO_RULES)[0], told(answer, RULES)[0]
+    assert bare[term, ""] > 0
+    assert protected[term, ""] is None
+    assert all(protected[other, ""] is not None for other in others)
+    assert None not in told(proportionality_test(leavers(60, 50, covariates=["home"])), RULES)[0].values()
+
+
+def test_how_three_persons_rank_by_an_indicator_as_score():
+    rows = leavers(3, 3)
+    score = np.arange(300) >= 297
+    bare = told(concordance(rows, score=score), NO_RULES)[0]["concordance", ""]
+    # Every pair with one of the three counts 0 or 1, the others a half.
+    assert bare > 0.5
+    assert told(concordance(rows, score=score), RULES)[0]["concordance", ""] is None
+    assert told(concordance(rows, score=np.arange(300) % 2), RULES)[0]["concordance", ""] is not None
+    assert told(concordance(rows, score=np.arange(300.0)), RULES)[0]["concordance", ""] is not None
+    assert told(concordance(leavers(3, 3, covariates=["home"])), RULES)[0]["concordance", ""] is None
+
+
+def movers(n_rare):
+    """Persons who move on and off; a few were away at week 2 and are on after it like the others."""
+    parts, rng = [], np.random.default_rng(5)
+    for k in range(180):
+        early = "AWAY" if k < n_rare else ("ON", "OFF")[k % 2]
+        weeks = np.cumsum(rng.integers(1, 6, 4)) + 3
+        parts += [(k, 0, 3, early, "ON" if early != "ON" else None), (k, 3, weeks[0], "ON", "OFF"),
+                  (k, weeks[0], weeks[1], "OFF", "ON"), (k, weeks[1], weeks[2], "ON", None)]
+    frame = pd.DataFrame(parts, columns=["person", "from", "to", "now", "then"])
+    return AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
+
+
+def test_where_three_persons_go_as_a_test_of_all():
+    answer = markov_test(movers(3), from_weeks=2)
+    bare, protected = told(answer, NO_RULES)[0], told(answer, RULES)[0]
+    assert bare["ON -> OFF", ""] > 0 and bare["all", ""] > 0
+    assert protected["ON -> OFF", ""] is protected["all", ""] is None
+    healthy = told(markov_test(movers(20), from_weeks=2), RULES)
+    assert healthy[0]["ON -> OFF", ""] is not None and healthy[0]["all", ""] is not None
+    assert healthy[1]["df"] is not None
+
+
+@pytest.mark.parametrize("n_rare", [3, 40])
+def test_a_test_of_landmark_less_markov_is_judged_by_its_smallest_difference(n_rare):
+    answer = markov_test(movers(n_rare), from_weeks=2, to_weeks=6, method="difference")
+    protected = told(answer, RULES)[0]
+    assert answer.row("AWAY")["p_value"] <= 1
+    assert (protected["AWAY", ""] is None) == (n_rare == 3)
+    assert protected["ON", ""] is not None
+
+
+@pytest.mark.parametrize("key", ["wald_chi_square", "score_chi_square", "likelihood_ratio_chi_square",
+                                 "wald_p_value"])
+def test_effect_of_three_persons_as_the_test_of_all_terms(key):
+    rows = leavers(3, 3)
+    frame = pd.DataFrame({"weeks": rows.exit, "left": rows.event, "rare": (np.arange(300) >= 297) * 1})
+    answer = cox(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["rare"]))
+    assert float(told(answer, NO_RULES)[1][key]) > 0
+    numbers, diagnostics = told(answer, RULES)
+    assert numbers["rare", ""] is diagnostics[key] is None
+    assert told(cox(leavers(60, 50, covariates=["home"])), RULES)[1][key] is not None
+
+
+def test_statistic_of_three_persons_as_the_z_of_a_trend():
+    answer = log_rank(leavers(3, 3, strata="home"), trend=[0, 0, 1])
+    assert answer.diagnostics["z"] ** 2 == pytest.approx(answer.row("log_rank")["estimate"])
+    numbers, diagnostics = told(answer, RULES)
+    assert numbers["log_rank", ""] is diagnostics["z"] is None
+
+
+@pytest.mark.parametrize("fit", [
+    lambda rows: parametric(rows, distribution="exponential"), cox], ids=["exponential", "cox"])
+def test_exits_of_a_large_group_by_the_error_of_its_effect(fit):
+    rows = leavers(60, 2, covariates=["home"])
+    n_others = ((rows.event > 0) & (rows.covariates == 0).all(axis=1)).sum()
+    answer = fit(rows)
+    error = told(answer, NO_RULES, "std_error")[0]["home[z]", ""]
+    assert round(1 / (error**2 - 1 / n_others)) == 2
+    assert told(answer, RULES, "std_error")[0]["home[z]", ""] is None
+    assert told(answer, RULES)[0]["home[n]", ""] is not None
+
+
+def test_exits_of_the_reference_by_the_error_of_the_intercept():
+    frame = pd.DataFrame({"weeks": [*range(1, 41)] * 2, "left": [1] * 2 + [0] * 38 + [1] * 40,
+                          "home": ["a"] * 40 + ["b"] * 40})
+    rows = AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["home"])
+    answer = parametric(rows, distribution="exponential")
+    assert round(told(answer, NO_RULES, "std_error")[0]["(Intercept)", ""] ** -2) == 2
+    assert set(told(answer, RULES)[0].values()) == {None}
+
+
+@pytest.mark.parametrize("n_stay", [3, 30])
+def test_persons_who_stay_as_the_cured_share(n_stay):
+    frame = pd.DataFrame({"weeks": [1.0, 2, 3, 4, 5] * 20 + [90] * n_stay, "left": [1] * 100 + [0] * n_stay})
+    fit = mixture_cure(AtRisk.from_frame(frame, exit="weeks", event="left"))
+    for answer, key, share in ((cured_share(fit), ("cured_share", ""), lambda value: value),
+                               (fit, ("incidence:(Intercept)", ""), lambda odds: 1 / (1 + np.exp(odds)))):
+        assert round((100 + n_stay) * share(told(answer, NO_RULES)[0][key])) == n_stay
+        assert (told(answer, RULES)[0][key] is None) == (n_stay == 3)
+
+
+def test_one_exit_as_the_difference_of_two_intercepts():
+    frame = pd.DataFrame({"weeks": [3] * 8 + [7] + [12] * 10 + [20] * 81, "left": [1] * 19 + [0] * 81,
+                          "x": np.arange(100) % 2 - 0.5})
+    rows = AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["x"])
+    answer = pseudo_regression(rows, weeks=[5, 9, 15])
+    bare, protected = told(answer, NO_RULES)[0], told(answer, RULES)[0]
+    assert round(100 * (bare["intercept[5]", ""] - bare["intercept[9]", ""])) == 1
+    assert protected["intercept[9]", ""] is None
+    assert protected["intercept[5]", ""] is not None and protected["intercept[15]", ""] is not None
+
+
+def test_spread_between_three_caseworkers():
+    answer = shared_frailty(leavers(60, 50, covariates=["home"], cluster="caseworker"))
+    assert "frailty_variance" in told(answer, NO_RULES)[1]
+    numbers, diagnostics = told(answer, RULES)
+    assert numbers["frailty_variance", ""] is None
+    assert all(diagnostics[key] is None for key in ("frailty_variance", "kendall_tau", "frailty_chi_square",
+                                                    "frailty_p_value", "groups"))
