@@ -1,4 +1,4 @@
-"""Attacks on what many persons seem to be behind: tests, effects and diagnostics that tell of a small group."""
+"""Attacks on what many persons seem to be behind: tests, effects and diagnostics of a small group."""
 
 import numpy as np
 import pandas as pd
