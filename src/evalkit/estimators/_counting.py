@@ -37,6 +37,13 @@ def event_codes(at_risk, cause):
     return (at_risk.event == at_risk.causes.index(cause) + 1).astype(np.int64)
 
 
+def require_covariates(at_risk, method, instead=""):
+    """Refuse a regression on nothing; ``instead`` says what there is without covariates."""
+    if not at_risk.terms:
+        raise EstimationError(f"{method}: the at-risk table has no covariates; "
+                              f"name them in AtRisk.from_frame(covariates=...){instead}")
+
+
 def event_times(at_risk, cause):
     """Number the event times of all strata in one line.
 

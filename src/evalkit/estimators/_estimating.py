@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import row_counts, total
+from evalkit.estimators._counting import require_covariates, row_counts, total
 from evalkit.estimators._units import units_of
 
 # Linear predictors beyond this leave no share to tell from 0 or 1.
@@ -38,9 +38,7 @@ def solve(rows, outcome, link, terms):
 
 def _scaled(rows):
     """Return covariates of mean 0 and spread 1, so that units of measurement change nothing."""
-    if not rows.terms:
-        raise EstimationError("pseudo_regression: the at-risk table has no covariates; "
-                              "name them in AtRisk.from_frame(covariates=...)")
+    require_covariates(rows, "pseudo_regression")
     number = row_counts(rows)
     centred = rows.covariates - np.average(rows.covariates, axis=0, weights=number)
     scale = np.sqrt(np.average(centred**2, axis=0, weights=number))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.estimators._counting import total
-from evalkit.estimators._units import units_of
 from evalkit.estimators.competing._observation import censoring_influence
 from evalkit.estimators.competing._subdistribution import Plan, exposed
 from evalkit.estimators.cox.partial import Pass
@@ -51,14 +50,6 @@ def fit_of(at_risk, plan, at, errors="influence", group=None):
         scores += plan.observation.influence(slope, has_event) if errors == "influence" else \
             censoring_influence(at_risk, group, plan.observation, slope)
     return Fit(plan=plan, at=at, has_event=has_event, coefficients=scores @ np.linalg.inv(at.information))
-
-
-def between_units(at_risk, influence):
-    """Return the covariance of columns of influence: sums within clusters, else persons, else rows."""
-    units = units_of(at_risk)
-    sums = np.column_stack([total(units.code, units.weight * column, len(units.copies))
-                            for column in influence.T])
-    return sums.T @ (sums * units.copies[:, None])
 
 
 def score_residuals(plan, at):

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import total
 from evalkit.estimators._units import Units
 
 
@@ -77,7 +76,8 @@ def delta_variance(path, covariance):
 
 def influence_variance(path, fits, outcome, last):
     """Return the variance of one outcome after the first ``last`` times, from the influence of each unit."""
-    return np.array([_between_units(fits.units, _influence(path, fits, outcome, n)) if n else 0.0
+    units = fits.units
+    return np.array([units.copies @ units.sums(_influence(path, fits, outcome, n))**2 if n else 0.0
                      for n in last])
 
 
@@ -91,11 +91,6 @@ def _influence(path, fits, outcome, n_times):
         step[mine] = slope[path.place[k], k] * np.exp(-fit.at.shift[path.code])
         rows = rows + fit.of_hazard(step, path.z / scale * (slope[:, k] @ path.hazard[:, k]))
     return rows
-
-
-def _between_units(units, influence):
-    sums = total(units.code, units.weight * influence, len(units.copies))
-    return units.copies @ sums**2
 
 
 def _incidences(hazard, has_survival):

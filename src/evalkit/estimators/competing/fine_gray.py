@@ -6,13 +6,13 @@ from functools import partial
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes
+from evalkit.estimators._counting import event_codes, require_covariates
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators._profiles import range_of
 from evalkit.estimators._rarest import n_reference, rarer_side
-from evalkit.estimators._units import require_clusters
-from evalkit.estimators.competing._influence import ERRORS, between_units, fit_of
+from evalkit.estimators._units import require_clusters, units_of
+from evalkit.estimators.competing._influence import ERRORS, fit_of
 from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate, require_cause
 from evalkit.estimators.cox.baseline import baseline, reference_hazard
 from evalkit.estimators.cox.inference import clusters_of, square, table_of, wald_limits
@@ -105,7 +105,7 @@ def _fit(at_risk, cause, ties, stratify, errors):
     beta, at, steps = maximise(likelihood, (zero, null), at_risk.terms, root_of(null.information),
                                name="fine_gray")
     group = at_risk.strata if "censoring" in stratify else None
-    covariance = between_units(at_risk, fit_of(at_risk, plan, at, errors, group).coefficients)
+    covariance = units_of(at_risk).covariance(fit_of(at_risk, plan, at, errors, group).coefficients)
     unscale = np.outer(scale, scale)
     wald = square(beta, covariance)
     pooled = at_risk if "baseline" in stratify else replace(at_risk, strata=None, strata_labels=())
@@ -124,9 +124,7 @@ def _fit(at_risk, cause, ties, stratify, errors):
 
 def _require_something(at_risk, own, cause, errors):
     require_clusters(at_risk)
-    if not at_risk.terms:
-        raise EstimationError("fine_gray: the at-risk table has no covariates; name them in AtRisk.from_frame"
-                              "(covariates=...), or use aalen_johansen for the incidence itself")
+    require_covariates(at_risk, "fine_gray", instead=", or use aalen_johansen for the incidence itself")
     if not own.any():
         raise EstimationError(f"fine_gray: no exit to {cause} among {at_risk.n_persons} persons, so nothing "
                               "can be compared. Look at the event's definition and the length of follow-up")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, event_times, row_counts, total
+from evalkit.estimators._counting import event_codes, event_times, row_counts
 from evalkit.estimators._limits import quantile
 from evalkit.estimators._units import require_clusters, units_of
 from evalkit.estimators.cox.comparable_pairs import compare
@@ -124,5 +124,4 @@ def _jackknife(at_risk, pairs, of_row):
     balance = (pairs[0] - pairs[1]) / pairs.sum()
     change = (of_row[0] - of_row[1] - balance * of_row.sum(axis=0)) / (2 * pairs.sum())
     units = units_of(at_risk)
-    sums = total(units.code, units.weight * change, len(units.copies))
-    return float(np.sqrt(units.copies @ sums**2))
+    return float(np.sqrt(units.copies @ units.sums(change)**2))

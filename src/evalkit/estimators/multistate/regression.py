@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import total
+from evalkit.estimators._counting import require_covariates, total
 from evalkit.estimators._limits import chi_square, require_one_of
 from evalkit.estimators._rarest import rarer_side
 from evalkit.estimators._units import units_of
@@ -101,9 +101,7 @@ def transition_cox(at_risk, *, clock="forward", shared=(), transitions=None, tie
 
 
 def _require_terms(at_risk, shared):
-    if not at_risk.terms:
-        raise EstimationError("transition_cox: the at-risk table has no covariates; "
-                              "name them in AtRisk.from_frame(covariates=...)")
+    require_covariates(at_risk, "transition_cox")
     if isinstance(shared, str) or not set(shared) <= set(at_risk.terms):
         raise ValueError(f"shared == {shared!r}, must be a sequence of terms among "
                          f"{', '.join(at_risk.terms)}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators._counting import row_counts, total
+from evalkit.estimators._counting import row_counts
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._profiles import range_of, told_weeks
 from evalkit.estimators._rarest import n_reference, rarer_side
@@ -124,9 +124,7 @@ def _between_units(at_risk, model, fit, naive):
     if at_risk.cluster is not None and n_units <= size:
         warnings.warn(f"{model.method}: {n_units} clusters for {size} parameters; errors from so few "
                       "clusters are too small and their covariance is singular", stacklevel=5)
-    influence = scores(model.family, fit.data, fit.theta) @ naive
-    sums = np.column_stack([total(units.code, units.weight * column, n_units) for column in influence.T])
-    return sums.T @ (sums * units.copies[:, None])
+    return units.covariance(scores(model.family, fit.data, fit.theta) @ naive)
 
 
 def _table(content, at_risk, n_events, conf_level):
