@@ -8,6 +8,7 @@ from evalkit.estimators._counting import event_codes, total
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._units import is_robust, units_of
 from evalkit.estimators.cox import cox
+from evalkit.estimators.cox.inference import block_diagonal
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.result import Estimand, Provenance, Result
 
@@ -92,7 +93,7 @@ def _model(at_risk, fits, ties, robust):
     cause = np.repeat(np.arange(len(models)), [len(model["baseline_time"]) for model in models])
     return {"causes": at_risk.causes, "has_survival": True, "baseline_cause": cause, **same, **arrays,
             "covariance": _between_causes(at_risk, models, ties) if robust else
-            _blocks([model["covariance"] for model in models])}
+            block_diagonal([model["covariance"] for model in models])}
 
 
 def _between_causes(at_risk, models, ties):
@@ -106,13 +107,5 @@ def _between_causes(at_risk, models, ties):
         for of_units, score in zip(sums[k * width:(k + 1) * width], scores, strict=True):
             of_units[:] = total(code, weight * score, len(units.copies))
         scales.append(scale)
-    bread = _blocks([model["covariance_naive"] for model in models]) * np.concatenate(scales)
+    bread = block_diagonal([model["covariance_naive"] for model in models]) * np.concatenate(scales)
     return bread @ ((sums * units.copies) @ sums.T) @ bread.T
-
-
-def _blocks(parts):
-    width = len(parts[0])
-    covariance = np.zeros((len(parts) * width,) * 2)
-    for k, part in enumerate(parts):
-        covariance[k * width:(k + 1) * width, k * width:(k + 1) * width] = part
-    return covariance

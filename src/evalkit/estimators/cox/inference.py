@@ -48,6 +48,15 @@ def square(value, metric):
     return float(value @ np.linalg.solve(metric, value))
 
 
+def block_diagonal(parts):
+    """Put covariances of one size along the diagonal of one matrix: models fitted apart, and independent."""
+    size = len(parts[0])
+    covariance = np.zeros((len(parts) * size,) * 2)
+    for k, part in enumerate(parts):
+        covariance[k * size:(k + 1) * size, k * size:(k + 1) * size] = part
+    return covariance
+
+
 def clusters_of(at_risk, robust):
     """Count the clusters, and say where they are too few to carry errors for all terms."""
     if at_risk.cluster is None:

@@ -11,6 +11,7 @@ from evalkit.estimators._limits import chi_square, require_one_of
 from evalkit.estimators._rarest import rarer_side
 from evalkit.estimators._units import units_of
 from evalkit.estimators.cox import cox, residuals
+from evalkit.estimators.cox.inference import block_diagonal
 from evalkit.estimators.multistate.chain import require_states
 from evalkit.estimators.multistate.markov import movements_of
 from evalkit.estimators.multistate.spells import state_clock
@@ -132,8 +133,8 @@ def _apart(rows, moves, names, options):
     """Fit movement by movement: without shared effects the likelihood falls into these parts."""
     parts = [_part(rows, move, name) for move, name in zip(moves, names, strict=True)]
     fits = [_fitted(part, name, **options) for (part, _), name in zip(parts, names, strict=True)]
-    naive = _diagonal([fit.model["covariance_naive"] for fit in fits])
-    covariance = _diagonal([fit.model["covariance"] for fit in fits])
+    naive = block_diagonal([fit.model["covariance_naive"] for fit in fits])
+    covariance = block_diagonal([fit.model["covariance"] for fit in fits])
     if options["robust"]:
         covariance = _between(rows, parts, covariance, options["ties"])
     groups = [fit.model["groups"] for fit in fits]
@@ -172,14 +173,6 @@ def _between(rows, parts, covariance, ties):
             covariance[q * size:(q + 1) * size, r * size:(r + 1) * size] = block
             covariance[r * size:(r + 1) * size, q * size:(q + 1) * size] = block.T
     return covariance
-
-
-def _diagonal(blocks):
-    size = len(blocks[0])
-    whole = np.zeros((len(blocks) * size,) * 2)
-    for q, block in enumerate(blocks):
-        whole[q * size:(q + 1) * size, q * size:(q + 1) * size] = block
-    return whole
 
 
 def _tests(parts, estimates, covariance):
