@@ -11,7 +11,7 @@ import oracle
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators import aalen_johansen, cause_specific, fine_gray, predict_incidence, time_lost
-from evalkit.estimators.competing._subdistribution import design, evaluate
+from evalkit.estimators.competing.subdistribution import design, evaluate
 
 SOME = settings(max_examples=15, deadline=None, derandomize=True,
                 suppress_health_check=[HealthCheck.too_slow])

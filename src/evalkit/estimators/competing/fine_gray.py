@@ -12,8 +12,8 @@ from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators._profiles import range_of
 from evalkit.estimators._rarest import n_reference, rarer_side
 from evalkit.estimators._units import require_clusters, units_of
-from evalkit.estimators.competing._influence import ERRORS, fit_of
-from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate, require_cause
+from evalkit.estimators.competing.influence import ERRORS, fit_of
+from evalkit.estimators.competing.subdistribution import STRATIFIED, design, evaluate, require_cause
 from evalkit.estimators.cox.baseline import baseline, reference_hazard
 from evalkit.estimators.cox.inference import clusters_of, square, table_of, wald_limits
 from evalkit.estimators.cox.maximise import maximise, require_variation, root_of

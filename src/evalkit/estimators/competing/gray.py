@@ -16,7 +16,7 @@ from evalkit.estimators._counting import (
     total,
 )
 from evalkit.estimators._limits import chi_square
-from evalkit.estimators.competing._subdistribution import require_cause
+from evalkit.estimators.competing.subdistribution import require_cause
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 

@@ -14,9 +14,9 @@ from evalkit.estimators._profiles import (
     require_within_reach,
 )
 from evalkit.estimators._units import units_of
-from evalkit.estimators.competing._influence import fit_of
-from evalkit.estimators.competing._paths import Fits, delta_variance, influence_variance, path_of
-from evalkit.estimators.competing._subdistribution import STRATIFIED, design, evaluate
+from evalkit.estimators.competing.influence import fit_of
+from evalkit.estimators.competing.paths import Fits, delta_variance, influence_variance, path_of
+from evalkit.estimators.competing.subdistribution import STRATIFIED, design, evaluate
 from evalkit.estimators.cox.predict import weeks_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.estimators._counting import total
-from evalkit.estimators.competing._observation import censoring_influence
-from evalkit.estimators.competing._subdistribution import Plan, exposed
+from evalkit.estimators.competing.observation import censoring_influence
+from evalkit.estimators.competing.subdistribution import Plan, exposed
 from evalkit.estimators.cox.partial import Pass
 
 ERRORS = ("influence", "fine_gray", "fixed_weights")

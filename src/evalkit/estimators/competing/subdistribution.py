@@ -1,6 +1,6 @@
 """The partial likelihood of the subdistribution, in time linear in the rows.
 
-A person who left by another cause at T stays in the risk set with the weight g(t) / g(T) (`_observation`).
+A person who left by another cause at T stays in the risk set with the weight g(t) / g(T) (`observation`).
 The sums over such persons at t are running sums of x exp(x'b) / g(T), multiplied by g(t): no row is
 expanded. Ties are Breslow's or Efron's; second moments are never cumulated (see `cox.partial`).
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_times, row_counts, running, total
-from evalkit.estimators.competing._observation import Observation, observation_of
+from evalkit.estimators.competing.observation import Observation, observation_of
 from evalkit.estimators.cox.partial import Pass, scaled, weighted_product
 from evalkit.estimators.cox.ties import Ties, breslow, efron
 
