@@ -255,6 +255,33 @@ def test_frailty_of_groups_that_differ_no_more_than_chance_is_cox():
         assert fit.diagnostics["frailty_p_value"] == 0.5
 
 
+def in_towns(frame, covariates):
+    return AtRisk.from_frame(frame, exit="exit", event="event", covariates=covariates, cluster="town")
+
+
+def test_frailty_without_covariates_is_that_of_one_without_effect():
+    frame = frail(600).assign(town=np.arange(600) % 30)
+    frame["exit"] = np.ceil(frame["exit"] * (0.5 + frame["town"] % 3))
+    # A covariate of equal values at every event and in every town has no effect.
+    twice = pd.concat([frame.assign(side=0), frame.assign(side=1)])
+    alone, beside = (shared_frailty(in_towns(twice, terms)) for terms in ((), ("side",)))
+    assert alone.table["term"].tolist() == ["frailty_variance"]
+    assert alone.diagnostics["frailty_variance"] > 0.01
+    for column in ("estimate", "conf_low", "conf_high"):
+        assert alone.table[column][0] == pytest.approx(beside.table[column][1], rel=1e-5)
+
+
+def test_frailty_of_thousands_of_groups_and_times_needs_no_table_of_them():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"town": np.arange(4_000) // 2, "entry": 0, "x": rng.normal(size=4_000)})
+    pace = rng.gamma(2, 1 / 2, 2_000)[frame["town"]] * np.exp(frame["x"] / 2)
+    frame = frame.assign(exit=rng.exponential(1 / pace), event=rng.random(4_000) < 0.9)
+    fit = shared_frailty(in_towns(frame, ("x",)))
+    low, high = fit.table.loc[1, ["conf_low", "conf_high"]]
+    assert low < 1 / 2 < high
+    assert fit.table["estimate"][0] == pytest.approx(1 / 2, abs=4 * fit.table["std_error"][0])
+
+
 def test_ratios_of_a_shared_frailty_leave_its_variance():
     fit = shared_frailty(at_risk(frail(), cluster="town"))
     ratios = hazard_ratios(fit)
@@ -264,8 +291,8 @@ def test_ratios_of_a_shared_frailty_leave_its_variance():
 
 @pytest.mark.parametrize("n_towns", [20, 90])
 def test_the_information_of_frailties_is_the_derivative_of_their_gradient(n_towns):
-    """With more groups than times the information is inverted through the times, with fewer as it stands."""
-    from evalkit.estimators.cox.groups import Groups, shared_likelihood
+    """Few groups' information is inverted as a matrix, that of many is never made one."""
+    from evalkit.estimators.cox.groups import FEW, Groups, shared_likelihood
 
     frame = frail().assign(town=np.arange(300) % n_towns)
     table = at_risk(frame, cluster="town", strata="g")
@@ -275,7 +302,7 @@ def test_the_information_of_frailties_is_the_derivative_of_their_gradient(n_town
     rng = np.random.default_rng(0)
     at = rng.normal(size=2 + groups.n_groups) / 4
     found, step = likelihood(at), 1e-5
-    assert (groups.n_groups > 2 * len(plan.time)) == (n_towns == 90)
+    assert (groups.n_groups > FEW) == (n_towns == 90)
     whole = np.empty((len(at), len(at)))
     for k, unit in enumerate(np.eye(len(at)) * step):
         up, down = likelihood(at + unit), likelihood(at - unit)

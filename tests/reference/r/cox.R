@@ -43,8 +43,8 @@ firth("firth_one", Surv(entry, exit, event) ~ course, separated)
 # The variance is searched for until eps is reached; the default leaves three digits.
 frail <- function(name, fit) {
   p <- sum(!grepl("gamma", names(coef(fit)))); found <- fit$history[[1]]
-  cases[[name]] <<- list(call = paste(deparse(fit$call), collapse = " "), estimate = unname(coef(fit)[1:p]), std_error = error(fit$var)[1:p],
-    variance = found$theta, log_likelihood = found$c.loglik, log_likelihood_null = fit$loglik[1])
+  cases[[name]] <<- list(call = paste(deparse(fit$call), collapse = " "), estimate = unname(coef(fit)[seq_len(p)]),
+    std_error = error(fit$var)[seq_len(p)], variance = found$theta, log_likelihood = found$c.loglik, log_likelihood_null = fit$loglik[1])
 }
 for (ties in c("efron", "breslow")) {
   frail(paste0("frailty_kidney_", ties),
@@ -53,6 +53,7 @@ for (ties in c("efron", "breslow")) {
                                                shared, ties = ties, control = tight))
 }
 frail("frailty_strata", coxph(Surv(start, stop, event) ~ x + arm + strata(place) + frailty(town, eps = 1e-10, sparse = FALSE), shared, control = tight))
+frail("frailty_alone", coxph(Surv(start, stop, event) ~ frailty(town, eps = 1e-10, sparse = FALSE), shared, control = tight))
 frail("frailty_lung", coxph(Surv(week, status) ~ age + sex + ecog + frailty(inst, eps = 1e-10, sparse = FALSE), lung, control = tight))
 
 versions <- sprintf("%s, survival %s, coxphf %s", R.version.string, packageVersion("survival"), packageVersion("coxphf"))

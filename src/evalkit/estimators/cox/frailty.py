@@ -16,6 +16,8 @@ from evalkit.result import Estimand, Provenance, Result, tidy
 VARIANCE = "frailty_variance"
 # Where the search for the variance begins, and the smallest and largest that it takes for a variance.
 BEGIN, SMALLEST, LARGEST = 0.1, 1e-7, 1e4
+# How far from the variance, on the log scale, its limits are looked for first, and by how much more at most.
+WIDER, FARTHER = 0.2, 1.5
 # Expected gain at which coefficients and factors of one variance are found.
 ENOUGH = 1e-14
 
@@ -26,8 +28,8 @@ def shared_frailty(at_risk, *, ties="efron", cause=None, conf_level=0.95):
     Parameters
     ----------
     at_risk : AtRisk
-        ``cluster`` is the group (caseworker, municipality; a person with several events); strata have their
-        own baseline hazards, the factor is shared across them.
+        With or without covariates. ``cluster`` is the group (caseworker, municipality; a person with several
+        events); strata have their own baseline hazards, the factor is shared across them.
     ties : {"efron", "breslow"}
         As in :func:`cox`.
     cause, conf_level
@@ -45,8 +47,8 @@ def shared_frailty(at_risk, *, ties="efron", cause=None, conf_level=0.95):
     Raises
     ------
     EstimationError
-        No cluster, or one; weights; delayed entry: who enters late was selected by the frailty, and the
-        likelihood would have to say how; what :func:`cox` refuses.
+        No event; no cluster, or one; weights; delayed entry: who enters late was selected by the frailty, and
+        the likelihood would have to say how; what :func:`cox` refuses.
 
     Notes
     -----
@@ -150,9 +152,11 @@ def _search(at_risk, events, ties):
     """Fit Cox's model, from which the search sets out."""
     plan, mean, scale = design(at_risk, events, ties)
     null = evaluate(plan, np.zeros(len(at_risk.terms)))
-    require_variation(null.information, len(plan.died), at_risk.terms, "shared_frailty")
-    beta, alone, _ = maximise(lambda beta: evaluate(plan, beta), (np.zeros(len(at_risk.terms)), null),
-                              at_risk.terms, root_of(null.information), name="shared_frailty")
+    beta, alone = np.zeros(len(at_risk.terms)), null
+    if at_risk.terms:
+        require_variation(null.information, len(plan.died), at_risk.terms, "shared_frailty")
+        beta, alone, _ = maximise(lambda beta: evaluate(plan, beta), (beta, null), at_risk.terms,
+                                  root_of(null.information), name="shared_frailty")
     groups = Groups.of(at_risk, plan, row_counts(at_risk)[plan.row])
     return Search(plan, groups, null, beta), alone, mean, scale
 
@@ -187,17 +191,19 @@ def _limits(search, variance, top, height):
     def short(log):
         return 2 * (top - search.at(float(np.exp(log))).marginal) - height
 
-    def crossing(factor, inner):
-        outer = inner + np.log(factor)
+    def crossing(step, inner):
+        outer = inner + step
         while short(outer) < 0:
-            inner, outer = outer, outer + np.log(factor)
-            if not np.log(SMALLEST) < outer < np.log(LARGEST):
+            if outer in edges:
                 return np.nan
+            step = np.clip(2 * step, -FARTHER, FARTHER)
+            inner, outer = outer, float(np.clip(outer + step, *edges))
         return float(np.exp(brentq(short, *sorted((inner, outer)), xtol=1e-6)))
 
-    inside = np.log(variance) if variance > 0 else np.log(SMALLEST)
-    low = 0.0 if 2 * (top - search.at(0.0).marginal) <= height else crossing(1 / 4, inside)
-    return low, crossing(4, inside)
+    edges = np.log([SMALLEST, LARGEST])
+    inside = np.log(variance) if variance > 0 else edges[0]
+    low = 0.0 if 2 * (top - search.at(0.0).marginal) <= height else crossing(-WIDER, inside)
+    return low, crossing(WIDER, inside)
 
 
 def _marginal(value, log_factor, deaths, precision):
