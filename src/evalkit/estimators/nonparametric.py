@@ -232,11 +232,9 @@ def product_limit(grid, robust):
     survival = grid.accumulate(np.multiply, 1 - grid.hazard)
     # 1 - d/n of equal sums of weights may miss 0 by rounding.
     survival[survival < 1e-14] = 0.0
-    if robust:
-        variance = survival_variance(grid, survival)
-    else:
-        died = grid.events[:, 0]
-        variance = survival**2 * grid.accumulate(np.add, divide(died, grid.at_risk * (grid.at_risk - died)))
+    died = grid.events[:, 0]
+    variance = (survival_variance(grid, survival) if robust else
+                survival**2 * grid.accumulate(np.add, divide(died, grid.at_risk * (grid.at_risk - died))))
     return survival, np.sqrt(np.where(survival > 0, variance, np.nan))
 
 

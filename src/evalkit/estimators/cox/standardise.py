@@ -207,10 +207,9 @@ def _study(at_risk, exposure, among, ties, cause, method):
     times, position = np.unique(fitted.plan.time[at], return_inverse=True)
     n_events = total(position, baseline["baseline_n_events"][at], len(times))
     n_at_risk = total(position, baseline["baseline_n_persons"][at], len(times))
-    return _Study(influences=influences, levels=levels, times=times,
+    return _Study(influences=influences, levels=levels, times=times, n_at_risk=n_at_risk, n_events=n_events,
                   end=float(baseline["follow_up_weeks"][used].min()), n_persons=at_risk.n_persons,
-                  n_at_start=float(baseline["n_at_start"][used].sum()), n_at_risk=n_at_risk,
-                  n_events=n_events,
+                  n_at_start=float(baseline["n_at_start"][used].sum()),
                   gaps=gaps_before(baseline["gaps"], np.inf, {baseline["groups"][code] for code in used}),
                   behind=_at_own_level(at_risk, exposure))
 
