@@ -1,5 +1,7 @@
 """What curves, tests and pseudo-observations refuse, and with which words."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators import (
+    aalen_johansen,
     kaplan_meier,
     log_rank,
     nelson_aalen,
@@ -15,6 +18,7 @@ from evalkit.estimators import (
     residual_time,
     restricted_mean,
     survival_quantiles,
+    time_lost,
 )
 
 ROWS = {"exit": "exit", "event": "event"}
@@ -29,7 +33,7 @@ def people(n=40, **columns):
         "x": rng.normal(size=n),
         "g": np.where(np.arange(n) % 2, "a", "b"),
     }
-    return pd.DataFrame({**frame, **columns})
+    return pd.DataFrame(frame).assign(**columns)
 
 
 def at_risk(frame=None, **columns):
@@ -84,6 +88,17 @@ def test_one_cluster_has_no_errors_between_clusters():
             estimator(at_risk(people(c=1), cluster="c"))
     with pytest.raises(EstimationError, match="1 cluster"):
         pseudo_regression(at_risk(people(c=1), cluster="c", covariates=["x"]), weeks=5)
+
+
+@pytest.mark.parametrize("ask", [
+    kaplan_meier, nelson_aalen, survival_quantiles, aalen_johansen,
+    partial(restricted_mean, horizon_weeks=5), partial(time_lost, horizon_weeks=5),
+    partial(residual_time, elapsed_weeks=1, horizon_weeks=5)])
+def test_a_group_within_one_cluster_has_no_errors_between_clusters(ask):
+    frame = people(town=lambda d: np.where(d["g"] == "a", 0, d.index % 5))
+    with pytest.raises(EstimationError, match="1 of the strata within one cluster, the first of them a;"):
+        ask(at_risk(frame, strata="g", cluster="town"))
+    ask(at_risk(frame.assign(town=frame.index % 5), strata="g", cluster="town"))
 
 
 @pytest.mark.parametrize("horizon", [0, -1, np.nan, np.inf, []])

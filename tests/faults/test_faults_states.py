@@ -1,5 +1,7 @@
 """What cannot be answered about states is refused, with where, how many, and what to do."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +52,10 @@ def test_transition_probabilities_need_states_and_persons():
         ask(cells, method="landmark")
     with pytest.raises(EstimationError, match="1 cluster; errors between clusters need at least 2"):
         ask(table_of(frame_of(place=1), cluster="place"))
+    grouped = table_of(frame_of(town=lambda d: d["place"] % 2 * d["person"]), strata="place", cluster="town")
+    for question in (ask, partial(state_occupation, horizon_weeks=8)):
+        with pytest.raises(EstimationError, match="2 of the strata within one cluster, the first of them 0;"):
+            question(grouped)
 
 
 @pytest.mark.parametrize("options", [{"from_weeks": -1}, {"from_weeks": np.nan}, {"to_weeks": 3},

@@ -81,6 +81,6 @@ def require_clusters_by_stratum(at_risk):
     lonely[at_risk.strata[at_risk.cluster != first[at_risk.strata]]] = False
     alone = np.intersect1d(np.flatnonzero(lonely), at_risk.strata)
     if len(alone):
-        raise EstimationError(f"cluster: {len(alone)} strata lie within one cluster each, the first of them "
+        raise EstimationError(f"cluster: {len(alone)} of the strata within one cluster, the first of them "
                               f"{at_risk.strata_labels[alone[0]]}; errors between clusters need at least 2 "
                               "in every stratum. Leave cluster out, or choose a finer one")

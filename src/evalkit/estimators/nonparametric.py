@@ -11,7 +11,7 @@ from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import curves_of, grid_of_strata, n_at_start, persons_of
 from evalkit.estimators._influence import hazard_variance, survival_variance
 from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, require_week, share_limits
-from evalkit.estimators._units import is_robust, require_clusters
+from evalkit.estimators._units import is_robust, require_clusters_by_stratum
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 # How near a step of the curve must be to a level to lie on it; as in R.
@@ -261,7 +261,7 @@ def _grid(at_risk, cause, robust, start_weeks):
     require_week("start_weeks", start_weeks)
     robust = is_robust(at_risk, robust)
     if robust:
-        require_clusters(at_risk)
+        require_clusters_by_stratum(at_risk)
     events = event_codes(at_risk, cause)
     if start_weeks:
         at_risk, events = _later(at_risk, events, start_weeks)

@@ -15,7 +15,7 @@ from evalkit.estimators._functionals import (
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile
-from evalkit.estimators._units import is_robust, require_clusters
+from evalkit.estimators._units import is_robust, require_clusters_by_stratum
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -73,7 +73,7 @@ def restricted_mean(at_risk, *, horizon_weeks, cause=None, conf_level=0.95, robu
     z, horizons = quantile(conf_level), positive_horizons(horizon_weeks)
     robust = is_robust(at_risk, robust)
     if robust:
-        require_clusters(at_risk)
+        require_clusters_by_stratum(at_risk)
     events = event_codes(at_risk, cause)
     groups = [_group(label, at_risk.select(rows), events[rows], horizons, rows, robust)
               for label, rows in strata_of(at_risk)]

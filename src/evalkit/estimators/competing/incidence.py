@@ -8,7 +8,7 @@ from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of_strata, n_at_start
 from evalkit.estimators._influence import incidence_variance
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators._units import require_clusters
+from evalkit.estimators._units import require_clusters_by_stratum
 from evalkit.estimators.multistate.chain import chain_of, require_states
 from evalkit.estimators.multistate.curves import share_curves
 from evalkit.estimators.nonparametric import refuse_early_end
@@ -62,7 +62,7 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
     """
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
-    require_clusters(at_risk)
+    require_clusters_by_stratum(at_risk)
     if at_risk.state is not None:
         require_states(at_risk, "aalen_johansen")
         tables, gaps = _state_curves(at_risk, conf_level, conf_type)

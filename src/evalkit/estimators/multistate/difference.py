@@ -6,7 +6,7 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide
 from evalkit.estimators._limits import chi_square, quantile, two_sided
-from evalkit.estimators._units import require_clusters, units_of
+from evalkit.estimators._units import require_clusters_by_stratum, units_of
 from evalkit.estimators.multistate.chain import chains_of
 from evalkit.estimators.multistate.landmark import moved_between
 from evalkit.estimators.multistate.persons import fewest_by_row
@@ -19,7 +19,7 @@ CONSTANT = 1e-9
 
 def differences(at_risk, start, weeks, conf_level):
     """Return the differences of all groups, states and later weeks as a Result (see `markov_test`)."""
-    require_clusters(at_risk)
+    require_clusters_by_stratum(at_risk)
     seen, states = np.flatnonzero(np.bincount(at_risk.state)) - 1, at_risk.causes
     parts = [_Difference(chain, units_of(at_risk), position, seen, start, weeks)
              for chain, position in chains_of(at_risk)]

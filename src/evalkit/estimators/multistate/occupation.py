@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators._units import require_clusters, units_of
+from evalkit.estimators._units import require_clusters_by_stratum, units_of
 from evalkit.estimators.multistate.chain import (
     chains_of,
     functionals,
@@ -79,7 +79,7 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
     require_states(at_risk, "state_occupation")
-    require_clusters(at_risk)
+    require_clusters_by_stratum(at_risk)
     horizons, weeks = _times(horizon_weeks, at_weeks)
     model, chains = _estimate(at_risk, horizons, weeks)
     table = pd.concat(_tables(model, chains, horizons, weeks, conf_level, conf_type), ignore_index=True)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
-from evalkit.estimators._units import require_clusters, units_of
+from evalkit.estimators._units import require_clusters_by_stratum, units_of
 from evalkit.estimators.multistate.chain import chains_of, require_states
 from evalkit.estimators.multistate.landmark import moved_between, require_persons
 from evalkit.estimators.multistate.persons import fewest_by_row
@@ -89,7 +89,7 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
     quantile(conf_level)
     start, weeks = later_weeks(from_weeks, to_weeks)
     require_states(at_risk, "transition_probabilities")
-    require_clusters(at_risk)
+    require_clusters_by_stratum(at_risk)
     if method == "landmark":
         require_persons(at_risk, "transition_probabilities(method='landmark')")
     model, tables, diagnostics = _estimate(at_risk, start, weeks, method, conf_level, conf_type)
