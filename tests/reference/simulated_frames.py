@@ -125,7 +125,7 @@ def movements():
 
 
 def crowded():
-    """Three weeks in all, half of the rows in one cluster, weights 0.01 to 100, one event in the last place."""
+    """Three weeks in all, half the rows in one cluster, weights 0.01 to 100, one event in the last place."""
     rng = np.random.RandomState(12)
     n = 260
     entry, treated = rng.randint(0, 3, n), rng.randint(0, 2, n)
@@ -152,6 +152,29 @@ def latecomers():
                      rng.randint(0, 25, n))
 
 
+def restless():
+    """Movements in eight weeks: returns, late entry, half of the persons in one cluster, hard weights."""
+    rng = np.random.RandomState(14)
+    names = ["SUPPORT", "SELF", "EDUCATION"]
+    moves = np.array([[0.6, 0.3, 0.1], [0.35, 0.6, 0.05], [0.3, 0.2, 0.5]])
+    rows = []
+    for person in range(220):
+        week, state = rng.choice([0, 1, 3], p=[0.7, 0.2, 0.1]), rng.choice(3, p=[0.6, 0.2, 0.2])
+        end, begin = rng.randint(5, 9), week
+        weight, cluster = round(10 ** rng.uniform(-2, 2), 2), 0 if person % 2 else rng.randint(1, 12)
+        x, course = round(rng.normal(250_000, 90_000), -2), rng.randint(0, 2)
+        while week < end:
+            week += 1
+            to = rng.choice(3, p=moves[state])
+            if to != state or week == end:
+                rows.append((person, begin, week, names[state], names[to] if to != state else "censor",
+                             weight, cluster, person % 3 // 2, x, course))
+                state, begin = to, week
+    frame = pd.DataFrame(rows, columns=["id", "start", "stop", "now", "then", "pw", "cluster", "arm", "age",
+                                        "course"])
+    return frame.assign(k=frame["id"] % 3 + 1)
+
+
 def _followed(rng, entry, exit, event, x, treated, place, cluster):
     """Add causes, weights and counts."""
     n = len(entry)
@@ -162,4 +185,4 @@ def _followed(rng, entry, exit, event, x, treated, place, cluster):
 
 
 FRAMES = {make.__name__: make for make in (weekly, states, separated, shared, movers, movements, crowded,
-                                             latecomers)}
+                                             latecomers, restless)}
