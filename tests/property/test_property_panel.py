@@ -13,7 +13,7 @@ from evalkit.estimators import (
     synthetic_control,
     synthetic_did,
 )
-from evalkit.estimators.simplex import simplex_least_squares
+from evalkit.estimators.panel.simplex import simplex_least_squares
 
 DESIGNS = [difference_in_differences, synthetic_control, synthetic_did]
 each_design = pytest.mark.parametrize("design", DESIGNS)

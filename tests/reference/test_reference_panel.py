@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from evalkit.estimators import Panel, difference_in_differences, synthetic_control, synthetic_did
-from evalkit.estimators.panel_inference import clustered_error
-from evalkit.estimators.simplex import simplex_least_squares
+from evalkit.estimators.panel.inference import clustered_error
+from evalkit.estimators.panel.simplex import simplex_least_squares
 
 HERE = Path(__file__).parent
 PUBLISHED = HERE.parents[2] / "shared" / "reference"

@@ -38,9 +38,15 @@ from evalkit.estimators.multistate import (
     transition_probabilities,
 )
 from evalkit.estimators.nonparametric import kaplan_meier, nelson_aalen, survival_quantiles
-from evalkit.estimators.panel import difference_in_differences, synthetic_control, synthetic_did
-from evalkit.estimators.panel_data import Panel
-from evalkit.estimators.panel_inference import placebo_inference, placebo_rank, smallest_detectable_effect
+from evalkit.estimators.panel import (
+    Panel,
+    difference_in_differences,
+    placebo_inference,
+    placebo_rank,
+    smallest_detectable_effect,
+    synthetic_control,
+    synthetic_did,
+)
 from evalkit.estimators.parametric import (
     cured_share,
     mixture_cure,

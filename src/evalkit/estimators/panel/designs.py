@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators.panel_fit import HARDLY_ANY, Design, fit_design
-from evalkit.estimators.panel_inference import (
+from evalkit.estimators.panel.fit import HARDLY_ANY, Design, fit_design
+from evalkit.estimators.panel.inference import (
     clustered_error,
     placebo_inference,
     placebo_rank,

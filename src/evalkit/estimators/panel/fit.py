@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.estimators.simplex import frank_wolfe, simplex_least_squares
+from evalkit.estimators.panel.simplex import frank_wolfe, simplex_least_squares
 
 # Ridge that makes weights unique without moving them (synthdid's eta.lambda).
 HARDLY_ANY = 1e-6
