@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import require_covariates, total
+from evalkit.estimators._counting import event_codes, require_covariates
 from evalkit.estimators._limits import chi_square, require_one_of
 from evalkit.estimators._rarest import rarer_side
 from evalkit.estimators._units import units_of
-from evalkit.estimators.cox import cox, residuals
+from evalkit.estimators.cox import cox
 from evalkit.estimators.cox.inference import block_diagonal
+from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.estimators.multistate.chain import require_states
 from evalkit.estimators.multistate.markov import movements_of
 from evalkit.estimators.multistate.spells import state_clock
@@ -134,9 +135,7 @@ def _apart(rows, moves, names, options):
     parts = [_part(rows, move, name) for move, name in zip(moves, names, strict=True)]
     fits = [_fitted(part, name, **options) for (part, _), name in zip(parts, names, strict=True)]
     naive = block_diagonal([fit.model["covariance_naive"] for fit in fits])
-    covariance = block_diagonal([fit.model["covariance"] for fit in fits])
-    if options["robust"]:
-        covariance = _between(rows, parts, covariance, options["ties"])
+    covariance = _between_units(rows, parts, fits, options["ties"]) if options["robust"] else naive
     groups = [fit.model["groups"] for fit in fits]
     shift = np.cumsum([0, *map(len, groups[:-1])])
     baseline = {name: np.concatenate([fit.model[name] for fit in fits]) for name in BASELINE[:2]}
@@ -158,21 +157,20 @@ def _part(rows, move, name):
                    strata=strata, strata_labels=labels), position
 
 
-def _between(rows, parts, covariance, ties):
-    """Fill in the covariance between movements: the same persons make several."""
-    units, size = units_of(rows), len(rows.terms)
-    weight = units.weight / (1.0 if rows.weight is None else rows.weight)
-    sums = []
-    for part, position in parts:
-        influence = residuals(part, kind="dfbeta", ties=ties) * weight[position][:, None]
-        sums.append(np.column_stack([total(units.code[position], column, len(units.copies))
-                                     for column in influence.T]))
-    for q, mine in enumerate(sums):
-        for r, other in enumerate(sums[:q]):
-            block = (mine * units.copies[:, None]).T @ other
-            covariance[q * size:(q + 1) * size, r * size:(r + 1) * size] = block
-            covariance[r * size:(r + 1) * size, q * size:(q + 1) * size] = block.T
-    return covariance
+def _between_units(rows, parts, fits, ties):
+    """Add up the influence of each unit on all movements, and square: the same persons make several."""
+    units = units_of(rows)
+    influence = np.hstack([_influence(units, part, position, fit.model, ties)
+                           for (part, position), fit in zip(parts, fits, strict=True)])
+    return influence.T @ (influence * units.copies[:, None])
+
+
+def _influence(units, part, position, model, ties):
+    """Return what each unit adds to the estimates of one movement, at the fit that is there."""
+    plan, _, scale = design(part, event_codes(part, None), ties)
+    scores = score_columns(plan, evaluate(plan, model["estimates"] * scale))
+    sums = np.array([units.sums(score, position[plan.row]) for score in scores])
+    return sums.T @ (scale[:, None] * model["covariance_naive"])
 
 
 def _tests(parts, estimates, covariance):
