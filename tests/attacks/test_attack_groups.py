@@ -8,9 +8,11 @@ from attacked_run import NO_RULES, RULES
 from evalkit.atrisk import AtRisk
 from evalkit.disclosure import release
 from evalkit.estimators import (
+    balance,
     concordance,
     cox,
     cured_share,
+    kaplan_meier,
     log_rank,
     markov_test,
     mixture_cure,
@@ -18,6 +20,7 @@ from evalkit.estimators import (
     proportionality_test,
     pseudo_regression,
     shared_frailty,
+    transition_probabilities,
 )
 
 
@@ -161,3 +164,46 @@ def test_spread_between_three_caseworkers():
     assert numbers["frailty_variance", ""] is None
     assert all(diagnostics[key] is None for key in ("frailty_variance", "kendall_tau", "frailty_chi_square",
                                                     "frailty_p_value", "groups"))
+
+
+def test_how_many_are_treated_as_their_effective_number():
+    design = pd.DataFrame({"age": np.arange(100.0) % 17, "flat": np.arange(100) % 2})
+    answer = balance(design, np.arange(100) < 3, np.ones(100))
+    assert answer.diagnostics["effective_treated"] == pytest.approx(3)
+    numbers, diagnostics = told(answer, RULES)
+    assert diagnostics["effective_treated"] is diagnostics["largest_before"] is None
+    assert set(numbers.values()) == {None}
+    numbers, diagnostics = told(balance(design, np.arange(100) < 43, np.ones(100)), RULES)
+    assert None not in numbers.values()
+    assert diagnostics["effective_treated"] == "45"
+
+
+def test_level_that_three_of_the_treated_have_as_a_difference_of_means():
+    flat = np.isin(np.arange(100), [0, 1, 2, *range(60, 80)])
+    design = pd.DataFrame({"age": np.arange(100.0) % 17, "flat": flat * 1})
+    answer = balance(design, np.arange(100) < 40, np.ones(100))
+    # Both shares follow from the difference and its standard deviation; 3 / 40 is one of few that fit.
+    assert told(answer, NO_RULES)[0]["flat", "before"] is not None
+    protected = told(answer, RULES)[0]
+    assert protected["flat", "before"] is protected["flat", "after"] is None
+    assert protected["age", "before"] is not None
+
+
+def test_weeks_in_which_persons_left_as_the_number_of_merged_steps():
+    def merged(n_weeks, profile):
+        frame = pd.DataFrame({"weeks": [1.0 + k % n_weeks for k in range(4)], "left": 1})
+        answer = kaplan_meier(AtRisk.from_frame(frame, exit="weeks", event="left"))
+        return release(answer, profile, name="answer").payload["suppressed"]["n_cells"]
+
+    few = RULES.stricter(rounding_base=5)
+    assert {merged(n, few) for n in (1, 2, 3, 4)} == {5}
+    bare = type(NO_RULES)(**{**{name: getattr(NO_RULES, name) for name in NO_RULES.__dataclass_fields__},
+                             "min_n": 5})
+    assert [merged(n, bare) for n in (1, 2, 3, 4)] == [2, 3, 4, 5]
+
+
+def test_probabilities_of_a_large_group_in_many_states_are_told():
+    answer = transition_probabilities(movers(40), from_weeks=2, to_weeks=6)
+    assert answer.table["n_persons"].min() >= 40
+    numbers = told(answer, RULES)[0]
+    assert None not in [numbers[f"{one} -> {other}", ""] for one in ("ON", "OFF") for other in ("ON", "OFF")]

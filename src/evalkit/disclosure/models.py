@@ -6,7 +6,7 @@ import numpy as np
 
 from evalkit.disclosure.behind import n_behind
 from evalkit.disclosure.quantiles import on_safe_steps
-from evalkit.disclosure.related import with_related
+from evalkit.disclosure.related import MOVES, with_related
 from evalkit.disclosure.rounding import (
     COUNTS,
     blank,
@@ -49,9 +49,9 @@ def protect_models(result, profile, tally):
     """
     result = on_safe_steps(result, profile, tally)
     rows = rows_of(result.table)
-    terms = Counter((row["group"], row["time_weeks"]) for row in rows)
+    terms = Counter(map(_part, rows))
     rarer = _behind(result, rows)
-    rules = [_broken_rule(row, result, behind, terms[row["group"], row["time_weeks"]], profile)
+    rules = [_broken_rule(row, result, behind, terms[_part(row)], profile)
              for row, behind in zip(rows, rarer, strict=True)]
     rules = with_related(rows, rules, result, profile)
     shown = [_model_row(row, rule, _is_count(row, result), profile, tally)
@@ -76,6 +76,12 @@ def _without_found(rows, rules, result):
     """Leave out rows that are kept back and whose very being there tells what was found."""
     found = set(result.model.get("found_terms", ()))
     return [row for row, rule in zip(rows, rules, strict=True) if not rule or row["term"] not in found]
+
+
+def _part(row):
+    """Return what terms are counted within: where they lead from one state to others, by that state."""
+    start = row["term"].partition(MOVES)[0] if MOVES in row["term"] else ""
+    return row["group"], row["time_weeks"], start
 
 
 def _behind(result, rows):

@@ -8,7 +8,7 @@ from evalkit.disclosure.spans import keep_back_spans
 
 # What is told at several weeks of these is who is where, not how many have left by then.
 _PLACES = ("weeks[", "share[")
-_MOVES = " -> "
+MOVES = " -> "
 _CONTRASTS = ("_difference", "_ratio")
 
 
@@ -67,8 +67,8 @@ def _keep_back_small_steps(rows, rules, final, profile):
 
 
 def _is_place(term, final):
-    state = term.partition("[")[2].removesuffix("]") or term.rpartition(_MOVES)[2]
-    return (term.startswith(_PLACES) or _MOVES in term) and (term.startswith("weeks[") or state not in final)
+    state = term.partition("[")[2].removesuffix("]") or term.rpartition(MOVES)[2]
+    return (term.startswith(_PLACES) or MOVES in term) and (term.startswith("weeks[") or state not in final)
 
 
 def _keep_back_contrasts(rows, rules):
@@ -142,8 +142,8 @@ def _known_totals(rows, rules):
 def _families(row):
     term, group = row["term"], row["group"]
     name = term.partition("[")[0]
-    if _MOVES in term:
-        return [(term.partition(_MOVES)[0] + _MOVES, group), (_MOVES, group)]
+    if MOVES in term:
+        return [(term.partition(MOVES)[0] + MOVES, group), (MOVES, group)]
     # The weeks before any exit are what the weeks lost leave of the horizon.
     kept = name.replace("restricted_mean", "time_lost")
     return [(kept, group), (term, None)]

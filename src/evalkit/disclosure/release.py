@@ -65,7 +65,7 @@ def release(result, profile, *, name):
         "schema": SCHEMA, "name": name, "kind": result.kind, "withheld": result.withheld,
         "estimand": plain(_fields(result.estimand), "estimand"),
         "columns": list(COLUMNS), "rows": [[row[column] for column in COLUMNS] for row in rows],
-        "suppressed": tally.payload(), "diagnostics": diagnostics,
+        "suppressed": tally.payload(profile.rounding_base), "diagnostics": diagnostics,
         "provenance": _provenance(result), "profile": plain(asdict(profile), "profile"),
     }
     _require_clean(payload, name)

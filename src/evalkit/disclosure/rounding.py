@@ -19,9 +19,14 @@ class Tally:
         """Count cells that ``rule`` kept back."""
         self.rules[rule] += n_cells
 
-    def payload(self):
-        """Return the tally as plain data: ``n_cells`` and the cells of each rule."""
-        return {"n_cells": sum(self.rules.values()), "rules": dict(sorted(self.rules.items()))}
+    def payload(self, base):
+        """Return the tally as plain data: ``n_cells`` and the cells of each rule.
+
+        Steps that are merged are weeks in which somebody left: their number is told in steps of ``base``.
+        """
+        rules = {rule: n if rule != "merged_steps" else -(-n // base) * base
+                 for rule, n in sorted(self.rules.items()) if n}
+        return {"n_cells": sum(rules.values()), "rules": rules}
 
 
 def rows_of(table):

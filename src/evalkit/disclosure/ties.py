@@ -35,6 +35,7 @@ class Ties:
                 # A whole number may be many things; one with decimals is that cell.
                 if true[name] is not None and not float(true[name]).is_integer():
                     self.cells.setdefault(true[name], shown[name])
+                    self.cells.setdefault(abs(true[name]), shown[name] and shown[name].lstrip("-"))
             if _is_total(true):
                 for name in COUNTS:
                     self.sums.setdefault(true[name], shown[name])

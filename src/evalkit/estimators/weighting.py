@@ -101,7 +101,8 @@ def balance(design, treated, weights):
     -------
     Result
         One row for each term (``term``) ``before`` and ``after`` (``group``): ``estimate`` is the
-        standardised mean difference. Diagnostics: ``largest_before``, ``largest_after``,
+        standardised mean difference. ``model``: n_behind, for each row the fewest persons of treated or
+        comparison (of an indicator: on one of its sides). Diagnostics: ``largest_before``, ``largest_after``,
         ``effective_treated``, ``effective_comparison`` (sum of weights squared over the sum of squares).
 
     Notes
@@ -137,6 +138,7 @@ def balance(design, treated, weights):
     return Result(
         kind="model",
         table=table,
+        model={"n_behind": np.repeat(_fewest(design, covariates, treated), 2)},
         estimand=Estimand(name="covariate_balance", summary="standardised_mean_difference", unit="score"),
         provenance=Provenance(method="evalkit.estimators.balance"),
         diagnostics={
@@ -146,6 +148,14 @@ def balance(design, treated, weights):
             "effective_comparison": _effective(weights[~treated] * base[~treated]),
         },
     )
+
+
+def _fewest(design, covariates, treated):
+    """Count for each covariate the fewest persons of treated or comparison, or on a side of an indicator."""
+    count = design.n_persons_in if isinstance(design, AtRisk) else np.count_nonzero
+    groups = (treated, ~treated)
+    return [min(count(group & (column == side)) for group in groups for side in (0, 1))
+            if np.isin(column, (0, 1)).all() else min(map(count, groups)) for column in covariates.T]
 
 
 def _design(design):
