@@ -40,7 +40,9 @@ class _Points:
         order = np.argsort(time, kind="stable")
         self.time, rank, weight = time[order], rank[order].astype(np.int32), weight[order]
         self.total = _cumulated(weight)
-        self.bits = range(int(rank.max(initial=0)).bit_length() - 1, -1, -1)
+        # Whoever is asked about may rank above all points: one rank more stands for all of those.
+        self.above = int(rank.max(initial=0)) + 1
+        self.bits = range(self.above.bit_length() - 1, -1, -1)
         self.levels = []
         for bit in self.bits:
             one = (rank >> bit) & 1 == 1
@@ -55,6 +57,7 @@ class _Points:
         low = np.zeros_like(high)
         answer = np.zeros((3, len(until)))
         answer[2] = self.total[high]
+        rank = np.minimum(rank, self.above)
         for bit, (n_zeros, zeros) in zip(self.bits, self.levels, strict=True):
             one = (rank >> bit) & 1 == 1
             answer[0] += np.where(one, zeros[high] - zeros[low], 0.0)
