@@ -169,8 +169,9 @@ def test_survival_falls_from_one_and_limits_hold_it(frame):
     rows = table(frame, strata="place")
     fit = answer(rows)
     assume(fit is not None)
+    profiles = pd.DataFrame({"x": [0.0, 0.5]}, index=["a", "b"])
     try:
-        predicted = predict_hazard(fit, pd.DataFrame({"x": [0.0, 0.5]}, index=["a", "b"]), weeks=[1, 2, 3]).table
+        predicted = predict_hazard(fit, profiles, weeks=[1, 2, 3]).table
     except EstimationError as refusal:
         assert "nobody of stratum" in str(refusal)
         return
