@@ -75,7 +75,7 @@ def test_errors_of_predictions_are_derivatives_by_weights(at_risk, week):
 
         def incidence(weighted, estimator=estimator, options=options):
             fit = estimator(weighted, **options)
-            return predict_incidence(fit, PROFILE, weeks=week).table["estimate"].iloc[-1]
+            return predict_incidence(fit, PROFILE, weeks=week, at_risk=weighted).table["estimate"].iloc[-1]
         error = by_persons(at_risk, incidence)
         np.testing.assert_allclose(table["std_error"].iloc[-1], error, rtol=1e-3, atol=1e-6)
 

@@ -91,8 +91,8 @@ def _model(at_risk, fits, ties, robust):
     same |= {"n_behind": sides.ravel(), "n_term": sides.min(axis=0),
              "n_reference": min(model["n_reference"] for model in models)}
     cause = np.repeat(np.arange(len(models)), [len(model["baseline_time"]) for model in models])
-    return {"causes": at_risk.causes, "has_survival": True, "baseline_cause": cause, **same, **arrays,
-            "covariance": _between_causes(at_risk, models, ties) if robust else
+    return {"causes": at_risk.causes, "has_survival": True, "robust": robust, "baseline_cause": cause, **same,
+            **arrays, "covariance": _between_causes(at_risk, models, ties) if robust else
             block_diagonal([model["covariance"] for model in models])}
 
 

@@ -11,7 +11,7 @@ from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators._profiles import range_of
 from evalkit.estimators._rarest import n_reference, rarer_side
-from evalkit.estimators._units import require_clusters, units_of
+from evalkit.estimators._units import is_robust, require_clusters, units_of
 from evalkit.estimators.competing.influence import ERRORS, fit_of
 from evalkit.estimators.competing.subdistribution import STRATIFIED, design, evaluate, require_cause
 from evalkit.estimators.cox.baseline import baseline, reference_hazard
@@ -117,6 +117,7 @@ def _fit(at_risk, cause, ties, stratify, errors):
             "covariance_naive": np.linalg.inv(at.information) / unscale, "means": mean,
             "covariate_range": range_of(at_risk), "n_term": rarer_side(at_risk, own),
             "n_reference": n_reference(at_risk, own), "causes": (cause,), "has_survival": False,
+            "robust": is_robust(at_risk, None),
             "baseline_cause": np.zeros(len(plan.time), dtype=np.int64), "gaps": gaps_of(pooled),
             **baseline(plan, at, mean @ (beta / scale), pooled), **reference_hazard(plan, at, scale, pooled)
             }, diagnostics

@@ -1,5 +1,7 @@
 """Cumulative incidence of each cause for given covariates, by hazards of causes or of a subdistribution."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -55,6 +57,12 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     EstimationError
         As in :func:`predict_survival`; ``at_risk`` that is not the table of the fit.
 
+    Warns
+    -----
+    UserWarning
+        No ``at_risk`` and a fit with clusters, weights or persons with several events: the limits take even
+        then the events of the baseline as independent, and may be too short.
+
     Notes
     -----
     With hazards h_k(s) exp(x b_k), h their sum, S = exp(-sum of h): F_k(t) is the sum over s <= t of
@@ -91,7 +99,7 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     names, x = covariates_of(profiles, model["terms"], "predict_incidence")
     slopes = model["estimates"].reshape(len(model["causes"]), -1).T
     require_within_reach(x, model["covariate_range"], slopes, model["terms"], "predict_incidence")
-    fits = None if at_risk is None else _fits(result, at_risk)
+    fits = _fits(result, at_risk)
     behind = fewest_behind(model, model["terms"], x)
     asked = curves_of(profiles, model["groups"], "predict_incidence")
     found = [(table, np.full(len(table), behind[row]))
@@ -151,6 +159,12 @@ def _counts(model, code, cause, weeks):
 
 def _fits(result, at_risk):
     """Fit nothing again: place the rows and read the influence at the result's coefficients."""
+    if at_risk is None:
+        if result.model["robust"]:
+            warnings.warn("predict_incidence: the fit has clusters, weights or persons with several events, "
+                          "but the limits take the events of the baseline as independent and may be too "
+                          "short; give at_risk, the table of the fit", UserWarning, stacklevel=3)
+        return None
     model, options, method = result.model, result.provenance.options, result.provenance.method
     if at_risk.terms != model["terms"] or not set(model["causes"]) <= set(at_risk.causes):
         terms = ", ".join(at_risk.terms) or "none"
