@@ -16,7 +16,7 @@ from evalkit.estimators import (
     transition_cox,
     transition_probabilities,
 )
-from evalkit.estimators.multistate import regression
+from evalkit.estimators.multistate import occupation_covariance, regression
 from evalkit.estimators.multistate.spells import state_clock
 from evalkit.profile import Profile
 
@@ -85,14 +85,34 @@ def test_from_one_state_at_zero_all_estimates_are_one():
 
 @pytest.mark.parametrize("more", [{}, {"cluster": "place"}, {"weight": "w"}, {"count": "w"},
                                   {"strata": "arm"}])
-def test_many_weeks_in_one_sweep_are_few_weeks(more):
+def test_many_weeks_in_one_pass_are_few_weeks(more):
     at_risk = table_of(lives(), **more)
-    weeks = list(range(3, 14))
+    weeks = np.arange(3, 14, 0.5).tolist()
     swept = transition_probabilities(at_risk, from_weeks=2, to_weeks=weeks)
-    few = [transition_probabilities(at_risk, from_weeks=2, to_weeks=part) for part in (weeks[:6], weeks[6:])]
+    few = [transition_probabilities(at_risk, from_weeks=2, to_weeks=part)
+           for part in (weeks[:7], weeks[7:14], weeks[14:])]
     for name in ("estimates", "covariance"):
         joined = np.concatenate([part.model[name] for part in few], axis=1)
         np.testing.assert_allclose(swept.model[name], joined, atol=1e-12)
+
+
+def test_hardly_tied_times_have_the_errors_of_single_weeks(monkeypatch):
+    """More times than are looked back on at once: units are brought up to date again and again."""
+    frame = lives()
+    jitter = frame["person"] / 128
+    frame = frame.assign(entry=frame["entry"] - jitter * (frame["entry"] > 0), exit=frame["exit"] - jitter)
+    at_risk = table_of(frame, cluster="place")
+    monkeypatch.setattr(occupation_covariance, "LATEST", 3)
+    curve, weeks = aalen_johansen(at_risk).table, (5.0, 9.5, 15.0)
+    assert curve["time_weeks"].nunique() > 20 * 4
+    single = state_occupation(at_risk, horizon_weeks=1, at_weeks=weeks)
+    for state in NAMES:
+        own = curve[curve["term"] == state]
+        at = np.searchsorted(own["time_weeks"], weeks, side="right") - 1
+        for place, week in zip(at, weeks, strict=True):
+            row = single.row(term=f"share[{state}]", time_weeks=week)
+            assert own["estimate"].iloc[place] == pytest.approx(row.estimate, rel=1e-12)
+            assert own["std_error"].iloc[place] == pytest.approx(row.std_error, rel=1e-9)
 
 
 def test_probabilities_of_one_beginning_vary_against_each_other():

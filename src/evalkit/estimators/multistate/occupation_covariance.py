@@ -2,15 +2,20 @@
 
 Between its own changes (a row begins, ends or moves) the influence of a unit follows a linear map that all
 units share, so sums of its products over units follow one too. They need single units only where these
-change: the cost is linear in the rows and does not grow with the number of times at which errors are wanted,
-but for a table over pairs of times.
+change: the cost is linear in the rows and does not grow with the number of times at which errors are wanted.
+The way from a unit's last change to now is looked up in a table of the latest times; all units are brought up
+to date when it is full, so that hardly tied times cost the rows times their square root, a step each besides.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from evalkit.estimators._counting import divide
+
+# Times that the table of ways from then to now holds at least: weekly data never fill it.
+LATEST = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,17 +43,18 @@ def covariances(chain, found, code, weight, copies):
     """
     size, width = len(chain.states), found.after.shape[1] * len(chain.states)
     changes = _Changes(chain, found, code, weight)
-    units = _Units(len(copies), len(chain.times) + 1, size, width)
+    units = _Units(len(copies), size, width)
     moments = _Moments(size, width)
     answer = np.empty((len(chain.times) + 1, width, width))
     for k in range(len(chain.times) + 1):
         if k:
-            step, own = np.kron(np.eye(width // size), chain.step[k - 1]), changes.stay[k - 1]
-            moments.follow(step, own)
-            units.follow(k, chain.step[k - 1], step, own)
+            step, own = chain.step[k - 1], changes.stay[k - 1]
+            wide = _repeated(step, width // size)
+            moments.follow(wide, own)
+            units.follow(step, wide, own)
         change = changes.at(k)
         if len(change.unit):
-            moments.change(change, copies, *units.change(k, change))
+            moments.change(change, copies, *units.change(change))
         answer[k] = moments.square
     return answer
 
@@ -75,27 +81,42 @@ class _Moments:
 
 
 class _Units:
-    """Influence and weight at risk of each unit when it last changed, and the way from then to now."""
+    """Influence and weight at risk of each unit when it last changed, and the way from then to now.
 
-    def __init__(self, n_units, n_points, size, width):
+    ``changed`` numbers the times since all were last brought up to date, ``now`` is the latest.
+    """
+
+    def __init__(self, n_units, size, width):
         self.influence, self.risk = np.zeros((n_units, width)), np.zeros((n_units, size))
-        self.changed = np.zeros(n_units, dtype=np.int64)
-        self.passage = np.broadcast_to(np.eye(size), (n_points, size, size)).copy()
-        self.drift = np.zeros((n_points, size, width))
+        self.passage = np.empty((max(LATEST, math.isqrt(n_units)) + 1, size, size))
+        self.drift = np.empty((len(self.passage), size, width))
+        self._begin()
 
-    def follow(self, k, step, wide, own):
-        self.passage[:k] = self.passage[:k] @ step
-        self.drift[:k] = self.drift[:k] @ wide + own
+    def _begin(self):
+        self.changed, self.now = np.zeros(len(self.risk), dtype=np.int64), 0
+        self.passage[0], self.drift[0] = np.eye(len(self.passage[0])), 0
 
-    def change(self, k, change):
+    def follow(self, step, wide, own):
+        if self.now == len(self.passage) - 1:
+            self.influence = self._influence(slice(None))
+            self._begin()
+        past = slice(self.now + 1)
+        self.passage[past] = self.passage[past] @ step
+        self.drift[past] = self.drift[past] @ wide + own
+        self.now += 1
+        self.passage[self.now], self.drift[self.now] = np.eye(len(step)), 0
+
+    def change(self, change):
         """Return influence and weight at risk just before the change, and keep them as after it."""
-        unit, since = change.unit, self.changed[change.unit]
-        size, risk = self.risk.shape[1], self.risk[change.unit]
-        influence = self.influence[unit].reshape(len(unit), -1, size) @ self.passage[since]
-        influence = influence.reshape(len(unit), -1) + (risk[:, None, :] @ self.drift[since])[:, 0]
-        self.influence[unit], self.risk[unit] = influence + change.jump, risk + change.risk
-        self.changed[unit] = k
+        influence, risk = self._influence(change.unit), self.risk[change.unit]
+        self.influence[change.unit], self.risk[change.unit] = influence + change.jump, risk + change.risk
+        self.changed[change.unit] = self.now
         return influence, risk
+
+    def _influence(self, unit):
+        since, risk = self.changed[unit], self.risk[unit]
+        influence = self.influence[unit].reshape(len(risk), -1, risk.shape[1]) @ self.passage[since]
+        return influence.reshape(len(risk), -1) + (risk[:, None, :] @ self.drift[since])[:, 0]
 
 
 class _Changes:
@@ -135,6 +156,15 @@ class _Changes:
     def _started(self, rows):
         drawn = (self.chain.rows.entry[rows] == 0) * self.weight[rows] / self.mass
         return drawn[:, None] * (np.eye(len(self.chain.states))[self.chain.state[rows]] - self.found.after[0])
+
+
+def _repeated(step, times):
+    """Return a matrix with one block several times on its diagonal."""
+    if times == 1:
+        return step
+    wide, block = np.zeros((times, len(step), times, len(step))), np.arange(times)
+    wide[block, :, block] = step
+    return wide.reshape(times * len(step), -1)
 
 
 def _by_point(point, n_times):

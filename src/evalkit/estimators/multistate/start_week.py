@@ -9,6 +9,8 @@ from evalkit.estimators.multistate.unit_influence import local_units, unit_influ
 
 # Later weeks whose influence is held in memory at once.
 BLOCK = 8
+# What a step of a pass through time costs, in rows whose influence at a week is found.
+STEP = 60
 
 
 def later_weeks(from_weeks, to_weeks):
@@ -71,11 +73,10 @@ class StartWeek:
         return ~(np.hstack(columns) & ((shares * moving).sum(axis=2) > 1e-12))
 
     def _covariance(self, weeks):
-        """Sweep many weeks of one chain in one go; take others a few at a time, so that little is held."""
+        """Pass once through all weeks of one chain if many; take others a few at a time: little is held."""
         chain, rows, begin = self.beginnings[0]
-        # A sweep costs the square of the number of event times besides the rows; weeks cost the rows each.
-        is_sweep_short = len(chain.times)**2 < chain.rows.n_rows * len(weeks)
-        if len(self.beginnings) == 1 and len(weeks) > BLOCK and is_sweep_short:
+        is_pass_short = STEP * len(chain.times) < chain.rows.n_rows * len(weeks)
+        if len(self.beginnings) == 1 and len(weeks) > BLOCK and is_pass_short:
             found = functionals_from(chain, begin, self.start, np.empty(0))
             square = covariances(chain, found, self.code[rows], self.weight[rows], self.copies)
             return square[_point(chain, weeks)]
