@@ -1,4 +1,4 @@
-"""Competing exits: who leaves by which door, when, and what it depends on."""
+"""Competing exits: who leaves by which cause, when, and what it depends on."""
 
 from evalkit.estimators.competing.cause_specific import cause_specific
 from evalkit.estimators.competing.fine_gray import fine_gray

@@ -103,13 +103,13 @@ class Block:
 class Cells:
     """The cells of a table, in blocks; kept when they are few, counted anew at every pass when not.
 
-    ``group`` numbers what shares a covariate pattern and a lane (stratum and calendar week of time zero),
-    ``cell_of[lane, piece]`` the cell of time, -1 where it says nothing.
+    ``group`` numbers what shares a covariate pattern and a cohort (stratum and calendar week of time zero),
+    ``cell_of[cohort, piece]`` the cell of time, -1 where it says nothing.
     """
 
-    def __init__(self, spans, weight, is_event, group, pattern, lane, cell_of):
+    def __init__(self, spans, weight, is_event, group, pattern, cohort, cell_of):
         self.spans, self.weight, self.is_event, self.group = spans, weight, is_event, group
-        self.pattern, self.lane, self.cell_of = pattern, lane, cell_of
+        self.pattern, self.cohort, self.cell_of = pattern, cohort, cell_of
         self.n_cells_of_time = int(cell_of.max(initial=-1)) + 1
         self._merges = self.n_cells_of_time < (cell_of >= 0).sum()
         self._parts = self._split()
@@ -142,7 +142,7 @@ class Cells:
         key = group[died] * spans.n_pieces + spans.last[died]
         events = total(key, weight[died], n_groups * spans.n_pieces)[at]
         part, piece = np.divmod(at, spans.n_pieces)
-        cell = self.cell_of[self.lane[part + low], piece]
+        cell = self.cell_of[self.cohort[part + low], piece]
         used = cell >= 0
         return Block(pattern=self.pattern[part + low][used], cell=cell[used], weeks=weeks[used],
                      events=events[used])

@@ -25,8 +25,9 @@ class Design:
     """Everything a pass over the data reads.
 
     ``x`` (n_patterns, p) holds centred and scaled covariates, ``z`` (n_cells, q) the terms of time of each
-    cell of time, ``time`` and ``events`` what was counted in it. ``group`` is each row's pattern and lane;
-    ``pattern``, ``lane`` say which; ``cell_of[lane, piece]`` numbers the cells of time.
+    cell of time, ``time`` and ``events`` what was counted in it. ``group`` is each row's pattern and cohort
+    (stratum and calendar week of time zero); ``pattern``, ``cohort`` say which. ``cell_of[cohort, piece]``
+    numbers the cells of time.
     """
 
     times: TimeTerms
@@ -38,7 +39,7 @@ class Design:
     scale: np.ndarray
     group: np.ndarray
     pattern: np.ndarray
-    lane: np.ndarray
+    cohort: np.ndarray
     cell_of: np.ndarray
     time: np.ndarray
     events: np.ndarray
@@ -52,17 +53,17 @@ def design_of(at_risk, is_event, times, *, is_share, keep_empty):
     """
     stratum = strata_present(at_risk)[1]
     start = at_risk.calendar if times.reads_calendar else np.zeros(at_risk.n_rows, dtype=np.int64)
-    lane, example = number_rows([stratum, start], at_risk.n_rows)
+    cohort, example = number_rows([stratum, start], at_risk.n_rows)
     spans, weight = spans_of(at_risk, _edges(times)), at_risk.row_weights
-    tally = _tally(spans, lane, weight, is_event, len(example))
+    tally = _tally(spans, cohort, weight, is_event, len(example))
     if not keep_empty:
         times = replace(times, has_level=_estimable(times, spans, stratum[example], tally, is_share))
     cell_of, times, z, example_of = _cells_of_time(times, spans, stratum[example], start[example], tally)
     time, events = (total(cell_of[cell_of >= 0], value[cell_of >= 0], len(z)) for value in tally[:2])
-    group, pattern, lane_of_group, x, mean, scale = _patterns(at_risk, lane)
-    cells = Cells(spans, weight, is_event, group, pattern, lane_of_group, cell_of)
+    group, pattern, cohort_of_group, x, mean, scale = _patterns(at_risk, cohort)
+    cells = Cells(spans, weight, is_event, group, pattern, cohort_of_group, cell_of)
     design = Design(times=times, spans=spans, cells=cells, x=x, z=z, mean=mean, scale=scale, group=group,
-                    pattern=pattern, lane=lane_of_group, cell_of=cell_of, time=time, events=events)
+                    pattern=pattern, cohort=cohort_of_group, cell_of=cell_of, time=time, events=events)
     _require_events(design, example_of, is_share)
     return design
 
@@ -74,12 +75,12 @@ def _edges(times):
     return times.breaks
 
 
-def _tally(spans, lane, weight, is_event, n_lanes):
-    """Return time, events and whether anybody was there, by lane and piece."""
+def _tally(spans, cohort, weight, is_event, n_cohorts):
+    """Return time, events and whether anybody was there, by cohort and piece."""
     died = np.flatnonzero(is_event)
-    events = total(lane[died] * spans.n_pieces + spans.last[died], weight[died], n_lanes * spans.n_pieces)
-    return (time_at_risk(spans, lane, weight, n_lanes), events.reshape(n_lanes, -1),
-            rows_touching(spans, lane, n_lanes) > 0)
+    events = total(cohort[died] * spans.n_pieces + spans.last[died], weight[died], n_cohorts * spans.n_pieces)
+    return (time_at_risk(spans, cohort, weight, n_cohorts), events.reshape(n_cohorts, -1),
+            rows_touching(spans, cohort, n_cohorts) > 0)
 
 
 def _estimable(times, spans, stratum, tally, is_share):
@@ -122,20 +123,20 @@ def _require_few(times):
                               "give wider steps of duration, or use cox, whose baseline hazards cost nothing")
 
 
-def _patterns(at_risk, lane):
-    """Number the patterns of covariates and the groups (pattern and lane); scale the patterns' covariates."""
+def _patterns(at_risk, cohort):
+    """Number the patterns of covariates and the groups (pattern, cohort); scale the patterns' covariates."""
     x, weight = at_risk.covariates, at_risk.row_weights
     mean = np.average(x, axis=0, weights=weight)
     scale = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
     _require_variation(at_risk.terms, mean, scale)
     code, example = number_rows(list(x.T), at_risk.n_rows)
-    group, first = number_rows([code, lane], at_risk.n_rows)
+    group, first = number_rows([code, cohort], at_risk.n_rows)
     # Groups of one pattern lie side by side, so that parts of the data merge into few cells.
     order = np.argsort(code[first], kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     first = first[order]
-    return place[group], code[first], lane[first], (x[example] - mean) / scale, mean, scale
+    return place[group], code[first], cohort[first], (x[example] - mean) / scale, mean, scale
 
 
 def _require_variation(terms, mean, scale):

@@ -58,7 +58,7 @@ def maximise(function, start, *, names, check, method):
 
 
 def _direction(here):
-    """Return the Newton step; where the surface is no hill, the step uphill with the size of its bends."""
+    """Return the Newton step; where the likelihood is not concave, an ascent by its absolute curvature."""
     size = np.sqrt(np.maximum(np.abs(np.diag(here.information)), 1e-300))
     values, vectors = np.linalg.eigh(here.information / np.outer(size, size))
     values = np.maximum(np.abs(values), 1e-12)
