@@ -13,7 +13,7 @@ from evalkit.estimators._counting import divide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Halves:
+class Jackknife:
     """Curves by number of event times passed: ``whole`` of everybody, ``less`` with one at risk fewer.
 
     ``joint`` is each person's curve without that person just after its last time, ``rest`` its share of the
@@ -33,8 +33,8 @@ class Halves:
         return np.searchsorted(self.times[1:], weeks, side="right")
 
 
-def halves_of(grid):
-    """Return the two halves of one stratum in which everybody is followed from time zero."""
+def jackknife_of(grid):
+    """Prepare the curves of one stratum in which everybody is followed from time zero."""
     died, n = grid.n_events.sum(axis=1), grid.n_at_risk
     others = np.maximum(n - 1, 1)
     factor, own = np.maximum(1 - died / others, 0), 1 - (died - 1) / others
@@ -44,42 +44,42 @@ def halves_of(grid):
     is_event, end = grid.cause > 0, grid.last
     joint = less[end]
     joint[is_event] = (less[:-1] * own)[end[is_event] - 1]
-    return Halves(times=np.append(0.0, grid.times), whole=whole, less=less, end=end, is_event=is_event,
-                  joint=joint, rest=divide(joint, whole[end]))
+    return Jackknife(times=np.append(0.0, grid.times), whole=whole, less=less, end=end, is_event=is_event,
+                     joint=joint, rest=divide(joint, whole[end]))
 
 
 def survival(grid, weeks):
     """Return S at each week, and without each person: shapes (n_weeks,) and (n_rows, n_weeks)."""
-    half = halves_of(grid)
-    passed = half.passed(weeks)
-    after = np.where(half.whole[half.end] > 0, half.rest, 0.0)[:, None] * half.whole[passed]
-    after[half.whole[half.end] == 0] = half.joint[half.whole[half.end] == 0, None]
-    return half.whole[passed], np.where(passed < half.end[:, None], half.less[passed], after)
+    curves = jackknife_of(grid)
+    passed = curves.passed(weeks)
+    after = np.where(curves.whole[curves.end] > 0, curves.rest, 0.0)[:, None] * curves.whole[passed]
+    after[curves.whole[curves.end] == 0] = curves.joint[curves.whole[curves.end] == 0, None]
+    return curves.whole[passed], np.where(passed < curves.end[:, None], curves.less[passed], after)
 
 
 def restricted_mean(grid, weeks):
     """Return the area under S up to each week, and without each person."""
-    half = halves_of(grid)
-    passed = half.passed(weeks)
-    beyond = weeks - half.times[passed]
-    area, less = (np.append(0.0, np.cumsum(curve[:-1] * np.diff(half.times)))
-                  for curve in (half.whole, half.less))
-    total = area[passed] + half.whole[passed] * beyond
-    after = half.rest[:, None] * (total - area[half.end][:, None])
-    emptied = half.whole[half.end] == 0
-    after[emptied] = half.joint[emptied, None] * (weeks - half.times[half.end[emptied], None])
-    early = less[passed] + half.less[passed] * beyond
-    return total, np.where(passed < half.end[:, None], early, less[half.end][:, None] + after)
+    curves = jackknife_of(grid)
+    passed = curves.passed(weeks)
+    beyond = weeks - curves.times[passed]
+    area, less = (np.append(0.0, np.cumsum(curve[:-1] * np.diff(curves.times)))
+                  for curve in (curves.whole, curves.less))
+    total = area[passed] + curves.whole[passed] * beyond
+    after = curves.rest[:, None] * (total - area[curves.end][:, None])
+    emptied = curves.whole[curves.end] == 0
+    after[emptied] = curves.joint[emptied, None] * (weeks - curves.times[curves.end[emptied], None])
+    early = less[passed] + curves.less[passed] * beyond
+    return total, np.where(passed < curves.end[:, None], early, less[curves.end][:, None] + after)
 
 
 def incidence(grid, weeks, k):
     """Return the cumulative incidence of cause ``k`` (from 0) at each week, and without each person."""
-    half = halves_of(grid)
-    passed, n, died = half.passed(weeks), grid.n_at_risk, grid.n_events[:, k]
-    whole = np.append(0.0, np.cumsum(half.whole[:-1] * divide(died, n)))
-    less = np.append(0.0, np.cumsum(half.less[:-1] * divide(died, n - 1)))
-    at_end, last = less[half.end], half.end[half.is_event] - 1
-    own = died[last] - (grid.cause[half.is_event] == k + 1)
-    at_end[half.is_event] = less[last] + half.less[last] * divide(own, n[last] - 1)
-    after = at_end[:, None] + half.rest[:, None] * (whole[passed] - whole[half.end][:, None])
-    return whole[passed], np.where(passed < half.end[:, None], less[passed], after)
+    curves = jackknife_of(grid)
+    passed, n, died = curves.passed(weeks), grid.n_at_risk, grid.n_events[:, k]
+    whole = np.append(0.0, np.cumsum(curves.whole[:-1] * divide(died, n)))
+    less = np.append(0.0, np.cumsum(curves.less[:-1] * divide(died, n - 1)))
+    at_end, last = less[curves.end], curves.end[curves.is_event] - 1
+    own = died[last] - (grid.cause[curves.is_event] == k + 1)
+    at_end[curves.is_event] = less[last] + curves.less[last] * divide(own, n[last] - 1)
+    after = at_end[:, None] + curves.rest[:, None] * (whole[passed] - whole[curves.end][:, None])
+    return whole[passed], np.where(passed < curves.end[:, None], less[passed], after)

@@ -273,7 +273,7 @@ def _values(rows, weeks, estimand, cause):
     values = np.empty((rows.n_rows, len(weeks)))
     for label, position in strata_of(rows):
         grid = grid_of(label, rows.select(position), codes[position], n_causes)
-        require_follow_up(grid, _leave_one_out.halves_of(grid).whole, weeks)
+        require_follow_up(grid, _leave_one_out.jackknife_of(grid).whole, weeks)
         n = row_counts(grid.rows).sum()
         whole, less = _leave_one_out.incidence(grid, weeks, k) if estimand == "cumulative_incidence" else \
             getattr(_leave_one_out, estimand)(grid, weeks)
