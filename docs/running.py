@@ -94,9 +94,9 @@ def _value(value, prefix):
 
 def _drawn(payload, prefix):
     from evalkit.reports.charts import chart
-    from evalkit.reports.page import title_of
     from evalkit.reports.strings import load
     from evalkit.reports.tables import table
+    from evalkit.reports.text import title_of
 
     if not payload["rows"]:
         why = payload["withheld"] or "all are kept back"

@@ -18,9 +18,9 @@ import pytest
 from evalkit import reports, spec
 from evalkit.files import package_data
 from evalkit.reports.alt import describe
-from evalkit.reports.page import _caveat, title_of
+from evalkit.reports.page import _caveat
 from evalkit.reports.strings import Strings
-from evalkit.reports.text import number, reference_of, rows_of, sentence, unit_of
+from evalkit.reports.text import number, reference_of, rows_of, sentence, title_of, unit_of
 from evalkit.result import COLUMNS
 
 NOTEBOOKS = sorted(path.stem for path in package_data("notebooks").glob("*.ipynb"))

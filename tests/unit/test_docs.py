@@ -249,6 +249,16 @@ def test_the_guide_names_every_survival_estimator_and_nothing_that_is_not_there(
     assert named <= set(estimators.__all__)
 
 
+def test_a_truth_is_never_drawn_alone(site):
+    pages = [page for page in site[0].pages if page.name.startswith("examples/")]
+    drawings = [told for page in pages for told in
+                re.findall(r"<desc[^>]*>(.*?)</desc>", (site[2] / page.target).read_text(encoding="utf-8"))]
+    assert len(drawings) >= 10
+    for told in drawings:
+        if re.search(r"true(, without it)?: |known later: ", told):
+            assert re.search("before: .*during: |estimated: |spline: ", told), told
+
+
 def test_code_fits_the_page(site):
     wide = [f"{page.name}, line {block.line + k}" for page in site[0].pages for block in page.blocks
             for k, line in enumerate(block.code.splitlines(), 1) if len(line) > CODE_WIDTH]

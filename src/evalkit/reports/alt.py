@@ -1,7 +1,7 @@
 """Text for readers who do not see a figure, made from the same released numbers."""
 
 from evalkit.reports.series import items, panels, time_series
-from evalkit.reports.text import number, one_stop
+from evalkit.reports.text import number, one_stop, title_of
 from evalkit.reports.units import units_of
 
 _MOST = 6
@@ -14,7 +14,7 @@ def describe(payload, strings, language, form):
     if len(parts) > _MOST:
         shown += " " + strings.say("alt_more", language, n=len(parts) - _MOST)
     entry = strings.result(payload["name"])
-    title = strings.label(entry["title"], language) if "title" in entry else payload["name"]
+    title = title_of(payload, strings, language)
     axis = strings.label(entry.get("axis", ""), language)
     drawn = strings.say(f"alt_{form}", language, title=title if title[-1:] in ".?!" else f"{title}.")
     named = strings.say("alt_axis", language, axis=axis) if axis else ""
@@ -29,7 +29,7 @@ def _curve(payload, strings, language):
             label = ", ".join(dict.fromkeys(part for part in (panel.title, line.label) if part))
             first, last = line.points[0], line.points[-1]
             parts.append(strings.say(
-                "alt_curve_series", language, label=label or payload["name"],
+                "alt_curve_series", language, label=label or title_of(payload, strings, language),
                 first=_value(first, units, strings, language), start=number(first.x, 0, language),
                 last=_value(last, units, strings, language), end=number(last.x, 0, language)))
     return parts

@@ -23,7 +23,7 @@ from evalkit.reports.marks import (
 from evalkit.reports.palette import ACCENT, BEHIND, INK, MUTED, PAPER, RULE, SERIES
 from evalkit.reports.series import items, panels, time_series
 from evalkit.reports.svg import embed
-from evalkit.reports.text import reference_of
+from evalkit.reports.text import reference_of, title_of
 from evalkit.reports.units import MILLIONS, units_of
 
 _WIDTH = 7.2
@@ -62,7 +62,7 @@ def chart(payload, strings, language, *, prefix, form=None):
     form = form or entry.get("chart") or ("curve" if payload["kind"] == "curve" else "none")
     if form == "none" or not any(row.point.y is not None for row in items(payload, strings, language)):
         return ""
-    title = strings.label(entry["title"], language) if "title" in entry else payload["name"]
+    title = title_of(payload, strings, language)
     axis = _axis_name(payload, strings, language)
     drawing = _drawn(_FORMS[form], payload, strings, language, axis)
     return embed(drawing, prefix=prefix, title=title, description=describe(payload, strings, language, form))

@@ -14,7 +14,7 @@ from evalkit.reports.estimand import meaning
 from evalkit.reports.palette import INK, PAPER
 from evalkit.reports.strings import load
 from evalkit.reports.tables import table
-from evalkit.reports.text import fill, find_row, sentence
+from evalkit.reports.text import fill, find_row, sentence, title_of
 
 # The section whose answers a page and the index begin with.
 _ESTIMATE = ("Estimat", "Estimate")
@@ -96,12 +96,6 @@ def preview(released, language="da", notebook=""):
     strings = load(notebook)
     shown = _result(released.payload, strings, language, "preview")
     return f'<div lang="{language}" style="background:{PAPER};color:{INK};max-width:52rem">{shown}</div>'
-
-
-def title_of(payload, strings, language):
-    """Return a result's title; its estimand's name where the catalogue has none."""
-    entry = strings.result(payload["name"])
-    return strings.label(entry["title"] if "title" in entry else payload["estimand"]["name"], language)
 
 
 def markdown(text):

@@ -141,6 +141,12 @@ def find_row(payload, selector):
     return next((row for row in timed if float(row["time_weeks"]) == float(time)), None)
 
 
+def title_of(payload, strings, language):
+    """Return a result's title; its estimand's name where the catalogue has none."""
+    entry = strings.result(payload["name"])
+    return strings.label(entry["title"] if "title" in entry else payload["estimand"]["name"], language)
+
+
 def sentence(payload, strings, language):
     """Return the sentence that fits a released result, its numbers filled in.
 
