@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,10 @@ from evalkit.estimators import (
     predict_hazard,
     predict_parametric,
     residual_time,
+    restricted_mean,
     royston_parmar,
     state_occupation,
+    time_lost,
 )
 
 
@@ -74,20 +77,21 @@ def test_week_of_one_exit_by_neighbouring_horizons(term):
     assert steps(RULES) == []
 
 
-def test_two_who_are_left_by_the_mean_weeks_up_to_two_horizons():
+@pytest.mark.parametrize(("ask", "term"), [
+    (partial(residual_time, elapsed_weeks=0), "residual_mean[0]"), (restricted_mean, "restricted_mean"),
+    (time_lost, "restricted_mean")], ids=["residual", "restricted", "lost"])
+def test_two_who_are_left_by_the_mean_weeks_up_to_two_horizons(ask, term):
     frame = pd.DataFrame({"weeks": [*range(1, 39), 60, 60], "left": [1] * 38 + [0] * 2})
-    answer = residual_time(AtRisk.from_frame(frame, exit="weeks", event="left"), elapsed_weeks=0,
-                           horizon_weeks=[30, 40, 50])
+    answer = ask(AtRisk.from_frame(frame, exit="weeks", event="left"), horizon_weeks=[30, 40, 50])
 
     def left(profile):
-        later, earlier = (("residual_mean[0]", "", week) for week in ("50", "40"))
-        step = difference(told(answer, profile), later, earlier)
+        step = difference(told(answer, profile), (term, "", "50"), (term, "", "40"))
         return None if step is None else round(40 * step / 10)
 
     assert left(NO_RULES) == 2
     assert left(RULES) is None
-    assert told(answer, RULES)["residual_mean[0]", "", "40"] is not None
-    assert told(answer, RULES)["residual_survival[0]", "", "40"] is None
+    assert told(answer, RULES)[term, "", "40"] is not None
+    assert told(answer, RULES).get(("residual_survival[0]", "", "40")) is None
 
 
 def away(n_away):

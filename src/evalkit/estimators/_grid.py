@@ -146,3 +146,15 @@ def curves_of(grid):
     """Return, of each stratum, its name and the times, persons at risk and events of its curve."""
     return tuple((label, grid.times[start:stop], grid.n_at_risk[start:stop], grid.n_events[start:stop, 0])
                  for label, start, stop in zip(grid.labels, grid.starts, grid.starts[1:], strict=False))
+
+
+def read_from(curves, curve_of, begin, end, n_rows):
+    """Return, for a model, the curve that each row is read from, and from which week until which.
+
+    ``curves`` are times, persons at risk and events each. Rows beyond the weeks given, which compare others,
+    are read from none (-1).
+    """
+    rest = n_rows - len(end)
+    return {"curves": tuple(curves), "curve_of": np.append(curve_of, np.full(rest, -1)),
+            "from_weeks": np.append(np.broadcast_to(begin, len(end)), np.zeros(rest)),
+            "to_weeks": np.append(end, np.zeros(rest))}

@@ -16,7 +16,7 @@ from evalkit.estimators._functionals import (
     require_follow_up,
 )
 from evalkit.estimators._gaps import gaps_of
-from evalkit.estimators._grid import curves_of, grid_of
+from evalkit.estimators._grid import curves_of, grid_of, read_from
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators._units import is_robust, require_clusters_by_stratum
 from evalkit.estimators.nonparametric import refuse_early_end
@@ -109,7 +109,7 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
              "covariance": covariance,
              "n_term": table.groupby("term")["n_persons"].transform("max").to_numpy(),
              "gaps": sum((gaps for _, gaps, _ in found), ()),
-             **_curves(found, starts if method == "conditional" else [0.0], table["time_weeks"].to_numpy())}
+             **_read_from(found, starts if method == "conditional" else [0.0], len(table))}
     units = {term: "share" if "survival" in term else "weeks" for term in model["terms"]}
     return Result(kind="model", table=table, model=model,
                   estimand=Estimand(name="residual_time", summary="residual_time", unit=units,
@@ -172,14 +172,12 @@ def _at_census(at_risk):
     return first[code]
 
 
-def _curves(found, starts, times):
-    """Return the curves that the rows are read from, from one week to another; differences have none."""
+def _read_from(found, starts, n_rows):
     size = [len(reading.terms) for reading, _, _ in found]
-    none = len(times) - sum(size)
-    begin = np.append(np.concatenate([np.repeat(starts, n // len(starts)) for n in size]), np.zeros(none))
-    return {"curves": tuple(curve for _, _, curve in found),
-            "curve_of": np.append(np.repeat(np.arange(len(found)), size), np.full(none, -1)),
-            "from_weeks": begin, "to_weeks": begin + times}
+    begin = np.concatenate([np.repeat(starts, n // len(starts)) for n in size])
+    end = begin + np.concatenate([reading.times for reading, _, _ in found])
+    curve_of = np.repeat(np.arange(len(found)), size)
+    return read_from([curve for _, _, curve in found], curve_of, begin, end, n_rows)
 
 
 def _from(grid, start, horizons):

@@ -13,7 +13,7 @@ from evalkit.estimators._functionals import (
     require_follow_up,
 )
 from evalkit.estimators._gaps import gaps_of
-from evalkit.estimators._grid import grid_of
+from evalkit.estimators._grid import curves_of, grid_of, read_from
 from evalkit.estimators._limits import quantile
 from evalkit.estimators._units import is_robust, require_clusters_by_stratum
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
@@ -75,20 +75,24 @@ def restricted_mean(at_risk, *, horizon_weeks, cause=None, conf_level=0.95, robu
     if robust:
         require_clusters_by_stratum(at_risk)
     events = event_codes(at_risk, cause)
-    groups = [_group(label, at_risk.select(rows), events[rows], horizons, rows, robust)
-              for label, rows in strata_of(at_risk)]
+    found = [_group(label, at_risk.select(rows), events[rows], horizons, rows, robust)
+             for label, rows in strata_of(at_risk)]
+    groups = [group for group, _ in found]
     covariance = joint_covariance(at_risk, groups, robust)
     estimates = np.concatenate([group.estimate for group in groups])
     tables = [_levels(groups, horizons, estimates, covariance, z)]
     if len(groups) > 1:
         tables += _comparisons(groups, horizons, estimates, covariance, z)
+    table = pd.concat(tables, ignore_index=True)
     size, gaps = len(horizons), gaps_of(at_risk, until_weeks=horizons.max())
+    times = np.tile(horizons, len(groups))
     model = {"terms": ("restricted_mean",) * len(estimates),
              "groups": tuple(np.repeat([group.label for group in groups], size)),
-             "times": np.tile(horizons, len(groups)), "estimates": estimates, "covariance": covariance,
-             "gaps": gaps}
+             "times": times, "estimates": estimates, "covariance": covariance, "gaps": gaps,
+             **read_from([curve for _, curve in found], np.repeat(np.arange(len(groups)), size), 0.0, times,
+                         len(table))}
     options = {"horizon_weeks": horizons.tolist(), "cause": cause, "conf_level": conf_level, "robust": robust}
-    return Result(kind="model", table=pd.concat(tables, ignore_index=True), model=model,
+    return Result(kind="model", table=table, model=model,
                   diagnostics={"reference": groups[0].label, "n_gaps": len(gaps)},
                   estimand=Estimand(name="restricted_mean", summary="restricted_mean",
                                     unit=UNITS if len(groups) > 1 else "weeks",
@@ -105,7 +109,8 @@ def _group(label, rows, events, horizons, position, robust):
     count = np.append(0.0, np.cumsum(grid.n_events[:, 0]))
     n_events = count[np.searchsorted(grid.times, horizons, side="right")]
     return read(grid, position, rest, robust, terms=("restricted_mean",) * len(horizons), times=horizons,
-                estimate=area, n_persons=np.full(len(horizons), rows.n_persons), n_events=n_events)
+                estimate=area, n_persons=np.full(len(horizons), rows.n_persons), n_events=n_events), \
+        curves_of(grid)[0][1:]
 
 
 def _levels(groups, horizons, estimates, covariance, z):

@@ -7,7 +7,7 @@ from evalkit.errors import EstimationError
 from evalkit.estimators._counting import divide, strata_of
 from evalkit.estimators._functionals import Reading, joint_covariance, positive_horizons, require_follow_up
 from evalkit.estimators._gaps import gaps_of
-from evalkit.estimators._grid import grid_of
+from evalkit.estimators._grid import grid_of, read_from
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._units import require_clusters_by_stratum
 from evalkit.estimators.nonparametric import refuse_early_end
@@ -64,19 +64,24 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
     if at_risk.state is not None:
         raise EstimationError("time_lost: the at-risk table has states; use state_occupation for weeks in "
                               "each state, or build it without state for first exits")
-    groups = [_group(label, at_risk.select(rows), horizons, rows) for label, rows in strata_of(at_risk)]
+    found = [_group(label, at_risk.select(rows), horizons, rows) for label, rows in strata_of(at_risk)]
+    groups = [group for group, _ in found]
     covariance = joint_covariance(at_risk, groups, robust=True)
     estimates = np.concatenate([group.estimate for group in groups])
     tables = [_levels(groups, estimates, covariance, z)]
     if len(groups) > 1:
         tables.append(_differences(groups, estimates, covariance, z))
+    table = pd.concat(tables, ignore_index=True)
     # Not "terms": these are no covariates, of which a level may leave only with persons on both of its sides.
     model = {"quantities": groups[0].terms * len(groups), "estimates": estimates, "covariance": covariance,
              "groups": tuple(np.repeat([group.label for group in groups], len(groups[0].terms))),
-             "times": np.concatenate([group.times for group in groups])}
-    model["gaps"] = gaps_of(at_risk, until_weeks=horizons.max())
+             "times": np.concatenate([group.times for group in groups]),
+             "gaps": gaps_of(at_risk, until_weeks=horizons.max())}
+    curves = [curve for _, own in found for curve in own]
+    curve_of = np.repeat(np.arange(len(curves)), len(horizons))
+    model |= read_from(curves, curve_of, 0.0, model["times"], len(table))
     options = {"horizon_weeks": horizons.tolist(), "conf_level": conf_level}
-    return Result(kind="model", table=pd.concat(tables, ignore_index=True), model=model,
+    return Result(kind="model", table=table, model=model,
                   diagnostics={"reference": groups[0].label, "n_gaps": len(model["gaps"])},
                   estimand=Estimand(name="time_lost", summary="time_lost", unit="weeks",
                                     horizon_weeks=float(horizons.max())),
@@ -84,7 +89,7 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
 
 
 def _group(label, rows, horizons, position):
-    """Read one stratum: the restricted mean at each horizon, then each cause's weeks at each horizon."""
+    """Read one stratum: the restricted mean at each horizon, then each cause's weeks; and their curves."""
     grid = grid_of(label, rows, rows.event, len(rows.causes))
     refuse_early_end(grid)
     survival = np.cumprod(1 - grid.hazard)
@@ -95,15 +100,17 @@ def _group(label, rows, horizons, position):
     lost = [ahead * (before * divide(grid.events[:, k], grid.at_risk))[:, None] for k in causes]
     influence = [_influence(grid, before, ahead, lost[k], k + 1) for k in causes]
     area = [part.sum(axis=0) for part in lost]
-    count = np.column_stack([grid.n_events.sum(axis=1), grid.n_events])
-    count = np.vstack([np.zeros(len(causes) + 1), np.cumsum(count, axis=0)])
+    n_events = np.column_stack([grid.n_events.sum(axis=1), grid.n_events])
+    count = np.vstack([np.zeros(len(causes) + 1), np.cumsum(n_events, axis=0)])
     terms = ["restricted_mean", *(f"time_lost[{cause}]" for cause in rows.causes)]
-    return Reading(label=label, position=position, terms=tuple(np.repeat(terms, len(horizons)).tolist()),
-                   times=np.tile(horizons, len(terms)), greenwood=np.empty((0, 0)),
-                   estimate=np.concatenate([horizons - sum(area), *area]),
-                   influence=np.hstack([-sum(influence), *influence]),
-                   n_persons=np.full(len(terms) * len(horizons), rows.n_persons),
-                   n_events=count[np.searchsorted(grid.times, horizons, side="right")].T.ravel())
+    at_horizon = np.searchsorted(grid.times, horizons, side="right")
+    reading = Reading(label=label, position=position, terms=tuple(np.repeat(terms, len(horizons)).tolist()),
+                      times=np.tile(horizons, len(terms)), greenwood=np.empty((0, 0)),
+                      estimate=np.concatenate([horizons - sum(area), *area]),
+                      influence=np.hstack([-sum(influence), *influence]),
+                      n_persons=np.full(len(terms) * len(horizons), rows.n_persons),
+                      n_events=count[at_horizon].T.ravel())
+    return reading, [(grid.times, grid.n_at_risk, own) for own in n_events.T]
 
 
 def _influence(grid, before, ahead, lost, code):
