@@ -38,7 +38,7 @@ def every_fit(at_risk):
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"event": 0}, "no events among 200 persons"),
+    ({"event": 0}, "no event among 200 persons"),
     ({"x": 2.5}, "x: the same in all 200 rows"),
     ({"x": lambda d: 1 - 2 * d["z"]}, "z is a combination of x"),
 ])

@@ -44,6 +44,13 @@ def require_covariates(at_risk, method, instead=""):
                               f"name them in AtRisk.from_frame(covariates=...){instead}")
 
 
+def require_events(at_risk, events, method):
+    """Refuse a model of a hazard of which nothing is seen."""
+    if not np.any(events):
+        raise EstimationError(f"{method}: no event among {at_risk.n_persons} persons, so there is no hazard "
+                              "to model. Look at the event's definition and the length of follow-up")
+
+
 def event_times(at_risk, cause):
     """Number the event times of all strata in one line.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, require_covariates, total
+from evalkit.estimators._counting import event_codes, require_covariates, require_events, total
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._profiles import range_of
@@ -204,9 +204,7 @@ def _offset(offset, at_risk):
 
 def _require_something(at_risk, events):
     require_covariates(at_risk, "cox")
-    if not events.any():
-        raise EstimationError(f"cox: no event among {at_risk.n_persons} persons, so no hazard can be "
-                              "compared. Look at the event's definition and the length of follow-up")
+    require_events(at_risk, events, "cox")
 
 
 def _between_units(at_risk, plan, fit, naive):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import divide, n_late
+from evalkit.estimators._counting import divide, n_late, require_events
 from evalkit.estimators.cox.partial import Pass, evaluate
 
 # Groups up to which their information is made as a matrix and inverted.
@@ -17,9 +17,7 @@ STEPS, CLOSE = 500, 1e-24
 
 def require_shared(at_risk, events):
     """Refuse what a model of shared factors cannot use."""
-    if not events.any():
-        raise EstimationError(f"shared_frailty: no event among {at_risk.n_persons} persons. "
-                              "Look at the event's definition and the length of follow-up")
+    require_events(at_risk, events, "shared_frailty")
     groups = 0 if at_risk.cluster is None else np.count_nonzero(np.bincount(at_risk.cluster))
     if groups < 2:
         raise EstimationError(f"shared_frailty: {groups} groups, at least 2 must share a factor each; "

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from evalkit.errors import EstimationError
 from evalkit.estimators._counting import row_counts, strata_of, total
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._profiles import QUARTER, range_of, told_weeks
@@ -43,13 +42,6 @@ def fitted(at_risk, is_event, design, link, robust):
         diagnostics["warning"] = (f"{clusters} clusters for {len(beta)} terms: errors between so few "
                                   "clusters are too small; no joint test of all terms is possible")
     return model, diagnostics
-
-
-def require_events(name, at_risk, is_event):
-    """Refuse a table without the event."""
-    if not is_event.any():
-        raise EstimationError(f"{name}: no event among {at_risk.n_persons} persons, so there is no hazard to "
-                              "model. Look at the event's definition and the length of follow-up")
 
 
 def table_of(model, times, at_risk, n_events, conf_level):

@@ -3,10 +3,10 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, row_counts
+from evalkit.estimators._counting import event_codes, require_events, row_counts
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators.discrete.design import design_of
-from evalkit.estimators.discrete.fit import fitted, require_events, table_of
+from evalkit.estimators.discrete.fit import fitted, table_of
 from evalkit.estimators.discrete.time_terms import strata_present, time_terms_of
 from evalkit.result import Estimand, Provenance, Result
 
@@ -81,7 +81,7 @@ def discrete_hazard(at_risk, *, link="cloglog", duration="week", calendar=None, 
     require_one_of("link", link, tuple(_SUMMARY))
     quantile(conf_level)
     is_event = event_codes(at_risk, cause) > 0
-    require_events("discrete_hazard", at_risk, is_event)
+    require_events(at_risk, is_event, "discrete_hazard")
     _require_weeks(at_risk, calendar or season)
     times = time_terms_of(at_risk, is_event, duration, calendar, season)
     if (times.breaks % 1 != 0).any():

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from evalkit.estimators._counting import event_codes, row_counts, total
+from evalkit.estimators._counting import event_codes, require_events, row_counts, total
 from evalkit.estimators._limits import quantile
 from evalkit.estimators.discrete.cells import time_at_risk
 from evalkit.estimators.discrete.design import design_of
-from evalkit.estimators.discrete.fit import fitted, require_events, table_of
+from evalkit.estimators.discrete.fit import fitted, table_of
 from evalkit.estimators.discrete.time_terms import strata_present, time_terms_of
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -58,7 +58,7 @@ def piecewise_exponential(at_risk, *, breaks, cause=None, conf_level=0.95, robus
     """
     quantile(conf_level)
     is_event = event_codes(at_risk, cause) > 0
-    require_events("piecewise_exponential", at_risk, is_event)
+    require_events(at_risk, is_event, "piecewise_exponential")
     times = time_terms_of(at_risk, is_event, {"breaks": breaks}, None, None)
     design = design_of(at_risk, is_event, times, is_share=False, keep_empty=False)
     model, diagnostics = fitted(at_risk, is_event, design, "log", robust)

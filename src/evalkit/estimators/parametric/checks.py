@@ -3,7 +3,7 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes
+from evalkit.estimators._counting import event_codes, require_events
 
 # Information per event along a direction of the covariates, against their spread, below which the
 # likelihood has flattened out.
@@ -20,9 +20,7 @@ def events_of(at_risk, cause, method):
     if at_risk.strata is not None:
         raise EstimationError(f"{method}: the at-risk table has strata, which a parametric model does not "
                               "take; name the column in covariates, or fit each group by itself")
-    if not died.any():
-        raise EstimationError(f"{method}: no events among {at_risk.n_persons} persons; lengthen the "
-                              "follow-up or widen the cohort")
+    require_events(at_risk, died, method)
     _require_variation(at_risk, method)
     return died
 
