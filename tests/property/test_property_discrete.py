@@ -146,25 +146,6 @@ def test_order_splits_counts_and_cells_change_nothing(data):
 
 @SOME
 @given(frame=frames())
-def test_robust_errors_take_counts_and_splits(frame):
-    frame = frame.assign(town=frame["person"] % 5)
-    options = {"duration": {"breaks": [2]}}
-    plain = answer(table(frame, cluster="town"), **options)
-    assume(plain is not None)
-    pd.testing.assert_frame_equal(
-        answer(table(frame, cluster="town").compress(), **options).table, plain.table, rtol=1e-6, atol=1e-8
-    )
-    twice = pd.concat([frame, frame.assign(person=frame["person"] + 100)])
-    for cluster in ("town", None):
-        first, second = (
-            answer(table(part, cluster=cluster, **more), robust=True, **options).table
-            for part, more in ((frame.assign(k=2), {"count": "k"}), (twice, {}))
-        )
-        pd.testing.assert_frame_equal(first, second, rtol=1e-6, atol=1e-8)
-
-
-@SOME
-@given(frame=frames())
 def test_survival_falls_from_one_and_limits_hold_it(frame):
     rows = table(frame, strata="place")
     fit = answer(rows)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalkit.atrisk import AtRisk
@@ -73,32 +73,6 @@ def test_expected_weeks_sum_to_the_horizon_and_probabilities_chain(frame):
     np.testing.assert_allclose(share[0] @ way, share[1], atol=1e-12)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@SOME
-@given(frame=histories(), seed=st.integers(0, 99))
-def test_order_splits_and_unit_weights_change_nothing(method, frame, seed):
-    plain = probabilities(table_of(frame), method=method)
-    long = frame["exit"] - frame["entry"] >= 2
-    halves = pd.concat([frame[~long], frame[long].assign(exit=frame["entry"] + 1, event=None),
-                        frame[long].assign(entry=frame["entry"] + 1)])
-    for other in (frame.sample(frac=1, random_state=seed), halves):
-        pd.testing.assert_frame_equal(plain, probabilities(table_of(other), method=method), atol=1e-9)
-    pd.testing.assert_frame_equal(
-        plain, probabilities(table_of(frame.assign(w=1.0), weight="w"), method=method), atol=1e-9)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@SOME
-@given(frame=histories())
-def test_counts_are_persons_and_weights_move_estimates_alike(method, frame):
-    number = frame["person"] % 3 + 1
-    copies = pd.concat([frame[number > k].assign(person=frame["person"] + 100 * k) for k in range(3)])
-    counted = probabilities(table_of(frame.assign(k=number), count="k"), method=method)
-    pd.testing.assert_frame_equal(counted, probabilities(table_of(copies), method=method), atol=1e-9)
-    weighted = probabilities(table_of(frame.assign(w=number), weight="w"), method=method)
-    same(weighted, counted, ["term", "time_weeks", "estimate"])
-
-
 @SOME
 @given(frame=histories())
 def test_cells_equal_rows(frame):
@@ -155,25 +129,6 @@ def test_errors_of_differences_are_derivatives_too(frame):
         more, less = (table(1 + sign * change)["estimate"][shares] for sign in (1, -1))
         squares = squares + ((more - less) / (2 * step)) ** 2
     np.testing.assert_allclose(plain["std_error"][shares], np.sqrt(squares), rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("options", [{"from_weeks": [1, 3]},
-                                     {"from_weeks": 1, "to_weeks": [4, 6], "method": "difference"}])
-@SOME
-@given(frame=histories())
-def test_markov_test_depends_on_persons_only(options, frame):
-    def answer(part, **more):
-        try:
-            return markov_test(table_of(part, **more), **options).table
-        except EstimationError:
-            return None
-
-    plain = answer(frame)
-    assume(plain is not None)
-    doubled = pd.concat([frame, frame.assign(person=frame["person"] + 1000)])
-    pd.testing.assert_frame_equal(answer(frame.assign(k=2), count="k"), answer(doubled), atol=1e-9)
-    pd.testing.assert_frame_equal(plain, answer(frame.sample(frac=1, random_state=1)), atol=1e-9)
-    assert plain["p_value"].dropna().between(0, 1).all()
 
 
 def regression_frame(seed):
