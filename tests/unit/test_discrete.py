@@ -99,6 +99,16 @@ def test_parts_counted_anew_at_every_pass_equal_cells_kept(monkeypatch, options,
     pd.testing.assert_frame_equal(whole.table, parts.table, rtol=1e-8)
 
 
+@pytest.mark.parametrize("calendar", [None, "year"])
+def test_cells_listed_row_by_row_equal_cells_counted_on_a_table(monkeypatch, calendar):
+    at_risk = table(frame(), covariates=["x", "arm"], calendar="start", count="k", strata="place")
+    fits = []
+    for full in (0, np.inf):
+        monkeypatch.setattr(cells, "FULL", full)
+        fits.append(discrete_hazard(at_risk, duration={"breaks": [3, 7]}, calendar=calendar))
+    pd.testing.assert_frame_equal(fits[0].table, fits[1].table, rtol=1e-9)
+
+
 def test_terms_say_which_weeks_periods_and_months():
     fit = discrete_hazard(
         table(frame(3000), covariates=["arm"], calendar="start"),

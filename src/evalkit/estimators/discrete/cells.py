@@ -14,6 +14,8 @@ from evalkit.estimators._counting import row_counts, total
 
 # Entries of the (group, piece) table worked on at a time, and cells kept between passes over the data.
 PART, KEPT = 2_000_000, 10_000_000
+# Share of a table's entries that rows must touch to be counted on it.
+FULL = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,13 +113,21 @@ class Cells:
         self.spans, self.weight, self.is_event, self.group = spans, weight, is_event, group
         self.pattern, self.cohort, self.cell_of = pattern, cohort, cell_of
         self.n_cells_of_time = int(cell_of.max(initial=-1)) + 1
-        self._merges = self.n_cells_of_time < (cell_of >= 0).sum()
+        self._merges = self._can_merge()
         self._parts = self._split()
         few = (spans.last - spans.first + 1).sum() <= KEPT or len(self._parts) == 1
         self._kept = self._merged(list(self._count())) if few else None
 
     def __iter__(self):
         return iter(self._kept) if self._kept is not None else self._count()
+
+    def _can_merge(self):
+        """Say whether a pattern meets a cell of time more than once: in several pieces or several cohorts."""
+        cohort, piece = np.nonzero(self.cell_of >= 0)
+        key = cohort * self.n_cells_of_time + self.cell_of[cohort, piece]
+        if len(np.unique(key)) < len(key):
+            return True
+        return self.n_cells_of_time < len(key) and self.pattern.max() + 1 < len(self.pattern)
 
     def _split(self):
         """Cut the groups into parts; all rows are one part where the whole table is small."""
@@ -137,15 +147,14 @@ class Cells:
 
     def _block(self, spans, group, rows, low, n_groups):
         weight, died = self.weight[rows], np.flatnonzero(self.is_event[rows])
-        at = np.flatnonzero(rows_touching(spans, group, n_groups))
-        weeks = time_at_risk(spans, group, weight, n_groups).ravel()[at]
-        key = group[died] * spans.n_pieces + spans.last[died]
-        events = total(key, weight[died], n_groups * spans.n_pieces)[at]
-        part, piece = np.divmod(at, spans.n_pieces)
+        n_touched = (spans.last - spans.first + 1).sum()
+        count = _listed if FULL * n_groups * spans.n_pieces > n_touched else _tabled
+        part, piece, weeks, events = count(spans, group, weight, died, n_groups)
         cell = self.cell_of[self.cohort[part + low], piece]
-        used = cell >= 0
-        return Block(pattern=self.pattern[part + low][used], cell=cell[used], weeks=weeks[used],
-                     events=events[used])
+        pattern, kept = self.pattern[part + low], cell >= 0
+        if kept.all():
+            return Block(pattern=pattern, cell=cell, weeks=weeks, events=events)
+        return Block(pattern=pattern[kept], cell=cell[kept], weeks=weeks[kept], events=events[kept])
 
     def _merged(self, blocks):
         if len(blocks) == 1 or not self._merges:
@@ -153,6 +162,27 @@ class Cells:
         names = ("pattern", "cell", "weeks", "events")
         joined = {name: np.concatenate([getattr(block, name) for block in blocks]) for name in names}
         return [_merge(Block(**joined), self.n_cells_of_time)]
+
+
+def _tabled(spans, group, weight, died, n_groups):
+    """Count weeks and events on a table; return group, piece, weeks and events of each cell with rows."""
+    at = np.flatnonzero(rows_touching(spans, group, n_groups))
+    weeks = time_at_risk(spans, group, weight, n_groups).ravel()[at]
+    key = group[died] * spans.n_pieces + spans.last[died]
+    events = total(key, weight[died], n_groups * spans.n_pieces)[at]
+    return *np.divmod(at, spans.n_pieces), weeks, events
+
+
+def _listed(spans, group, weight, died, n_groups):
+    """Return the same row by row: where hardly two rows are alike, most of a table would be empty."""
+    number = spans.last - spans.first + 1
+    end, row = np.cumsum(number) - 1, np.repeat(np.arange(len(number)), number)
+    piece = np.arange(len(row)) + (spans.last - end)[row]
+    weeks, events = np.diff(spans.edges)[piece], np.zeros(len(row))
+    weeks[end] = spans.into_last
+    weeks[end - number + 1] -= spans.into_first
+    events[end[died]] = weight[died]
+    return group[row], piece, weeks * weight[row], events
 
 
 def _merge(block, n_cells_of_time):
