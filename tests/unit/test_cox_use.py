@@ -256,7 +256,13 @@ def test_a_category_of_several_levels_is_tested_as_a_whole_too():
     frame = people(kind=np.tile(["A", "B", "C"], 20))
     answer = proportionality_test(table_of(frame, "kind", "x"))
     assert answer.table["term"].tolist() == ["kind[B]", "kind[C]", "kind", "x", "global"]
-    assert answer.diagnostics["df"] == [1, 1, 2, 1, 3]
+    assert answer.diagnostics == {"df": [1, 1, 2, 1, 3]}
+
+
+def test_that_the_test_of_proportionality_takes_rows_as_independent_is_said():
+    for columns in ({"weight": "weight"}, {"cluster": "place"}):
+        at_risk = table_of(people(weight=np.tile([1.0, 2.0], 30)), "x", **columns)
+        assert "independent" in proportionality_test(at_risk).diagnostics["warning"]
 
 
 def test_a_changing_effect_is_found_and_a_constant_one_is_not():

@@ -7,10 +7,14 @@ import numpy as np
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_times, row_counts, running, total
 from evalkit.estimators._limits import chi_square, require_one_of
+from evalkit.estimators._units import is_robust
 from evalkit.estimators.cox.partial import evaluate
 from evalkit.estimators.cox.residuals import fit_with_sums
 from evalkit.estimators.cox.varying import describe
 from evalkit.result import Estimand, Provenance, Result, tidy
+
+DEPENDENT = ("the test takes rows as independent; with clusters, weights or persons with several events it "
+             "rejects too often")
 
 
 def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, offset=None,
@@ -31,7 +35,8 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
     Result
         Kind ``model``. A row for each term, for each category of more than two levels as a whole, and
         ``global``: ``estimate`` is the chi-square statistic, with its p-value. ``diagnostics`` holds ``df``,
-        one for each row; ``model`` n_behind, the persons on the rarest side of the covariates tested.
+        one for each row, and a warning where rows are dependent or weighted; ``model`` n_behind, the
+        persons on the rarest side of the covariates tested.
 
     Raises
     ------
@@ -74,7 +79,8 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
     options = {"transform": transform, "ties": ties, "cause": cause, "offset": offset is not None,
                "varying": describe(varying)}
     rarest = np.array([fitted.result.model["n_term"][part].min() for _, part in rows])
-    return Result(kind="model", table=table, diagnostics={"df": df}, model={"n_behind": rarest},
+    diagnostics = {"df": df, **({"warning": DEPENDENT} if is_robust(at_risk, None) else {})}
+    return Result(kind="model", table=table, diagnostics=diagnostics, model={"n_behind": rarest},
                   estimand=Estimand(name="proportional_hazards", summary="score_test", unit="chi_square"),
                   provenance=Provenance(method="proportionality_test", options=options))
 
