@@ -105,13 +105,13 @@ class Block:
 class Cells:
     """The cells of a table, in blocks; kept when they are few, counted anew at every pass when not.
 
-    ``group`` numbers what shares a covariate pattern and a cohort (stratum and calendar week of time zero),
-    ``cell_of[cohort, piece]`` the cell of time, -1 where it says nothing.
+    ``group`` numbers what shares a covariate pattern and an onset (stratum and calendar week of time zero),
+    ``cell_of[onset, piece]`` the cell of time, -1 where it says nothing.
     """
 
-    def __init__(self, spans, weight, is_event, group, pattern, cohort, cell_of):
+    def __init__(self, spans, weight, is_event, group, pattern, onset, cell_of):
         self.spans, self.weight, self.is_event, self.group = spans, weight, is_event, group
-        self.pattern, self.cohort, self.cell_of = pattern, cohort, cell_of
+        self.pattern, self.onset, self.cell_of = pattern, onset, cell_of
         self.n_cells_of_time = int(cell_of.max(initial=-1)) + 1
         self._merges = self._can_merge()
         self._parts = self._split()
@@ -123,8 +123,8 @@ class Cells:
 
     def _can_merge(self):
         """Say whether a pattern meets a cell of time more than once: in several pieces or several cohorts."""
-        cohort, piece = np.nonzero(self.cell_of >= 0)
-        key = cohort * self.n_cells_of_time + self.cell_of[cohort, piece]
+        onset, piece = np.nonzero(self.cell_of >= 0)
+        key = onset * self.n_cells_of_time + self.cell_of[onset, piece]
         if len(np.unique(key)) < len(key):
             return True
         return self.n_cells_of_time < len(key) and self.pattern.max() + 1 < len(self.pattern)
@@ -150,7 +150,7 @@ class Cells:
         n_touched = (spans.last - spans.first + 1).sum()
         count = _listed if FULL * n_groups * spans.n_pieces > n_touched else _tabled
         part, piece, weeks, events = count(spans, group, weight, died, n_groups)
-        cell = self.cell_of[self.cohort[part + low], piece]
+        cell = self.cell_of[self.onset[part + low], piece]
         pattern, kept = self.pattern[part + low], cell >= 0
         if kept.all():
             return Block(pattern=pattern, cell=cell, weeks=weeks, events=events)

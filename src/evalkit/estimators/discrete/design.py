@@ -25,8 +25,8 @@ class Design:
     """Everything a pass over the data reads.
 
     ``x`` (n_patterns, p) holds centred and scaled covariates, ``z`` (n_cells, q) the terms of time of each
-    cell of time, ``time`` and ``events`` what was counted in it. ``group`` is each row's pattern and cohort
-    (stratum and calendar week of time zero); ``pattern``, ``cohort`` say which. ``cell_of[cohort, piece]``
+    cell of time, ``time`` and ``events`` what was counted in it. ``group`` is each row's pattern and onset
+    (stratum and calendar week of time zero); ``pattern``, ``onset`` say which. ``cell_of[onset, piece]``
     numbers the cells of time.
     """
 
@@ -39,7 +39,7 @@ class Design:
     scale: np.ndarray
     group: np.ndarray
     pattern: np.ndarray
-    cohort: np.ndarray
+    onset: np.ndarray
     cell_of: np.ndarray
     time: np.ndarray
     events: np.ndarray
@@ -53,17 +53,17 @@ def design_of(at_risk, is_event, times, *, is_share, keep_empty):
     """
     stratum = strata_present(at_risk)[1]
     start = at_risk.calendar if times.reads_calendar else np.zeros(at_risk.n_rows, dtype=np.int64)
-    cohort, example = number_rows([stratum, start], at_risk.n_rows)
+    onset, example = number_rows([stratum, start], at_risk.n_rows)
     spans, weight = spans_of(at_risk, _edges(times)), at_risk.row_weights
-    tally = _tally(spans, cohort, weight, is_event, len(example))
+    tally = _tally(spans, onset, weight, is_event, len(example))
     if not keep_empty:
         times = replace(times, has_level=_estimable(times, spans, stratum[example], tally, is_share))
     cell_of, times, z, example_of = _cells_of_time(times, spans, stratum[example], start[example], tally)
     time, events = (total(cell_of[cell_of >= 0], value[cell_of >= 0], len(z)) for value in tally[:2])
-    group, pattern, cohort_of_group, x, mean, scale = _patterns(at_risk, cohort)
-    cells = Cells(spans, weight, is_event, group, pattern, cohort_of_group, cell_of)
+    group, pattern, onset_of_group, x, mean, scale = _patterns(at_risk, onset)
+    cells = Cells(spans, weight, is_event, group, pattern, onset_of_group, cell_of)
     design = Design(times=times, spans=spans, cells=cells, x=x, z=z, mean=mean, scale=scale, group=group,
-                    pattern=pattern, cohort=cohort_of_group, cell_of=cell_of, time=time, events=events)
+                    pattern=pattern, onset=onset_of_group, cell_of=cell_of, time=time, events=events)
     _require_events(design, example_of, is_share)
     return design
 
@@ -75,12 +75,12 @@ def _edges(times):
     return times.breaks
 
 
-def _tally(spans, cohort, weight, is_event, n_cohorts):
-    """Return time, events and whether anybody was there, by cohort and piece."""
+def _tally(spans, onset, weight, is_event, n_onsets):
+    """Return time, events and whether anybody was there, by onset and piece."""
     died = np.flatnonzero(is_event)
-    events = total(cohort[died] * spans.n_pieces + spans.last[died], weight[died], n_cohorts * spans.n_pieces)
-    return (time_at_risk(spans, cohort, weight, n_cohorts), events.reshape(n_cohorts, -1),
-            rows_touching(spans, cohort, n_cohorts) > 0)
+    events = total(onset[died] * spans.n_pieces + spans.last[died], weight[died], n_onsets * spans.n_pieces)
+    return (time_at_risk(spans, onset, weight, n_onsets), events.reshape(n_onsets, -1),
+            rows_touching(spans, onset, n_onsets) > 0)
 
 
 def _estimable(times, spans, stratum, tally, is_share):
@@ -123,20 +123,20 @@ def _require_few(times):
                               "give wider steps of duration, or use cox, whose baseline hazards cost nothing")
 
 
-def _patterns(at_risk, cohort):
-    """Number the patterns of covariates and the groups (pattern, cohort); scale the patterns' covariates."""
+def _patterns(at_risk, onset):
+    """Number the patterns of covariates and the groups (pattern, onset); scale the patterns' covariates."""
     x, weight = at_risk.covariates, at_risk.row_weights
     mean = np.average(x, axis=0, weights=weight)
     scale = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=weight))
     _require_variation(at_risk.terms, mean, scale)
     code, example = number_rows(list(x.T), at_risk.n_rows)
-    group, first = number_rows([code, cohort], at_risk.n_rows)
+    group, first = number_rows([code, onset], at_risk.n_rows)
     # Groups of one pattern lie side by side, so that parts of the data merge into few cells.
     order = np.argsort(code[first], kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     first = first[order]
-    return place[group], code[first], cohort[first], (x[example] - mean) / scale, mean, scale
+    return place[group], code[first], onset[first], (x[example] - mean) / scale, mean, scale
 
 
 def _require_variation(terms, mean, scale):

@@ -81,7 +81,7 @@ def _behind(at_risk, design, is_event, in_level):
     indicator = np.array([level or name.endswith("]") for name, _, level in columns])
     died = np.flatnonzero(is_event)
     number = row_counts(at_risk)[died]
-    cell = design.cell_of[design.cohort[design.group[died]], design.spans.last[died]]
+    cell = design.cell_of[design.onset[design.group[died]], design.spans.last[died]]
     in_cell = total(cell[cell >= 0], number[cell >= 0], len(design.z))
     events = np.where(indicator, in_cell @ (design.z != 0), number.sum())
     levels, periods = [], []

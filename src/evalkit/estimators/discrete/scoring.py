@@ -190,7 +190,7 @@ def _scores(design, link, beta, rows, is_event):
     p = design.x.shape[1]
     groups, local = np.unique(design.group[rows], return_inverse=True)
     spans, pattern = design.spans.take(rows), design.pattern[groups]
-    cell = design.cell_of[design.cohort[groups]]
+    cell = design.cell_of[design.onset[groups]]
     with np.errstate(all="ignore"):
         part = LINKS[link]((design.x @ beta[:p])[pattern][:, None] + (design.z @ beta[p:])[cell])
     risk = np.where(cell >= 0, part.risk, 0.0)
