@@ -260,10 +260,3 @@ def test_one_person_alone_is_answered():
     one = at_risk(pd.DataFrame({"exit": [3], "event": [1]}))
     assert pseudo_observations(one, weeks=[2, 4]).tolist() == [[1, 0]]
     assert survival_quantiles(one, probs=0.5).table["estimate"][0] == 3
-
-
-def test_too_few_clusters_for_the_terms_are_said():
-    few = pseudo_regression(at_risk(people(c=np.arange(40) % 2), cluster="c", covariates=["x"]), weeks=5)
-    assert few.diagnostics["warning"].startswith("2 clusters for 2 terms")
-    enough = pseudo_regression(at_risk(people(c=np.arange(40) % 9), cluster="c", covariates=["x"]), weeks=5)
-    assert "warning" not in enough.diagnostics and enough.diagnostics["units"] == 9

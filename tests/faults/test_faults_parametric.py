@@ -89,9 +89,8 @@ def test_no_convergence_tells_the_last_gradient(monkeypatch):
 def test_one_cluster_is_refused_and_few_are_told():
     with pytest.raises(EstimationError, match="1 cluster"):
         estimators.parametric(table(rows().assign(cluster=1), cluster="cluster"))
-    with pytest.warns(UserWarning, match="4 clusters for 4 parameters"):
-        fit = estimators.parametric(table(rows(), cluster="cluster"))
-    assert fit.diagnostics["clusters"] == 4
+    with pytest.warns(UserWarning, match="^parametric .weibull.: 4 clusters for 4 terms"):
+        estimators.parametric(table(rows(), cluster="cluster"))
 
 
 @pytest.mark.parametrize("scale", [1e9, 1e-12])

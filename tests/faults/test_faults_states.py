@@ -151,7 +151,7 @@ def test_a_state_that_should_hold_persons_but_is_not_observed_is_said():
     lost = frame.assign(exit=frame["exit"].where(frame["person"] != 2, 3))
     assert ask(table_of(lost), from_weeks=1).model["gaps"] == (("A", 3.0, 8.0),)
     own = ask(table_of(lost), from_weeks=1, method="landmark")
-    assert own.diagnostics == {"not_estimable": ["A to week 8"], "n_gaps": 0} and own.model["gaps"] == ()
+    assert own.diagnostics["not_estimable"] == ["A to week 8"] and own.model["gaps"] == ()
     weeks = state_occupation(table_of(lost), horizon_weeks=8)
     assert weeks.model["gaps"] == (("A", 3.0, 8.0),) and weeks.diagnostics["n_gaps"] == 1
     assert state_occupation(table_of(lost), horizon_weeks=3.5).model["gaps"] == ()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +64,7 @@ def test_the_error_of_fine_gray_is_the_derivative_by_weights(at_risk, stratify, 
     np.testing.assert_allclose(fit.table["std_error"][0], error, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:predict_incidence. the fit has clusters")
 @SOME
 @given(at_risk=tables(), week=st.integers(2, 5))
 def test_errors_of_predictions_are_derivatives_by_weights(at_risk, week):

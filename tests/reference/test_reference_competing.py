@@ -98,6 +98,7 @@ def test_predicted_subdistribution_equals_r(case, columns, options):
     agree(case, predict_incidence(fit, PROFILES, weeks=WEEKS).table)
 
 
+@pytest.mark.filterwarnings("ignore:predict_incidence. the fit has clusters")
 @pytest.mark.parametrize("ties", ["breslow", "efron"])
 def test_cause_specific_and_its_incidence_equal_multi_state_coxph(ties):
     fit = cause_specific(AtRisk.from_frame(frame_of("weekly"), **ENTERING), ties=ties, robust=True)

@@ -157,6 +157,7 @@ def test_cause_specific_is_cox_cause_by_cause():
         assert fit.diagnostics[f"log_likelihood[{cause}]"] == alone.diagnostics["log_likelihood"]
 
 
+@pytest.mark.filterwarnings("ignore:.*3 clusters for")
 def test_robust_causes_share_persons_and_naive_ones_do_not():
     at_risk = table_of(people(), cluster="place")
     robust, naive = cause_specific(at_risk), cause_specific(at_risk, robust=False)

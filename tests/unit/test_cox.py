@@ -230,12 +230,6 @@ def test_firths_limits_are_where_the_penalised_profile_has_fallen():
     assert row["p_value"] == pytest.approx(chi2.sf(2 * (top - zero), 1), rel=1e-8)
 
 
-def test_few_clusters_are_said():
-    fit = cox(at_risk(people().assign(c=np.arange(300) % 2), cluster="c"))
-    assert "2 clusters for 2 terms" in fit.diagnostics["warning"]
-    assert "warning" not in cox(at_risk(cluster="town")).diagnostics
-
-
 def test_two_penalties_are_refused():
     with pytest.raises(ValueError, match="choose one"):
         cox(at_risk(), ridge=1, firth=True)

@@ -73,6 +73,7 @@ def test_a_step_by_function_equals_the_step():
 
 
 @pytest.mark.parametrize("columns", [{}, {"strata": "place"}, {"cluster": "place", "weight": "w"}])
+@pytest.mark.filterwarnings("ignore:.*3 clusters for")
 def test_the_table_by_rows_equals_the_table_by_groups(columns, monkeypatch):
     at_risk = table_of(people(w=np.linspace(0.5, 2, 60)), "x", "treated", **columns)
     asked = {"treated": np.log, "x": np.sqrt}
@@ -106,6 +107,7 @@ PROFILE = pd.DataFrame({"x": [0.5], "treated": [1.0]})
     ({"weight": "w", "strata": "place"}, {"varying": {"treated": (10,)}}),
     ({"cluster": "place"}, {"varying": {"x": np.log}}),
     ({"weight": "w"}, {"ridge": 3.0, "ridge_scale": False})])
+@pytest.mark.filterwarnings("ignore:.*3 clusters for")
 def test_errors_by_persons_are_the_jackknife_of_the_whole_prediction(columns, options):
     at_risk = table_of(people(w=np.linspace(0.5, 2, 60)), "x", "treated", **columns)
     fit = cox(at_risk, **options)

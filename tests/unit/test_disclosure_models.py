@@ -24,7 +24,7 @@ OPTIONS = CALLS | {"residual_time": {"elapsed_weeks": [0, 4], "horizon_weeks": 1
 RARE, SMALL = "Rare", 3
 # Diagnostics that are numbers and no counts, or are told by the rules for counts.
 KNOWN = re.compile(
-    r"^(n_.*|clusters|groups|units|df|steps|z|reference|ties|start|robust|link|knots|warning|kendall_tau"
+    r"^(n_.*|clusters|df|steps|z|reference|ties|start|robust|link|knots|warning|kendall_tau"
     r"|.*variance|.*chi_square|.*p_value|strata_with_events|share_beyond|log_likelihood.*|aic|person_weeks"
     r"|concordant|discordant|tied|not_estimable|last_observed_weeks|workers|unit"
     r"|failures|rows_without_limits|most_missing)(\[.*\])?$")
@@ -148,7 +148,8 @@ def test_a_warning_does_not_tell_how_many_clusters():
     frame = leavers(90, planted=False).assign(caseworker=lambda rows: rows["person"] % 3)
     at_risk = AtRisk.from_frame(frame.assign(y=frame["x"] ** 2, z=frame["x"] ** 3), **COLUMNS_OF,
                                 cluster="caseworker", covariates=["x", "y", "z"])
-    fit = evalkit.estimators.cox(at_risk)
+    with pytest.warns(UserWarning, match="3 clusters for 3 terms"):
+        fit = evalkit.estimators.cox(at_risk)
     assert fit.diagnostics["clusters"] == 3
     told = release(fit, DEFAULT, name="answer").payload["diagnostics"]
     assert told["clusters"] is None

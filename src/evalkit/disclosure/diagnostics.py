@@ -15,9 +15,9 @@ _LEAST_MONEY = 1000
 _NOT_PERSONS = re.compile(
     r"^n_(?:comparisons|donors|draws|gaps|gates|groups|items|municipalities|periods|placebos|quarters"
     r"|replications|rules|steps|tables|waves|weeks|years)(?:_(?:all|after|before|broken|failed|used))?$")
-# Clusters and groups with a shared factor are caseworkers and providers: persons too. The effective number of
+# Clusters are caseworkers and providers: persons too. The effective number of
 # persons is their number where all weigh the same.
-_COUNTED = {"clusters", "effective_comparison", "effective_treated", "groups", "units"}
+_COUNTED = {"clusters", "effective_comparison", "effective_treated"}
 # A likelihood and the rates that were fitted, sums of weeks and pairs give back exact counts. The weeks
 # to which a last person is seen are weeks of single persons; so are the words that name them.
 # Knots lie at shares of the events: weeks in which one person leaves.

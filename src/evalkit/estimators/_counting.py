@@ -44,10 +44,11 @@ def require_covariates(at_risk, method, instead=""):
                               f"name them in AtRisk.from_frame(covariates=...){instead}")
 
 
-def require_events(at_risk, events, method):
-    """Refuse a model of a hazard of which nothing is seen."""
+def require_events(at_risk, events, method, cause=None):
+    """Refuse a model of a hazard of which nothing is seen: no event, or no exit to the one cause."""
     if not np.any(events):
-        raise EstimationError(f"{method}: no event among {at_risk.n_persons} persons, so there is no hazard "
+        what = "event" if cause is None else f"exit to {cause}"
+        raise EstimationError(f"{method}: no {what} among {at_risk.n_persons} persons, so there is no hazard "
                               "to model. Look at the event's definition and the length of follow-up")
 
 

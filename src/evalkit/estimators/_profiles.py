@@ -1,11 +1,13 @@
 """What a prediction is asked for, read and refused in one way: profiles of covariates, strata, weeks."""
 
+import warnings
 from bisect import bisect_left
 
 import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 
 STRATA = "strata"
 # Weeks that are asked for by nobody end with a quarter of a year, which at least so many are followed to.
@@ -114,6 +116,17 @@ def require_follow_up(week, end, stratum, method):
         where = f"stratum {stratum}: " if stratum else ""
         raise EstimationError(f"{method}: {where}nobody is followed beyond week {end:g}, asked for "
                               f"week {week:g}. Ask for earlier weeks; parametric models extrapolate")
+
+
+def limits_rest_on(at_risk, result, method):
+    """Return, as diagnostics, the clusters of a prediction's table; warn where it needs one and has none."""
+    if at_risk is not None:
+        return clusters_told(at_risk, 1, method)
+    if result.model["robust"] if "robust" in result.model else result.provenance.options["robust"]:
+        warnings.warn(f"{method}: the fit has clusters, weights or persons with several events, but the "
+                      "limits take the events of the baseline as independent and may be too short; give "
+                      "at_risk, the table of the fit", UserWarning, stacklevel=3)
+    return {}
 
 
 def fewest_behind(model, covariates, x):

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import divide, event_codes
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import curves_of, grid_of_strata, n_at_start, persons_of
@@ -47,8 +48,7 @@ def kaplan_meier(at_risk, *, cause=None, conf_level=0.95, conf_type="log", robus
     Raises
     ------
     EstimationError
-        If the table has states, everybody at risk has the event while others enter later, or nobody is
-        followed beyond ``start_weeks``.
+        States; everybody at risk has the event while others enter later; nobody beyond ``start_weeks``.
 
     Notes
     -----
@@ -201,7 +201,8 @@ def survival_quantiles(at_risk, *, probs=(0.25, 0.5, 0.75), cause=None, conf_lev
                          "curve": curves_of(grid), "gaps": gaps},
                   estimand=Estimand(name="survival_quantiles", summary="survival_quantiles", unit="weeks"),
                   provenance=Provenance(method="survival_quantiles", options=options),
-                  diagnostics={"n_gaps": len(gaps)})
+                  diagnostics={"n_gaps": len(gaps),
+                               **clusters_told(grid.rows, 1, "survival_quantiles", robust)})
 
 
 def _shares(probs):
@@ -290,10 +291,10 @@ def _curve(grid, term, start, value, error, limits, start_weeks):
 
 
 def _answer(method, quantity, unit, table, grid, values, options):
-    group = np.repeat(np.arange(len(grid.labels)), np.diff(grid.starts))
     gaps = gaps_of(grid.rows, start_weeks=options["start_weeks"])
-    model = {"groups": grid.labels, "group": group, "times": grid.times, "values": values, "gaps": gaps}
+    model = {"groups": grid.labels, "group": np.repeat(np.arange(len(grid.labels)), np.diff(grid.starts)),
+             "times": grid.times, "values": values, "gaps": gaps}
     return Result(kind="curve", table=table, model=model,
                   estimand=Estimand(name=quantity, summary=quantity, unit=unit),
                   provenance=Provenance(method=method, options=options),
-                  diagnostics={"n_gaps": len(gaps)})
+                  diagnostics={"n_gaps": len(gaps), **clusters_told(grid.rows, 1, method, options["robust"])})

@@ -7,13 +7,14 @@ import numpy as np
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators import _leave_one_out
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import event_codes, row_counts, strata_of
 from evalkit.estimators._estimating import solve
 from evalkit.estimators._functionals import p_value, require_follow_up
 from evalkit.estimators._grid import grid_of
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._rarest import n_reference, rarer_side
-from evalkit.estimators._units import require_clusters, units_of
+from evalkit.estimators._units import require_clusters
 from evalkit.result import Estimand, Provenance, Result, tidy
 
 ESTIMANDS = ("survival", "restricted_mean", "cumulative_incidence")
@@ -99,8 +100,8 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     -------
     Result
         Kind ``model``: a row ``intercept[week]`` for each week, then the terms, on the scale of the link.
-        ``model``: terms, estimates, covariance, n_term (as in :func:`cox`). ``diagnostics``: steps, units
-        (clusters, else persons) and, where clusters are no more than terms, a warning.
+        ``model``: terms, estimates, covariance, n_term (as in :func:`cox`). ``diagnostics``: steps, and
+        clusters as in :func:`cox`.
 
     Raises
     ------
@@ -161,7 +162,7 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
                          "n_term": _on_fewest(rows, weeks, estimand, cause)},
                   estimand=Estimand(name=estimand, summary=f"pseudo_{link}",
                                     horizon_weeks=float(weeks.max())),
-                  diagnostics={"steps": steps, **_independent(rows, len(terms))},
+                  diagnostics={"steps": steps, **clusters_told(rows, len(terms), "pseudo_regression")},
                   provenance=Provenance(method="pseudo_regression", options=options))
 
 
@@ -175,14 +176,6 @@ def _on_fewest(rows, weeks, estimand, cause):
 
     intercepts = [fewest(n_reference, weeks[weeks < week].max(initial=0.0), week, week) for week in weeks]
     return np.append(intercepts, fewest(rarer_side, 0.0, weeks.min(), weeks.max()))
-
-
-def _independent(rows, n_terms):
-    """Return how many units the errors rest on, and a warning where these are too few."""
-    n_units = int(units_of(rows).copies.sum())
-    few = {} if rows.cluster is None or n_units > n_terms else {
-        "warning": f"{n_units} clusters for {n_terms} terms: errors between so few clusters say little"}
-    return {"units": n_units, **few}
 
 
 def _weeks(weeks):

@@ -7,14 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import CohortError, EstimationError
+from evalkit.estimators._clusters import few_clusters
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._parallel import run_shared
 from evalkit.estimators._resampling import Target, draws_of
 
 CONF_TYPES = ("percentile", "basic", "normal")
-# Fewer clusters than this tell little of how clusters differ, whatever is computed from them.
-FEW_CLUSTERS = 20
-
 # What decides in a model whether its rows may leave.
 JUDGED_BY = ("terms", "n_term", "n_reference", "n_behind", "n_at_last", "curve", "curves", "curve_of",
              "from_weeks", "to_weeks", "final", "at_last", "found_terms")
@@ -111,15 +109,15 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
     table, gaps = _table(original.table, values, conf_level, conf_type, max_failed_share)
     found = {"n_replications": n_replications, "n_failed": n_replications - len(values), "failures": failures,
              **gaps, "unit": unit, "n_units": draws.n_units, "workers": how}
-    if unit == "cluster" and draws.n_units < FEW_CLUSTERS:
-        found["warning"] = (f"{draws.n_units} clusters: with fewer than {FEW_CLUSTERS} the bootstrap's "
-                            "errors are too small; compare with placebo inference")
+    # What the estimator says of clusters holds for its own errors.
+    found |= few_clusters(draws.n_units, 1, "bootstrap") if unit == "cluster" else {"clusters": None}
+    own = {name: value for name, value in original.diagnostics.items() if name != "warning"}
     options = {"statistic": original.provenance.method, "n_replications": n_replications, "unit": unit,
                "statistic_options": dict(original.provenance.options), "conf_level": conf_level,
                "conf_type": conf_type, "within_strata": within_strata, "as_copies": as_copies}
     # What may leave is judged by the same persons.
     kept = {name: original.model[name] for name in (*JUDGED_BY, "gaps") if name in original.model}
-    told = original.with_diagnostics(**found)
+    told = replace(original, diagnostics=own | found)
     return replace(told.with_provenance(method="bootstrap", options=options, seed=seed), table=table,
                    model={**kept, "replications": values})
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import event_codes, strata_of
 from evalkit.estimators._functionals import (
     areas,
@@ -114,7 +115,8 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
     return Result(kind="model", table=table, model=model,
                   estimand=Estimand(name="residual_time", summary="residual_time", unit=units,
                                     horizon_weeks=float(horizons.max())),
-                  diagnostics={"n_gaps": len(model["gaps"])},
+                  diagnostics={"n_gaps": len(model["gaps"]),
+                               **clusters_told(at_risk, 1, "residual_time", robust)},
                   provenance=Provenance(method="residual_time", options=options))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import event_codes, strata_of
 from evalkit.estimators._functionals import (
     areas,
@@ -93,7 +94,8 @@ def restricted_mean(at_risk, *, horizon_weeks, cause=None, conf_level=0.95, robu
                          len(table))}
     options = {"horizon_weeks": horizons.tolist(), "cause": cause, "conf_level": conf_level, "robust": robust}
     return Result(kind="model", table=table, model=model,
-                  diagnostics={"reference": groups[0].label, "n_gaps": len(gaps)},
+                  diagnostics={"reference": groups[0].label, "n_gaps": len(gaps),
+                               **clusters_told(at_risk, 1, "restricted_mean", robust)},
                   estimand=Estimand(name="restricted_mean", summary="restricted_mean",
                                     unit=UNITS if len(groups) > 1 else "weeks",
                                     horizon_weeks=float(horizons.max())),

@@ -81,7 +81,7 @@ def caseworkers(tables, study, site, *, people):
     row = fit.table[fit.table["term"] == "frailty_variance"].assign(term="spread_between_caseworkers")
     row[["estimate", "conf_low", "conf_high"]] = np.sqrt(row[["estimate", "conf_low", "conf_high"]])
     return Result(kind="model", table=row.assign(std_error=np.nan).reset_index(drop=True), estimand=estimand,
-                  diagnostics={"n_caseworkers": fit.diagnostics["groups"],
+                  diagnostics={"n_caseworkers": fit.diagnostics["clusters"],
                                "is_told_apart": bool(row["p_value"].iloc[0] < 0.05)},
                   provenance=_origin(tables, study, "shared_frailty"))
 

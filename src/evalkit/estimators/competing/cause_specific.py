@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import event_codes, total
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._units import is_robust, units_of
-from evalkit.estimators.cox import cox
+from evalkit.estimators.cox.fit import fit_cox
 from evalkit.estimators.cox.inference import block_diagonal
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.result import Estimand, Provenance, Result
@@ -64,6 +65,7 @@ def cause_specific(at_risk, *, ties="efron", conf_level=0.95, robust=None):
     table = pd.concat([fit.table.assign(group=cause) for cause, fit in fits.items()], ignore_index=True)
     diagnostics = {f"{name}[{cause}]": value for cause, fit in fits.items()
                    for name, value in fit.diagnostics.items()}
+    diagnostics |= clusters_told(at_risk, len(table), "cause_specific", robust)
     options = {"ties": ties, "conf_level": conf_level, "robust": robust}
     return Result(kind="model", table=table, model=_model(at_risk, fits, ties, robust),
                   diagnostics=diagnostics,
@@ -76,10 +78,8 @@ def _cox(at_risk, cause, ties, conf_level, robust):
     if not event_codes(at_risk, cause).any():
         raise EstimationError(f"cause_specific: no exit to {cause} among {at_risk.n_persons} persons; "
                               "leave the cause out of AtRisk.from_frame(causes=...), or join it with another")
-    try:
-        return cox(at_risk, ties=ties, cause=cause, conf_level=conf_level, robust=robust)
-    except EstimationError as error:
-        raise EstimationError(f"cause {cause}: {error}") from error
+    return fit_cox(at_risk, f"cause_specific: {cause}", ties=ties, cause=cause, conf_level=conf_level,
+                   robust=robust)
 
 
 def _model(at_risk, fits, ties, robust):

@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, require_covariates
+from evalkit.estimators._clusters import clusters_told
+from evalkit.estimators._counting import event_codes, require_covariates, require_events
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import chi_square, quantile, require_one_of
 from evalkit.estimators._profiles import range_of
@@ -15,7 +16,7 @@ from evalkit.estimators._units import is_robust, require_clusters, units_of
 from evalkit.estimators.competing.influence import ERRORS, fit_of
 from evalkit.estimators.competing.subdistribution import STRATIFIED, design, evaluate, require_cause
 from evalkit.estimators.cox.baseline import baseline, reference_hazard
-from evalkit.estimators.cox.inference import clusters_of, square, table_of, wald_limits
+from evalkit.estimators.cox.inference import square, table_of, wald_limits
 from evalkit.estimators.cox.maximise import maximise, require_variation, root_of
 from evalkit.result import Estimand, Provenance, Result
 
@@ -86,7 +87,9 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
         require_one_of("stratify", part, STRATIFIED)
     quantile(conf_level)
     own = event_codes(at_risk, require_cause(at_risk, cause, "fine_gray")) > 0
-    _require_something(at_risk, own, cause, errors)
+    require_covariates(at_risk, "fine_gray", ", or use aalen_johansen for the incidence itself")
+    require_events(at_risk, own, "fine_gray", cause)
+    _require_errors(at_risk, errors)
     model, diagnostics = _fit(at_risk, cause, ties, stratify, errors)
     options = {"cause": cause, "ties": ties, "stratify": list(stratify), "errors": errors,
                "conf_level": conf_level}
@@ -112,7 +115,7 @@ def _fit(at_risk, cause, ties, stratify, errors):
     own = at_risk.event == at_risk.causes.index(cause) + 1
     diagnostics = {"log_likelihood_null": null.value, "log_likelihood": at.value, "df": len(beta),
                    "steps": steps, "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta)),
-                   "ties": ties, **clusters_of(at_risk, True)}
+                   "ties": ties, **clusters_told(at_risk, len(beta), "fine_gray")}
     return {"terms": at_risk.terms, "estimates": beta / scale, "covariance": covariance / unscale,
             "covariance_naive": np.linalg.inv(at.information) / unscale, "means": mean,
             "covariate_range": range_of(at_risk), "n_term": rarer_side(at_risk, own),
@@ -123,12 +126,8 @@ def _fit(at_risk, cause, ties, stratify, errors):
             }, diagnostics
 
 
-def _require_something(at_risk, own, cause, errors):
+def _require_errors(at_risk, errors):
     require_clusters(at_risk)
-    require_covariates(at_risk, "fine_gray", instead=", or use aalen_johansen for the incidence itself")
-    if not own.any():
-        raise EstimationError(f"fine_gray: no exit to {cause} among {at_risk.n_persons} persons, so nothing "
-                              "can be compared. Look at the event's definition and the length of follow-up")
     if errors == "fine_gray" and (at_risk.entry > 0).any():
         raise EstimationError(f"fine_gray: {int((at_risk.entry > 0).sum())} rows enter after time zero, for "
                               'which Fine and Gray give no errors; use errors="influence"')

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import divide, strata_of
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of_strata, n_at_start
@@ -63,18 +64,20 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
     require_clusters_by_stratum(at_risk)
+    clusters = clusters_told(at_risk, 1, "aalen_johansen")
     if at_risk.state is not None:
         require_states(at_risk, "aalen_johansen")
         tables, gaps = _state_curves(at_risk, conf_level, conf_type)
-        return _answer(tables, gaps, "state_share", conf_level, conf_type)
+        return _answer(tables, gaps, clusters, "state_share", conf_level, conf_type)
     grid = grid_of_strata(at_risk, at_risk.event, len(at_risk.causes))
     refuse_early_end(grid)
-    return _answer(_cause_curves(grid, conf_level, conf_type), gaps_of(at_risk), "cumulative_incidence",
-                   conf_level, conf_type)
+    return _answer(_cause_curves(grid, conf_level, conf_type), gaps_of(at_risk), clusters,
+                   "cumulative_incidence", conf_level, conf_type)
 
 
-def _answer(table, gaps, name, conf_level, conf_type):
-    return Result(kind="curve", table=table, model={"gaps": gaps}, diagnostics={"n_gaps": len(gaps)},
+def _answer(table, gaps, clusters, name, conf_level, conf_type):
+    return Result(kind="curve", table=table, model={"gaps": gaps},
+                  diagnostics={"n_gaps": len(gaps), **clusters},
                   estimand=Estimand(name=name, summary="aalen_johansen", unit="share"),
                   provenance=Provenance(method="aalen_johansen",
                                         options={"conf_level": conf_level, "conf_type": conf_type}))

@@ -1,7 +1,5 @@
 """Cumulative incidence of each cause for given covariates, by hazards of causes or of a subdistribution."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 
@@ -12,6 +10,7 @@ from evalkit.estimators._profiles import (
     covariates_of,
     curves_of,
     fewest_behind,
+    limits_rest_on,
     name_of,
     require_within_reach,
 )
@@ -112,7 +111,7 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
                "weeks": None if weeks is None else np.atleast_1d(weeks).astype(float).tolist()}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
                   model={"n_behind": np.concatenate(fewest), "gaps": gaps},
-                  diagnostics={"n_gaps": len(gaps)},
+                  diagnostics={"n_gaps": len(gaps), **limits_rest_on(at_risk, result, "predict_incidence")},
                   estimand=Estimand(name="predicted_incidence", summary=result.provenance.method,
                                     unit="share"),
                   provenance=Provenance(method="predict_incidence",
@@ -160,10 +159,6 @@ def _counts(model, code, cause, weeks):
 def _fits(result, at_risk):
     """Fit nothing again: place the rows and read the influence at the result's coefficients."""
     if at_risk is None:
-        if result.model["robust"]:
-            warnings.warn("predict_incidence: the fit has clusters, weights or persons with several events, "
-                          "but the limits take the events of the baseline as independent and may be too "
-                          "short; give at_risk, the table of the fit", UserWarning, stacklevel=3)
         return None
     model, options, method = result.model, result.provenance.options, result.provenance.method
     if at_risk.terms != model["terms"] or not set(model["causes"]) <= set(at_risk.causes):

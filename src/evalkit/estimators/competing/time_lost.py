@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import divide, strata_of
 from evalkit.estimators._functionals import Reading, joint_covariance, positive_horizons, require_follow_up
 from evalkit.estimators._gaps import gaps_of
@@ -82,7 +83,8 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
     model |= read_from(curves, curve_of, 0.0, model["times"], len(table))
     options = {"horizon_weeks": horizons.tolist(), "conf_level": conf_level}
     return Result(kind="model", table=table, model=model,
-                  diagnostics={"reference": groups[0].label, "n_gaps": len(model["gaps"])},
+                  diagnostics={"reference": groups[0].label, "n_gaps": len(model["gaps"]),
+                               **clusters_told(at_risk, 1, "time_lost")},
                   estimand=Estimand(name="time_lost", summary="time_lost", unit="weeks",
                                     horizon_weeks=float(horizons.max())),
                   provenance=Provenance(method="time_lost", options=options))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import event_codes, event_times, row_counts
 from evalkit.estimators._limits import quantile
 from evalkit.estimators._units import require_clusters, units_of
@@ -73,13 +74,14 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
                  n_persons=at_risk.n_persons, n_events=row_counts(at_risk)[events > 0].sum())
     options = {"ties": ties, "cause": cause, "conf_level": conf_level}
     return Result(kind="model", table=table, model={"n_behind": np.array([n_behind])},
-                  diagnostics=dict(zip(("concordant", "discordant", "tied"), pairs.tolist(), strict=True)),
+                  diagnostics={**dict(zip(("concordant", "discordant", "tied"), pairs.tolist(), strict=True)),
+                               **clusters_told(at_risk, 1, "concordance")},
                   estimand=Estimand(name="concordance", summary="concordance", unit="share"),
                   provenance=Provenance(method="concordance", options=options))
 
 
 def _predicted(at_risk, ties, cause):
-    fitted = fit_with_sums(at_risk, ties=ties, cause=cause)
+    fitted = fit_with_sums(at_risk, "concordance", ties=ties, cause=cause)
     return at_risk.covariates @ fitted.result.model["estimates"], fitted.result.model["n_term"].min()
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import event_codes, require_covariates, require_events, total
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import quantile, require_one_of
@@ -12,7 +13,7 @@ from evalkit.estimators._profiles import range_of
 from evalkit.estimators._rarest import n_reference, rarer_side
 from evalkit.estimators._units import is_robust, require_clusters, units_of
 from evalkit.estimators.cox.baseline import baseline, reference_hazard
-from evalkit.estimators.cox.inference import clusters_of, likelihood_ratio, table_of, tests, wald_limits
+from evalkit.estimators.cox.inference import likelihood_ratio, table_of, tests, wald_limits
 from evalkit.estimators.cox.maximise import beginning, maximise, require_variation, root_of
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.estimators.cox.penalty import (
@@ -60,13 +61,19 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=N
         Kind ``model``: one row per term, ``estimate`` the log hazard ratio (:func:`hazard_ratios` turns it).
         ``model``: terms, estimates, covariance, covariance_naive, means, n_term (persons on the rarer side of
         a 0/1 covariate), and what :func:`predict_survival` reads, the cumulated hazard at covariates 0 among
-        it. ``diagnostics``: log likelihoods, likelihood-ratio, score and Wald tests, ``df`` (effective).
+        it. ``diagnostics``: log likelihoods, likelihood-ratio, score and Wald tests, ``df`` (effective),
+        ``clusters``, and a ``warning`` where these are fewer than 20 or no more than the terms.
 
     Raises
     ------
     EstimationError
         No events or covariates; a covariate that is constant among those at risk, or a combination of others;
         covariates that separate events perfectly; no convergence.
+
+    Warns
+    -----
+    UserWarning
+        No more clusters than terms: no test of all terms exists. So warns every estimator with clusters.
 
     Notes
     -----
@@ -85,24 +92,34 @@ def cox(at_risk, *, ties="efron", cause=None, offset=None, varying=None, ridge=N
     >>> round(float(np.exp(fit.table["estimate"][0])), 4)
     2.5616
     """
+    result = fit_cox(at_risk, "cox", ties=ties, cause=cause, offset=offset, varying=varying, ridge=ridge,
+                     ridge_scale=ridge_scale, firth=firth, conf_level=conf_level, robust=robust)
+    return result.with_diagnostics(**clusters_told(at_risk, len(result.model["terms"]), "cox",
+                                                   result.provenance.options["robust"]))
+
+
+def fit_cox(at_risk, name, *, ties="efron", cause=None, offset=None, varying=None, ridge=None,
+            ridge_scale=True, firth=False, conf_level=0.95, robust=None):
+    """Fit the model of :func:`cox` for the function that is named in errors; it counts no clusters."""
     require_one_of("ties", ties, ("efron", "breslow"))
     if firth and ridge is not None:
         raise ValueError("firth and ridge are two penalties, choose one")
     quantile(conf_level)
-    robust, offset = is_robust(at_risk, robust), _offset(offset, at_risk)
+    robust, offset = is_robust(at_risk, robust), _offset(offset, at_risk, name)
     seen = {"covariate_range": range_of(at_risk), "gaps": gaps_of(at_risk)}
     at_risk, offset, varied = vary(at_risk, offset, varying)
     if firth and varied.by_function.any():
         raise EstimationError("cox: firth is not derived for an effect that is a function of time; use steps")
     events = event_codes(at_risk, cause)
-    _require_something(at_risk, events)
+    require_covariates(at_risk, name)
+    require_events(at_risk, events, name, cause)
     penalty = "firth" if firth else None if ridge is None else ridge_weights(at_risk, ridge, ridge_scale)
-    model, diagnostics, limits = _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level)
+    model, diagnostics, limits = _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level,
+                                      name)
     options = {"ties": ties, "cause": cause, "offset": offset is not None, "varying": describe(varying),
                "ridge": ridge, "ridge_scale": ridge_scale, "firth": firth, "conf_level": conf_level,
                "robust": robust}
-    return Result(kind="model", table=table_of(model, at_risk, events, limits),
-                  model={**model, **seen},
+    return Result(kind="model", table=table_of(model, at_risk, events, limits), model={**model, **seen},
                   diagnostics={**diagnostics, "ties": ties},
                   provenance=Provenance(method="cox", options=options),
                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))
@@ -146,16 +163,16 @@ def _ratio_unit(unit):
     return {term: "ratio" if of_term == "log_ratio" else of_term for term, of_term in unit.items()}
 
 
-def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
+def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level, name):
     """Maximise on scaled covariates; return model, diagnostics and limits on the covariates' own scale."""
     plan, mean, scale = design(at_risk, events, ties, offset)
     plan = varied.place(plan)
     null = evaluate(plan, np.zeros(len(at_risk.terms)))
     is_ridge = isinstance(penalty, np.ndarray)
     # A ridge on every term shares an effect among covariates that say the same.
-    require_variation(null.information, len(plan.died), at_risk.terms,
+    require_variation(null.information, len(plan.died), at_risk.terms, name,
                       combinations=not (is_ridge and (penalty > 0).all()))
-    beta, top, steps, likelihood = _maximum(plan, null, at_risk.terms, scale, penalty)
+    beta, top, steps, likelihood = _maximum(plan, null, at_risk.terms, scale, penalty, name)
     fit = top if penalty is None else top.fit
     naive = covariance = np.linalg.inv(top.information)
     if robust:
@@ -168,8 +185,7 @@ def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
              **baseline(plan, fit, varied.at_reference(plan, mean) @ (beta / scale), at_risk),
              **reference_hazard(plan, fit, scale, at_risk), **varied.model(plan)}
     diagnostics = {**tests(null, fit, beta, covariance, float(np.trace(fit.information @ naive))),
-                   "steps": steps, "strata_with_events": int(plan.block_of_time[-1]) + 1,
-                   **clusters_of(at_risk, robust)}
+                   "steps": steps, "strata_with_events": int(plan.block_of_time[-1]) + 1}
     if penalty is None or is_ridge or robust:
         return model, diagnostics, wald_limits(model, conf_level)
     low, high, p_value = profiled(likelihood, beta, top, at_risk.terms, conf_level)
@@ -178,18 +194,19 @@ def _fit(at_risk, events, ties, offset, varied, penalty, robust, conf_level):
     return model, diagnostics, {"conf_low": low / scale, "conf_high": high / scale, "p_value": p_value}
 
 
-def _maximum(plan, null, terms, scale, penalty):
+def _maximum(plan, null, terms, scale, penalty, name):
     """Return the coefficients at the maximum, the likelihood there, steps, and the likelihood itself."""
     if penalty is None:
         def likelihood(beta):
             return evaluate(plan, beta)
-        return *maximise(likelihood, beginning(plan, null), terms, root_of(null.information)), likelihood
+        root = root_of(null.information)
+        return *maximise(likelihood, beginning(plan, null), terms, root, name=name), likelihood
     is_ridge = isinstance(penalty, np.ndarray)
     likelihood = ridge_likelihood(plan, penalty / scale**2) if is_ridge else firth_likelihood(plan)
     return *maximise_penalised(likelihood, np.zeros(len(terms)), terms, is_refused=is_ridge), likelihood
 
 
-def _offset(offset, at_risk):
+def _offset(offset, at_risk, name):
     if offset is None:
         return None
     offset = np.asarray(offset, dtype=float)
@@ -197,14 +214,9 @@ def _offset(offset, at_risk):
         raise ValueError(f"offset has shape {offset.shape}, must have one value for each of "
                          f"{at_risk.n_rows} rows")
     if not np.isfinite(offset).all():
-        raise EstimationError(f"cox: offset: {int((~np.isfinite(offset)).sum())} of {len(offset)} rows are "
-                              "missing or infinite; leave these rows out")
+        raise EstimationError(f"{name}: offset: {int((~np.isfinite(offset)).sum())} of {len(offset)} rows "
+                              "are missing or infinite; leave these rows out")
     return offset
-
-
-def _require_something(at_risk, events):
-    require_covariates(at_risk, "cox")
-    require_events(at_risk, events, "cox")
 
 
 def _between_units(at_risk, plan, fit, naive):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import event_codes, row_counts, total
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
 from evalkit.estimators._rarest import rarer_side
@@ -42,7 +43,7 @@ def shared_frailty(at_risk, *, ties="efron", cause=None, conf_level=0.95):
         profile of the likelihood, its p-value from the likelihood ratio against no frailty (half the tail of
         chi-square with 1 degree of freedom: 0 is the edge of what is possible). ``model``: terms, estimates,
         covariance, means, n_term. ``diagnostics``: log likelihoods, variance, Kendall's tau of two of one
-        group, groups.
+        group, and of clusters as in :func:`cox`.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def shared_frailty(at_risk, *, ties="efron", cause=None, conf_level=0.95):
     require_one_of("ties", ties, ("efron", "breslow"))
     quantile(conf_level)
     events = event_codes(at_risk, cause)
-    require_shared(at_risk, events)
+    require_shared(at_risk, events, cause)
     search, alone, mean, scale = _search(at_risk, events, ties)
     variance = _variance(search)
     found = search.at(variance)
@@ -95,7 +96,7 @@ def shared_frailty(at_risk, *, ties="efron", cause=None, conf_level=0.95):
                    "log_likelihood": found.marginal, VARIANCE: variance,
                    "kendall_tau": variance / (variance + 2),
                    "frailty_chi_square": ratio, "frailty_p_value": chi_square(ratio, 1) / 2,
-                   "groups": search.groups.n_groups, "ties": ties}
+                   "ties": ties, **clusters_told(at_risk, 1, "shared_frailty")}
     options = {"ties": ties, "cause": cause, "conf_level": conf_level}
     unit = {**dict.fromkeys(at_risk.terms, "log_ratio"), VARIANCE: "score"}
     table = _table(model, variance, limits, diagnostics["frailty_p_value"], at_risk, events, conf_level)

@@ -15,9 +15,9 @@ FEW = 64
 STEPS, CLOSE = 500, 1e-24
 
 
-def require_shared(at_risk, events):
+def require_shared(at_risk, events, cause):
     """Refuse what a model of shared factors cannot use."""
-    require_events(at_risk, events, "shared_frailty")
+    require_events(at_risk, events, "shared_frailty", cause)
     groups = 0 if at_risk.cluster is None else np.count_nonzero(np.bincount(at_risk.cluster))
     if groups < 2:
         raise EstimationError(f"shared_frailty: {groups} groups, at least 2 must share a factor each; "

@@ -4,7 +4,6 @@ import numpy as np
 
 from evalkit.estimators._counting import row_counts
 from evalkit.estimators._limits import chi_square, quantile, two_sided
-from evalkit.estimators._units import n_clusters
 from evalkit.result import tidy
 
 
@@ -55,15 +54,3 @@ def block_diagonal(parts):
     for k, part in enumerate(parts):
         covariance[k * size:(k + 1) * size, k * size:(k + 1) * size] = part
     return covariance
-
-
-def clusters_of(at_risk, robust):
-    """Count the clusters, and say where they are too few to carry errors for all terms."""
-    if at_risk.cluster is None:
-        return {"clusters": None}
-    clusters = n_clusters(at_risk)
-    if not robust or clusters > len(at_risk.terms):
-        return {"clusters": clusters}
-    return {"clusters": clusters,
-            "warning": f"{clusters} clusters for {len(at_risk.terms)} terms: errors between so few clusters "
-                       "are too small, and no Wald test of all terms exists"}

@@ -17,13 +17,17 @@ FLAT = 1e-7
 APART = 1e-100
 # A covariate whose information, against others given, is below this share adds nothing.
 REDUNDANT = 1e-9
+# What a function has, where covariates separate the events, besides other covariates.
+MORE = {"cox": " Ask for firth=True (a penalty under which a maximum exists), or:",
+        "cause_specific": " Ask cox for this cause with firth=True (a penalty with a maximum), or:",
+        "concordance": " Give a score (a prediction of cox with firth=True, for instance), or:"}
 # From so many rows on, a part of them (at least so many rows, and one in so many) says where to begin.
 LARGE, PART, ONE_IN = 100_000, 20_000, 20
 # Events per covariate that a part must have, and the gain at which its own maximum is near enough.
 PART_EVENTS, PART_ENOUGH = 50, 1e-2
 
 
-def maximise(likelihood, start, terms, root=None, enough=ENOUGH, steps=None, name="cox"):
+def maximise(likelihood, start, terms, root=None, enough=ENOUGH, steps=None, *, name):
     """Find the maximum of a concave log likelihood.
 
     Parameters
@@ -41,7 +45,7 @@ def maximise(likelihood, start, terms, root=None, enough=ENOUGH, steps=None, nam
     enough, steps : float, int
         Expected gain at which the last step is taken, and how many steps may be taken (`MAX_STEPS`).
     name : str
-        Of the model, for errors.
+        Of the function that was called, for errors.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def beginning(plan, null):
     return (beta, fit) if fit.value >= null.value else (np.zeros(len(beta)), null)
 
 
-def require_variation(information, n_died, terms, name="cox", combinations=True):
+def require_variation(information, n_died, terms, name, combinations=True):
     """Refuse covariates that carry no information of their own, by name; or only those that are constant."""
     size = np.diag(information)
     flat = size <= REDUNDANT * n_died
@@ -120,7 +124,7 @@ def _of_a_part(plan):
         zero = np.zeros(n_terms)
         null = evaluate(some, zero)
         return maximise(lambda beta: evaluate(some, beta), (zero, null), ("",) * n_terms,
-                        root_of(null.information), PART_ENOUGH)[0]
+                        root_of(null.information), PART_ENOUGH, name="a part of the rows")[0]
     except (EstimationError, np.linalg.LinAlgError):
         return None
 
@@ -158,8 +162,8 @@ def _no_maximum(fit, root, terms, name):
     direction = np.linalg.eigh(root @ fit.information @ root.T)[1][:, 0]
     loading = np.abs(root.T @ direction) / np.sqrt(np.diag(root.T @ root))
     names = ", ".join(term for term, size in zip(terms, loading, strict=True) if size > 0.3 * loading.max())
-    firth = " Ask for firth=True (a penalty under which a maximum exists), or:" if name == "cox" else ""
+    more = MORE.get(name.partition(":")[0], "")
     return EstimationError(
         f"{name}: {names}: separates those with the event from those without, so the likelihood has no "
-        f"maximum and the ratio would be 0 or infinite.{firth} Join categories, leave the covariate out, or "
+        f"maximum and the ratio would be 0 or infinite.{more} Join categories, leave the covariate out, or "
         "make it a stratum")

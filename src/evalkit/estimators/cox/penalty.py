@@ -72,7 +72,8 @@ def maximise_penalised(likelihood, start, terms, is_refused=False):
     """Return the maximum of a penalised likelihood; one that flattens out may be refused."""
     first = likelihood(start)
     root = root_of(first.information) if is_refused else None
-    return maximise(likelihood, (start, first), terms, root, enough=FIRTH_ENOUGH, steps=FIRTH_STEPS)
+    return maximise(likelihood, (start, first), terms, root, enough=FIRTH_ENOUGH, steps=FIRTH_STEPS,
+                    name="cox")
 
 
 def profiled(likelihood, beta, top, terms, conf_level):

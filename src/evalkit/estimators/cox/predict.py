@@ -1,7 +1,5 @@
 """Survival that Cox's model predicts for given covariates, with limits."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 
@@ -13,6 +11,7 @@ from evalkit.estimators._profiles import (
     covariates_of,
     curves_of,
     fewest_behind,
+    limits_rest_on,
     name_of,
     require_follow_up,
     require_within_reach,
@@ -115,7 +114,7 @@ def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None,
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
                   model={"n_behind": np.repeat(behind[[row for row, _ in asked]], list(map(len, tables))),
                          "gaps": gaps},
-                  diagnostics={"n_gaps": len(gaps)},
+                  diagnostics={"n_gaps": len(gaps), **limits_rest_on(at_risk, result, "predict_survival")},
                   estimand=Estimand(name=f"predicted_{quantity}", summary="cox",
                                     unit="share" if quantity == "survival" else "hazard"),
                   provenance=Provenance(method="predict_survival",
@@ -123,15 +122,11 @@ def predict_survival(result, profiles, *, weeks=None, at_risk=None, offset=None,
 
 
 def _influences(result, at_risk, offset):
-    """Return the rows of the fit, or None, with a warning where the errors need them."""
+    """Return the rows of the fit, or None where they are not given."""
     if at_risk is not None:
         return influences_of(result, at_risk, None if offset is None else np.asarray(offset, dtype=float))
     if offset is not None:
         raise ValueError("offset is given without at_risk; it belongs to the rows of the table")
-    if result.provenance.options["robust"]:
-        warnings.warn("predict_survival: the fit has clusters, weights or persons with several events, but "
-                      "the limits take the events of the baseline as independent and may be too short; "
-                      "give at_risk, the table of the fit", UserWarning, stacklevel=3)
     return None
 
 

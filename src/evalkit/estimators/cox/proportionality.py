@@ -67,7 +67,8 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
     [2.0, 2.0]
     """
     require_one_of("transform", transform, tuple(_TRANSFORMS))
-    fitted = fit_with_sums(at_risk, ties=ties, cause=cause, offset=offset, varying=varying)
+    fitted = fit_with_sums(at_risk, "proportionality_test", ties=ties, cause=cause, offset=offset,
+                           varying=varying)
     trend = _standardised(_TRANSFORMS[transform](fitted), fitted.plan)
     score, information = _of_the_trend(fitted, trend)
     rows = [*_rows_of(fitted.result.model["terms"]), ("global", list(range(len(score))))]

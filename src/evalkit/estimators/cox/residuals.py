@@ -8,7 +8,8 @@ from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, row_counts
 from evalkit.estimators._limits import require_one_of
-from evalkit.estimators.cox.fit import cox
+from evalkit.estimators._units import require_clusters
+from evalkit.estimators.cox.fit import fit_cox
 from evalkit.estimators.cox.partial import Design, Pass, design, evaluate, score_residuals
 from evalkit.estimators.cox.varying import vary
 from evalkit.result import Result
@@ -73,13 +74,14 @@ def residuals(at_risk, *, kind="martingale", ties="efron", cause=None, offset=No
     [0.64, 0.64, -0.64, -0.64]
     """
     require_one_of("kind", kind, KINDS)
-    fitted = fit_with_sums(at_risk, ties=ties, cause=cause, offset=offset)
+    fitted = fit_with_sums(at_risk, "residuals", ties=ties, cause=cause, offset=offset)
     return _RESIDUALS[kind](at_risk, fitted)
 
 
-def fit_with_sums(at_risk, *, ties, cause, offset=None, varying=None):
-    """Fit the model and return it with the sums over risk sets at its estimates."""
-    result = cox(at_risk, ties=ties, cause=cause, offset=offset, varying=varying)
+def fit_with_sums(at_risk, name, *, ties, cause, offset=None, varying=None):
+    """Fit the model and return it with the sums over risk sets at its estimates; its errors are plain."""
+    require_clusters(at_risk)
+    result = fit_cox(at_risk, name, ties=ties, cause=cause, offset=offset, varying=varying, robust=False)
     offset = None if offset is None else np.asarray(offset, dtype=float)
     table, offset, varied = vary(at_risk, offset, varying)
     if varied.by_function.any():

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import total
 from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
 from evalkit.estimators._profiles import asked_weeks, require_within_reach
-from evalkit.estimators._units import require_clusters
 from evalkit.estimators.cox.averages import Population, average, influence_blocks
 from evalkit.estimators.cox.exposure_levels import at_each_level, averaged_over, name_of
 from evalkit.estimators.cox.influence import Influences
@@ -94,7 +94,7 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
                "conf_type": conf_type, "is_among_some": among is not None}
     return Result(kind="curve", table=pd.concat(tables, ignore_index=True),
                   model={"n_behind": _behind(study, tables), "gaps": gaps},
-                  diagnostics={"n_gaps": len(gaps)},
+                  diagnostics={"n_gaps": len(gaps), **clusters_told(at_risk, 1, "standardised_survival")},
                   estimand=Estimand(name="standardised_survival", summary="g_computation", unit="share"),
                   provenance=Provenance(method="standardised_survival", options=options))
 
@@ -150,14 +150,15 @@ def standardised_contrasts(at_risk, *, exposure, weeks=(), horizon_weeks=(), amo
     covariance = sum((influence * copies[:, None]).T @ influence
                      for copies, influence in influence_blocks(study.influences, found))
     table = _contrast_table(study, wanted, estimates, covariance, margin)
-    model = {"n_behind": _behind(study, [table]), "gaps": gaps_before(study.gaps, wanted.times.max()),
-             "terms": wanted.terms * len(found),
+    gaps = gaps_before(study.gaps, wanted.times.max())
+    model = {"n_behind": _behind(study, [table]), "gaps": gaps, "terms": wanted.terms * len(found),
              "groups": tuple(np.repeat(list(study.levels), len(wanted.terms)).tolist()),
              "times": np.tile(wanted.times, len(found)), "estimates": estimates, "covariance": covariance}
     options = {"exposure": name_of(exposure), "ties": ties, "cause": cause, "conf_level": conf_level,
                "is_among_some": among is not None}
     return Result(kind="model", table=table, model=model,
-                  diagnostics={"reference": next(iter(study.levels)), "n_gaps": len(model["gaps"])},
+                  diagnostics={"reference": next(iter(study.levels)), "n_gaps": len(gaps),
+                               **clusters_told(at_risk, 1, "standardised_contrasts")},
                   estimand=Estimand(name="standardised_contrasts", summary="g_computation",
                                     unit={"survival": "share", "survival_difference": "share",
                                           "restricted_mean": "weeks", "restricted_mean_difference": "weeks"}),
@@ -191,8 +192,7 @@ class _Functionals:
 
 
 def _study(at_risk, exposure, among, ties, cause, method):
-    require_clusters(at_risk)
-    fitted = fit_with_sums(at_risk, ties=ties, cause=cause)
+    fitted = fit_with_sums(at_risk, method, ties=ties, cause=cause)
     rows = averaged_over(at_risk, among)
     baseline = fitted.result.model
     influences = Influences(at_risk, fitted, rows)
@@ -233,8 +233,8 @@ def _within(study, weeks):
     """Return sorted weeks that the follow-up covers."""
     weeks = asked_weeks(weeks)
     if len(weeks) and weeks[-1] > study.end:
-        raise EstimationError(f"week {weeks[-1]:g}: nobody is followed beyond week {study.end:g} (in some "
-                              "stratum); ask for earlier weeks, or use a parametric model")
+        raise EstimationError(f"week {weeks[-1]:g}: nobody is followed beyond week {study.end:g} in some "
+                              "stratum. Ask for earlier weeks; parametric models extrapolate")
     return weeks
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import row_counts, strata_of, total
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._profiles import QUARTER, range_of, told_weeks
@@ -13,10 +14,10 @@ from evalkit.estimators.discrete.time_terms import period_of
 from evalkit.result import tidy
 
 
-def fitted(at_risk, is_event, design, link, robust):
+def fitted(at_risk, is_event, design, link, robust, name):
     """Maximise, turn back to the covariates' own scale, and return the model and its diagnostics."""
     terms = (*at_risk.terms, *(_name(column) for column in design.times.columns()))
-    beta, fit, steps = maximise(design, link, terms)
+    beta, fit, steps = maximise(design, link, terms, name)
     naive = covariance = np.linalg.inv(fit.information)
     robust = is_robust(at_risk, robust)
     if robust:
@@ -25,7 +26,6 @@ def fitted(at_risk, is_event, design, link, robust):
     in_level = persons_by_level(at_risk, design)
     persons, events = _behind(at_risk, design, is_event, in_level)
     fewest = n_reference(at_risk, is_event)
-    clusters = None if at_risk.cluster is None else len(np.unique(at_risk.cluster))
     model = {"link": (link,), "terms": terms, "estimates": back @ beta,
              "covariance": back @ covariance @ back.T, "covariance_naive": back @ naive @ back.T,
              "means": design.mean, "covariates": at_risk.terms, "covariate_range": range_of(at_risk),
@@ -34,13 +34,11 @@ def fitted(at_risk, is_event, design, link, robust):
              "n_events_term": events, "n_persons_level": in_level, **design.times.as_model(),
              "told_weeks": told_weeks(at_risk, QUARTER if at_risk.exit.max() >= QUARTER else 1)}
     diagnostics = {"log_likelihood": fit.value, "df": len(beta), "steps": steps, "robust": robust,
-                   "clusters": clusters, "link": link, "n_cells_of_time": len(design.z),
+                   "link": link, "n_cells_of_time": len(design.z),
                    "n_patterns": len(design.x), "n_persons": at_risk.n_persons,
                    "n_events": float(row_counts(at_risk)[is_event].sum()),
-                   "person_weeks": float(row_counts(at_risk) @ (at_risk.exit - at_risk.entry))}
-    if robust and clusters is not None and clusters <= len(beta):
-        diagnostics["warning"] = (f"{clusters} clusters for {len(beta)} terms: errors between so few "
-                                  "clusters are too small; no joint test of all terms is possible")
+                   "person_weeks": float(row_counts(at_risk) @ (at_risk.exit - at_risk.entry)),
+                   **clusters_told(at_risk, len(beta), name, robust)}
     return model, diagnostics
 
 

@@ -81,13 +81,13 @@ def discrete_hazard(at_risk, *, link="cloglog", duration="week", calendar=None, 
     require_one_of("link", link, tuple(_SUMMARY))
     quantile(conf_level)
     is_event = event_codes(at_risk, cause) > 0
-    require_events(at_risk, is_event, "discrete_hazard")
+    require_events(at_risk, is_event, "discrete_hazard", cause)
     _require_weeks(at_risk, calendar or season)
     times = time_terms_of(at_risk, is_event, duration, calendar, season)
     if (times.breaks % 1 != 0).any():
         raise ValueError("duration: breaks must be whole weeks; piecewise_exponential takes any")
     design = design_of(at_risk, is_event, times, is_share=True, keep_empty=duration != "week")
-    model, diagnostics = fitted(at_risk, is_event, design, link, robust)
+    model, diagnostics = fitted(at_risk, is_event, design, link, robust, "discrete_hazard")
     table = table_of(model, design.times, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
     model |= {"certain": _certain(at_risk, is_event, design)}
     if duration == "week":

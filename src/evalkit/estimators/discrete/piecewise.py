@@ -58,10 +58,10 @@ def piecewise_exponential(at_risk, *, breaks, cause=None, conf_level=0.95, robus
     """
     quantile(conf_level)
     is_event = event_codes(at_risk, cause) > 0
-    require_events(at_risk, is_event, "piecewise_exponential")
+    require_events(at_risk, is_event, "piecewise_exponential", cause)
     times = time_terms_of(at_risk, is_event, {"breaks": breaks}, None, None)
     design = design_of(at_risk, is_event, times, is_share=False, keep_empty=False)
-    model, diagnostics = fitted(at_risk, is_event, design, "log", robust)
+    model, diagnostics = fitted(at_risk, is_event, design, "log", robust, "piecewise_exponential")
     table = table_of(model, design.times, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
     rates = _rates(at_risk, is_event, design, model, conf_level)
     p = len(at_risk.terms)

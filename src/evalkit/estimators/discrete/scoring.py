@@ -59,24 +59,25 @@ def evaluate(design, link, beta):
                 gradient=np.concatenate([patterns[0] @ design.x, times[0] @ design.z]))
 
 
-def maximise(design, link, terms):
+def maximise(design, link, terms, name):
     """Return coefficients (covariates, then time), the last pass and the number of steps.
 
-    ``terms`` names the coefficients in messages.
+    ``terms`` names the coefficients in messages, ``name`` the function that was called.
     """
     beta = _start(design, link)
     fit = evaluate(design, link, beta)
-    _require_own_information(fit.information, terms, design.x.shape[1])
+    _require_own_information(fit.information, terms, design.x.shape[1], name)
     for step in range(1, MAX_STEPS + 1):
-        change = _solve(fit, terms)
+        change = _solve(fit, terms, name)
         gain = float(fit.gradient @ change)
         if gain < SETTLED:
-            _require_rest(design, change, terms)
+            _require_rest(design, change, terms, name)
         beta, fit = _ascend(design, link, beta, change, fit)
         if gain < ENOUGH * (1 + abs(fit.value)):
             return beta, fit, step
     last = np.argsort(-np.abs(fit.gradient))[:5]
-    raise EstimationError(f"no convergence in {MAX_STEPS} steps; last gradient (of scaled covariates): "
+    raise EstimationError(f"{name}: no convergence in {MAX_STEPS} steps; last gradient (of scaled "
+                          "covariates): "
                           + ", ".join(f"{terms[k]} {fit.gradient[k]:.3g}" for k in last)
                           + ". Look for extreme covariate values, or give fewer terms of time")
 
@@ -116,7 +117,7 @@ def _start(design, link):
     return beta
 
 
-def _require_own_information(information, terms, p):
+def _require_own_information(information, terms, p, name):
     """Refuse a term that is a combination of others, by name: time first, then the covariates in order."""
     order = np.r_[p:len(terms), 0:p]
     size = np.diag(information)[order]
@@ -128,17 +129,17 @@ def _require_own_information(information, terms, p):
         if 1 - correlation[k, :k] @ weights < REDUNDANT * 10:
             others = [terms[order[j]] for j in range(k) if abs(weights[j]) > 1e-6]
             more = f" and {len(others) - 4} more" if len(others) > 4 else ""
-            raise EstimationError(f"{terms[order[k]]} is a combination of {', '.join(others[:4])}{more}; "
-                                  "leave one of them out")
+            raise EstimationError(f"{name}: {terms[order[k]]} is a combination of "
+                                  f"{', '.join(others[:4])}{more}; leave one of them out")
 
 
-def _solve(fit, terms):
+def _solve(fit, terms, name):
     size = np.sqrt(np.maximum(np.diag(fit.information), 1e-300))
     try:
         return np.linalg.solve(fit.information / np.outer(size, size), fit.gradient / size) / size
     except np.linalg.LinAlgError:
         flat = np.flatnonzero(size <= 1e-6 * size.max())
-        raise EstimationError(_separation([terms[k] for k in flat] or terms)) from None
+        raise EstimationError(_separation([terms[k] for k in flat] or terms, name)) from None
 
 
 def _ascend(design, link, beta, change, fit):
@@ -153,7 +154,7 @@ def _ascend(design, link, beta, change, fit):
     return beta, fit
 
 
-def _require_rest(design, change, terms):
+def _require_rest(design, change, terms, name):
     """Refuse a fit that gains nothing more while its predictor still moves: a term separates the events."""
     p = design.x.shape[1]
     moves = np.concatenate([np.abs(change[:p]) * np.ptp(design.x, axis=0),
@@ -162,13 +163,13 @@ def _require_rest(design, change, terms):
         running = np.flatnonzero(moves > 0.3 * moves.max())
         # The baseline only makes up for a covariate that runs away.
         own = running[running < p]
-        raise EstimationError(_separation([terms[k] for k in (own if len(own) else running)]))
+        raise EstimationError(_separation([terms[k] for k in (own if len(own) else running)], name))
 
 
-def _separation(names):
-    return (f"{', '.join(names[:6])}: separates weeks with the event from weeks without, so the likelihood "
-            "has no maximum. Join categories or leave the covariate out; cox(..., firth=True) gives a finite "
-            "ratio")
+def _separation(names, name):
+    return (f"{name}: {', '.join(names[:6])}: separates weeks with the event from weeks without, so the "
+            "likelihood has no maximum. Join categories or leave the covariate out; cox(..., firth=True) "
+            "gives a finite ratio")
 
 
 def _parts(units, n_pieces, size):

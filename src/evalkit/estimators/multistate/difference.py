@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import divide
 from evalkit.estimators._limits import chi_square, quantile, two_sided
 from evalkit.estimators._units import require_clusters_by_stratum, units_of
@@ -39,6 +40,7 @@ def differences(at_risk, start, weeks, conf_level):
                "conf_level": conf_level}
     unit = {term: "share" for term in terms} | {states[h]: "chi_square" for h in seen}
     return Result(kind="model", table=table, model=model,
+                  diagnostics=clusters_told(at_risk, len(states) - 1, "markov_test"),
                   provenance=Provenance(method="markov_test", options=options),
                   estimand=Estimand(name="markov_test", summary="transition_probabilities", unit=unit,
                                     horizon_weeks=float(weeks.max())))

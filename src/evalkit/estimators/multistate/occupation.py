@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators._units import require_clusters_by_stratum, units_of
 from evalkit.estimators.multistate.chain import (
@@ -90,7 +91,9 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
                            if not any(chain.moving[k] for chain in chains))
     options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level,
                "conf_type": conf_type}
-    return Result(kind="model", table=table, model=model, diagnostics={"n_gaps": len(model["gaps"])},
+    return Result(kind="model", table=table, model=model, 
+                  diagnostics={"n_gaps": len(model["gaps"]),
+                               **clusters_told(at_risk, 1, "state_occupation")},
                   estimand=_estimand(model["terms"], horizons.max()),
                   provenance=Provenance(method="state_occupation", options=options))
 

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import event_codes, require_covariates
 from evalkit.estimators._limits import chi_square, require_one_of
 from evalkit.estimators._rarest import rarer_side
 from evalkit.estimators._units import units_of
-from evalkit.estimators.cox import cox
+from evalkit.estimators.cox.fit import fit_cox
 from evalkit.estimators.cox.inference import block_diagonal
 from evalkit.estimators.cox.partial import design, evaluate, score_columns
 from evalkit.estimators.multistate.chain import require_states
@@ -219,10 +220,9 @@ def _baselines(taken, move, names):
 
 def _fitted(at_risk, name, **options):
     try:
-        return cox(at_risk, **options)
+        return fit_cox(at_risk, f"transition_cox: {name}" if name else "transition_cox", **options)
     except EstimationError as error:
-        where = f"{name}: " if name else ""
-        raise EstimationError(f"transition_cox: {where}{error}. For a movement with few events, share the "
+        raise EstimationError(f"{error}. For a movement with few events, share the "
                               "effect, or leave the movement out by transitions=...") from None
 
 
@@ -243,6 +243,7 @@ def _as_movements(fit, rows, moves, names, shared, options):
     shares = np.array([term in set(shared) for term in rows.terms])
     model = {"terms": terms, "transitions": groups, **fit.model,
              "n_behind": np.append(sides[:, ~shares].ravel(), sides[:, shares].max(axis=0))}
-    return Result(kind="model", table=table, model=model, diagnostics=fit.diagnostics,
+    told = clusters_told(rows, len(terms), "transition_cox", options["robust"])
+    return Result(kind="model", table=table, model=model, diagnostics=fit.diagnostics | told,
                   provenance=Provenance(method="transition_cox", options=options),
                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators._units import require_clusters_by_stratum, units_of
 from evalkit.estimators.multistate.chain import chains_of, require_states
@@ -98,7 +99,7 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
     table = pd.concat(tables, ignore_index=True)
     model["n_behind"] = fewest_by_row(table)
     return Result(kind="model", table=table, model=model,
-                  diagnostics=diagnostics,
+                  diagnostics=diagnostics | clusters_told(at_risk, 1, "transition_probabilities"),
                   provenance=Provenance(method="transition_probabilities", options=options),
                   estimand=Estimand(name="transition_probability", summary="transition_probabilities",
                                     unit="share", horizon_weeks=float(weeks.max())))

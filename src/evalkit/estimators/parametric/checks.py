@@ -20,7 +20,7 @@ def events_of(at_risk, cause, method):
     if at_risk.strata is not None:
         raise EstimationError(f"{method}: the at-risk table has strata, which a parametric model does not "
                               "take; name the column in covariates, or fit each group by itself")
-    require_events(at_risk, died, method)
+    require_events(at_risk, died, method, cause)
     _require_variation(at_risk, method)
     return died
 

@@ -1,15 +1,15 @@
 """From an at-risk table to a fitted parametric model: scaling, Newton's method, errors, `Result`."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
+from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import row_counts
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._profiles import range_of, told_weeks
 from evalkit.estimators._rarest import n_reference, rarer_side
-from evalkit.estimators._units import is_robust, n_clusters, require_clusters, units_of
+from evalkit.estimators._units import is_robust, require_clusters, units_of
 from evalkit.estimators.parametric.checks import flatness
 from evalkit.estimators.parametric.likelihood import evaluate, sample, scores
 from evalkit.estimators.parametric.maximise import maximise
@@ -77,7 +77,6 @@ def result_of(at_risk, died, model, fit, *, conf_level, robust, start, options):
     """Turn a fit into a `Result`; ``options`` say which model it is, ``start`` where its fit began."""
     robust = is_robust(at_risk, robust)
     content = _content(at_risk, died, model, fit, robust)
-    clusters = None if at_risk.cluster is None else n_clusters(at_risk)
     name = "log_time_ratio" if model.form == "time" else "log_hazard_ratio"
     n_terms = len(content["terms"])
     return Result(
@@ -88,8 +87,9 @@ def result_of(at_risk, died, model, fit, *, conf_level, robust, start, options):
         provenance=Provenance(method=model.method.partition(" ")[0],
                               options={**options, "conf_level": conf_level, "robust": robust}),
         diagnostics={"log_likelihood": fit.value, "aic": 2 * n_terms - 2 * fit.value, "df": n_terms,
-                     "steps": fit.steps, "start": start, "clusters": clusters,
-                     "last_observed_weeks": float(at_risk.exit.max())},
+                     "steps": fit.steps, "start": start,
+                     "last_observed_weeks": float(at_risk.exit.max()),
+                     **clusters_told(at_risk, n_terms, model.method, robust)},
     )
 
 
@@ -119,12 +119,7 @@ def _on_fewest(at_risk, died, *, is_cure):
 def _between_units(at_risk, model, fit, naive):
     """Return the sandwich: scores summed within clusters (else persons, else rows), then squared."""
     require_clusters(at_risk)
-    units, size = units_of(at_risk), len(fit.theta)
-    n_units = len(units.copies)
-    if at_risk.cluster is not None and n_units <= size:
-        warnings.warn(f"{model.method}: {n_units} clusters for {size} parameters; errors from so few "
-                      "clusters are too small and their covariance is singular", stacklevel=5)
-    return units.covariance(scores(model.family, fit.data, fit.theta) @ naive)
+    return units_of(at_risk).covariance(scores(model.family, fit.data, fit.theta) @ naive)
 
 
 def _table(content, at_risk, n_events, conf_level):

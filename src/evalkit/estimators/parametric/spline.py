@@ -1,5 +1,7 @@
 """Royston and Parmar's model: the logarithm of the cumulative hazard is a natural spline of log time."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from evalkit.errors import EstimationError
@@ -123,7 +125,8 @@ def _fit(at_risk, died, scale, knots, start):
     """Fit without inner knots first; the spline begins there, straight in log time."""
     columns, straight = tuple(range(len(at_risk.terms))), SCALES[scale][1]
     theta, started = starting(straight, at_risk, died, start)
-    first = maximum(at_risk, died, model_of(straight, columns), theta)
+    method = f"royston_parmar ({scale})"
+    first = maximum(at_risk, died, replace(model_of(straight, columns), method=method), theta)
     model = spline_model(scale, knots, columns, first.scaling.log_unit)
     theta = np.append(first.theta, np.zeros(len(knots) - 2))
     return maximum(at_risk, died, model, theta), model, started
