@@ -1,5 +1,7 @@
 """Attacks on what many persons seem to be behind: tests, effects and diagnostics of a small group."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from evalkit.estimators import (
     concordance,
     cox,
     cured_share,
+    gray_test,
     kaplan_meier,
     log_rank,
     markov_test,
@@ -113,6 +116,16 @@ def test_statistic_of_three_persons_as_the_z_of_a_trend():
     assert answer.diagnostics["z"] ** 2 == pytest.approx(answer.row("log_rank")["estimate"])
     numbers, diagnostics = told(answer, RULES)
     assert numbers["log_rank", ""] is diagnostics["z"] is None
+
+
+@pytest.mark.parametrize(("test", "term"), [
+    (log_rank, "log_rank"), (partial(gray_test, cause="1"), "gray")], ids=["log_rank", "gray"])
+def test_exits_of_a_large_group_as_a_test(test, term):
+    answer = test(leavers(60, 2, strata="home"))
+    # It is the score test of the effect that the next attack is on.
+    assert answer.row(term)["p_value"] < 1e-4
+    assert told(answer, RULES)[0][term, ""] is None
+    assert told(test(leavers(60, 50, strata="home")), RULES)[0][term, ""] is not None
 
 
 @pytest.mark.parametrize("fit", [

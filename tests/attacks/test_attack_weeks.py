@@ -12,8 +12,10 @@ from attacked_run import NO_RULES, RULES
 from evalkit.atrisk import AtRisk
 from evalkit.disclosure import release
 from evalkit.estimators import (
+    aalen_johansen,
     cured_share,
     discrete_hazard,
+    kaplan_meier,
     mixture_cure,
     parametric,
     parametric_mean,
@@ -218,3 +220,24 @@ def test_weeks_of_events_as_the_knots_of_a_spline():
 ], ids=["rates", "hazard", "parametric"])
 def test_weeks_that_nobody_asked_for_end_where_ten_persons_have_been(answer):
     assert answer(last_alone()).table["time_weeks"].tolist() == [*range(1, 27)] * 2
+
+
+def test_exits_between_the_steps_of_two_curves_of_the_same_persons():
+    """Two of one cause and three of the other in turn: their curves and that of all take other steps."""
+    weeks = np.repeat(np.arange(1, 21), 3)
+    frame = pd.DataFrame({"weeks": [*weeks, *[30] * 140], "left": [*([1, 1, 2] * 20), *[0] * 140]})
+    at_risk = AtRisk.from_frame(frame, exit="weeks", event="left", causes=["JOB", "STUDY"])
+    answers = kaplan_meier(at_risk), aalen_johansen(at_risk)
+
+    def fewest(profile):
+        """Return the fewest exits that lie between two weeks at which either curve of all is told."""
+        level = {}
+        for answer in answers:
+            numbers = told(answer, profile)
+            level |= {float(week): value for (term, _, week), value in numbers.items() if term == "survival"}
+        steps = -np.diff([level[week] for week in sorted(level)])
+        return min(round(200 * step) for step in steps if step > 0)
+
+    assert fewest(NO_RULES) == 3
+    assert fewest(RULES) >= RULES.min_events
+    assert len(told(answers[1], RULES)) > 6

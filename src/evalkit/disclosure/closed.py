@@ -33,18 +33,37 @@ def joint_steps(curves, profile):
     """
     if not curves[0]:
         return [[] for _ in curves]
-    hidden = _too_rare(curves, profile)
+    hidden, known = _too_rare(curves, profile), _steps_of_all(curves, profile)
     block = {k: "hidden" if k in hidden else k for k in range(len(curves))}
     shown, since = [[] for _ in curves], Counter()
     for at in range(len(curves[0])):
         for k, curve in enumerate(curves):
             since[block[k]] += curve[at]["n_events"] or 0
-        if _is_safe(curves, at, hidden, since, profile):
+        if (known is None or at in known) and _is_safe(curves, at, hidden, since, profile):
             for k, curve in enumerate(curves):
                 if k not in hidden and any(row["n_events"] for row in curve):
                     shown[k].append({**curve[at], "n_events": since[k]})
             since.clear()
     return shown
+
+
+def _steps_of_all(curves, profile):
+    """Return the places of the steps at which the curve of all causes would be told by itself, if it is one.
+
+    Told at other weeks, both curves would tell what happens between a step of one and of the other.
+    """
+    survival = next((curve for curve in curves if curve[0]["term"] == "survival"), None)
+    return None if survival is None else {at for at, _ in event_steps(survival, profile)}
+
+
+def event_steps(rows, profile):
+    """Yield the places of the rows at which a step is safe, with the events since the safe step before."""
+    events = 0
+    for at, row in enumerate(rows):
+        events += row["n_events"] or 0
+        if events >= profile.min_events and _at_risk_after(rows, at) >= profile.min_n:
+            yield at, events
+            events = 0
 
 
 def _too_rare(curves, profile):

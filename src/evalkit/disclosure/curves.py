@@ -1,7 +1,7 @@
 """Curves: steps are merged until each holds enough events; a curve is never masked in part."""
 
 from evalkit.disclosure.behind import n_behind
-from evalkit.disclosure.closed import is_closed, joint_steps
+from evalkit.disclosure.closed import event_steps, is_closed, joint_steps
 from evalkit.disclosure.rounding import COUNTS, round_count, rows_of, written
 
 
@@ -86,25 +86,12 @@ def _safe_rows(rows, occupation, profile):
     start = [{**rows[0], "n_events": None}] if _is_start(rows[0]) else []
     rest = rows[len(start):]
     if not occupation and any(row["n_events"] for row in rest):
-        return start + list(event_steps(rest, profile))
+        return start + [{**rest[at], "n_events": events} for at, events in event_steps(rest, profile)]
     return start + [row for row in rest if _holds_enough(row, profile)]
 
 
 def _is_start(row):
     return row["time_weeks"] == 0 and row["estimate"] in (0.0, 1.0) and not row["n_events"]
-
-
-def event_steps(rows, profile):
-    """Yield the rows at which a step is safe, with the events since the safe step before."""
-    events = 0
-    for k, row in enumerate(rows):
-        happened = row["n_events"] or 0
-        events += happened
-        here = row["n_persons"] or 0
-        after = (rows[k + 1]["n_persons"] or 0) if k + 1 < len(rows) else here - happened
-        if events >= profile.min_events and min(here, after) >= profile.min_n:
-            yield {**row, "n_events": events}
-            events = 0
 
 
 def _holds_enough(row, profile):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evalkit.disclosure.curves import event_steps
+from evalkit.disclosure.closed import event_steps
 
 
 def on_safe_steps(result, profile, tally):
@@ -40,7 +40,7 @@ def on_safe_steps(result, profile, tally):
 def _safe_times(times, n_persons, n_events, profile):
     rows = [{"time_weeks": time, "n_persons": n, "n_events": d}
             for time, n, d in zip(times, n_persons, n_events, strict=True)]
-    return np.array([row["time_weeks"] for row in event_steps(rows, profile)])
+    return np.array([times[at] for at, _ in event_steps(rows, profile)])
 
 
 def _moved(value, steps, is_lower):

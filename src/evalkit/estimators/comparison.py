@@ -95,8 +95,10 @@ def log_rank(at_risk, *, weights="log_rank", rho=0.0, gamma=0.0, stratify=None, 
     return Result(kind="model", table=table,
                   model={"groups": at_risk.strata_labels, "difference": observed - expected,
                          "covariance": covariance,
-                         # A test says of the smallest group what it says of the others.
-                         "n_behind": np.append(table["n_persons"][1:].min(), table["n_persons"][1:])},
+                         # A test says of the smallest group, and of the one with the fewest events, what it
+                         # says of the others.
+                         "n_behind": np.append(table[["n_persons", "n_events"]][1:].min(axis=None),
+                                               table["n_persons"][1:])},
                   diagnostics=diagnostics,
                   estimand=Estimand(name="log_rank", summary="log_rank",
                                     unit={"log_rank": "chi_square", "observed": "events",

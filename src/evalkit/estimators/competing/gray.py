@@ -87,8 +87,9 @@ def gray_test(at_risk, *, cause, rho=0.0, stratify=None):
     options = {"cause": cause, "rho": rho, "is_stratified": stratify is not None}
     return Result(kind="model", table=table, diagnostics={"df": df},
                   model={"groups": labels, "score": score, "covariance": covariance,
-                         # A test says of the smallest group what it says of the others.
-                         "n_behind": np.append(n_persons.min(), n_persons)},
+                         # A test says of the smallest group, and of the one with the fewest events, what it
+                         # says of the others.
+                         "n_behind": np.append(min(n_persons.min(), n_events.min()), n_persons)},
                   estimand=Estimand(name="gray_test", summary="gray_test", unit="chi_square"),
                   provenance=Provenance(method="gray_test", options=options))
 

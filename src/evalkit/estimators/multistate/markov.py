@@ -41,8 +41,8 @@ def markov_test(at_risk, *, from_weeks, to_weeks=None, method="log_rank", conf_l
         and ``n_events`` movements; what cannot be tested (one earlier state only, or no movement after s) has
         no estimate. ``model``: terms, landmarks (states at s), times, groups, df (n_groups, n_times,
         n_terms), z (n_groups, n_times, n_terms, n_landmarks): above 0 where those who were in that state at s
-        move more often than the others, and n_behind: for each row the persons of the smallest group
-        compared. ``diagnostics``: ``df`` of ``all``, by group and week.
+        move more often than the others, and n_behind: for each row the persons or events of the
+        smallest group compared. ``diagnostics``: ``df`` of ``all``, by group and week.
 
         ``difference``: for each group and week t (``time_weeks``) each state FROM with the chi-square
         statistic over all states it leads to, then ``FROM -> TO`` with the landmark less the
@@ -164,7 +164,7 @@ def _at_week(chain, week, moves):
 def _compare(rows, here, moved):
     """Return chi-square, degrees of freedom, z of each earlier state, persons at risk, movements, and behind.
 
-    A test says of the smallest group what it says of the others: its persons are behind it.
+    A test says of the smallest group what it says of the others: its persons, or events, are behind it.
     """
     size = len(rows.strata_labels)
     if not here.any():
@@ -176,9 +176,9 @@ def _compare(rows, here, moved):
         return _nothing(size, chosen.n_persons, chosen.n_events)
     spread = np.sqrt(np.diag(found.model["covariance"]))
     z = np.divide(found.model["difference"], spread, out=np.full(size, np.nan), where=spread > 0)
-    groups = found.table["n_persons"][1:size + 1]
+    groups = found.table[["n_persons", "n_events"]][1:size + 1]
     return (float(found.table["estimate"][0]), found.diagnostics["df"], z, chosen.n_persons, chosen.n_events,
-            groups[groups > 0].min())
+            groups[groups["n_persons"] > 0].min(axis=None))
 
 
 def _nothing(size, n_persons=0, n_events=0):
