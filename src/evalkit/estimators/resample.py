@@ -36,7 +36,7 @@ def bootstrap(at_risk, statistic, *, n_replications, seed, unit="person", n_work
         What is drawn: persons with all their rows (rows, where no person is named), or clusters.
     n_workers : int
         Forked processes on Linux (they inherit the data, nothing of a person is copied or pickled), threads
-        elsewhere; ``diagnostics["workers"]`` says which.
+        elsewhere and within another pool's worker; ``diagnostics["workers"]`` says which.
     conf_level : float
     conf_type : {"percentile", "basic", "normal"}
         As ``boot.ci`` of R names and computes them: quantiles of the replications, interpolated on the normal
