@@ -16,9 +16,9 @@ class Units:
     weight: np.ndarray
     copies: np.ndarray
 
-    def sums(self, value):
-        """Add up a value of the rows, times their weight, within each unit."""
-        return total(self.code, self.weight * value, len(self.copies))
+    def sums(self, value, position=slice(None)):
+        """Add up a value of rows (all, or those at positions), times their weight, within each unit."""
+        return total(self.code[position], self.weight[position] * value, len(self.copies))
 
     def covariance(self, influence):
         """Return the covariance of columns of influence: rows added up within units, then squared."""
