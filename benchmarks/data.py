@@ -81,6 +81,17 @@ def patterns(n, seed=3):
     return pd.DataFrame({"entry": 0.0, "exit": exits, "event": events} | frame).astype(float)
 
 
+def shared(n, seed=6):
+    """Return n persons of whom twenty at a time share a gamma factor of variance 0.3, from week 0."""
+    rng = np.random.default_rng(seed)
+    covariates, group = _covariates(n, rng)[:, 3:7], np.arange(n) // 20
+    factor = rng.gamma(1 / 0.3, 0.3, group[-1] + 1)
+    level = covariates @ _EFFECTS[:4] + np.log(factor)[group]
+    exits, events = _follow(level, rng, rate=1 / 150, censor=1 / 150)
+    return pd.DataFrame({"group": group, "entry": 0.0, "exit": exits, "event": events}
+                        | _named(covariates)).astype(float)
+
+
 def causes(n, seed=4):
     """Return n persons with three competing exits and five covariates, followed for at most 156 weeks."""
     rng = np.random.default_rng(seed)

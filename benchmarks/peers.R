@@ -11,7 +11,7 @@ read_data <- function(path) {
   values <- readBin(file, "double", file.size(file) / 8)
   as.data.frame(matrix(values, ncol = length(names), dimnames = list(NULL, names)))
 }
-terms_of <- function(d) setdiff(names(d), c("person", "entry", "exit", "event", "state"))
+terms_of <- function(d) setdiff(names(d), c("person", "group", "entry", "exit", "event", "state"))
 model <- function(left, d, most = Inf) reformulate(head(terms_of(d), most), left)
 status <- function(field) {
   lines <- if (file.exists("/proc/self/status")) readLines("/proc/self/status") else character()
@@ -30,6 +30,10 @@ tasks <- list(
       function() all_errors(coxph(f, d, cluster = person))
     },
     cox_cells = function(d) { f <- model("Surv(exit, event)", d); function() all_errors(coxph(f, d)) },
+    frailty = function(d) {
+      f <- update(model("Surv(exit, event)", d), ~ . + frailty(group, sparse = TRUE))
+      function() { fit <- coxph(f, d); c(coef(fit), fit$history[[1]]$theta) }
+    },
     kaplan_meier = function(d) function() {
       fit <- survfit(Surv(entry, exit, event) ~ 1, d)
       step_at(fit$time, fit$surv)
@@ -56,6 +60,19 @@ tasks <- list(
     weibull_right = function(d) {
       f <- model("Surv(exit, event)", d, 5)
       function() coef(survreg(f, d, dist = "weibull"))[2:6]
+    }
+  ),
+  riskRegression = list(
+    standardised = function(d) {
+      d$sex <- factor(d$sex)
+      f <- model("Surv(exit, event)", d)
+      function() {
+        fit <- coxph(f, d, ties = "breslow", x = TRUE, y = TRUE)
+        risks <- ate(fit, data = d, treatment = "sex", times = 1:52, cause = 1, se = TRUE, verbose = FALSE)
+        asked <- as.data.frame(risks$meanRisk)
+        asked <- asked[asked$time %in% c(26, 52), ]
+        asked$estimate[order(asked$treatment, asked$time)]
+      }
     }
   ),
   prodlim = list(

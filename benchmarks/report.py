@@ -134,7 +134,7 @@ def _r():
     if program is None:
         return ""
     code = ("cat(R.version$major, R.version$minor, sep = '.');"
-            " for (p in c('survival', 'cmprsk', 'prodlim', 'mstate', 'flexsurv'))"
+            " for (p in c('survival', 'cmprsk', 'prodlim', 'mstate', 'flexsurv', 'riskRegression'))"
             " if (requireNamespace(p, quietly = TRUE)) cat(',', p, as.character(packageVersion(p)))")
     done = subprocess.run([program, "-e", code], capture_output=True, text=True, check=False)
     return f"; R {done.stdout.strip()}" if done.returncode == 0 else ""
@@ -155,8 +155,10 @@ too). R's survreg has no left truncation, so it is timed on persons followed fro
 
 A peer that is not there was not installed. `crr` lets censorings of a week come before its events; evalkit
 and `finegray` after. scikit-survival's Cox gives no errors and lifelines' Aalen-Johansen was asked for one
-cause at a time: neither does the same work. flexsurv and lifelines stop a little before the maximum. Where
-a peer was given fewer rows than asked for, its time or memory grows too fast; evalkit is timed on the same.
+cause at a time: neither does the same work. flexsurv and lifelines stop a little before the maximum, and so
+does R's search for a frailty's variance (its faster sparse form is timed; it gives the variance no limits).
+Where a peer was given fewer rows than asked for, its time or memory grows too fast; evalkit is timed on the
+same.
 
 ## Cost against n
 

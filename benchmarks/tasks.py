@@ -15,7 +15,7 @@ def task(library, work):
 
 
 def _terms(frame):
-    return [name for name in frame if name not in ("person", "entry", "exit", "event", "state")]
+    return [name for name in frame if name not in ("person", "group", "entry", "exit", "event", "state")]
 
 
 def _at_risk(frame, terms=None, **columns):
@@ -63,6 +63,32 @@ def evalkit_cox_cells(frame):
 
     cells = _at_risk(frame).compress()
     return lambda: _coefficients(estimators.cox(cells))
+
+
+def evalkit_standardised(frame):
+    """With Breslow's ties, as riskRegression takes them."""
+    from evalkit import estimators
+
+    at_risk = _at_risk(frame)
+
+    def work():
+        table = estimators.standardised_survival(at_risk, exposure="sex", weeks=np.arange(1.0, 53),
+                                                 ties="breslow").table
+        return (1 - table["estimate"][table["time_weeks"].isin((26, 52))]).tolist()
+
+    return work
+
+
+def evalkit_frailty(frame):
+    from evalkit import estimators
+
+    at_risk = _at_risk(frame, cluster="group")
+
+    def work():
+        fit = estimators.shared_frailty(at_risk)
+        return [*fit.model["estimates"], fit.diagnostics["frailty_variance"]]
+
+    return work
 
 
 def evalkit_compress(frame):

@@ -60,7 +60,8 @@ def test_data_come_back_as_they_were_written(tmp_path):
     assert data.read(tmp_path / "moves").equals(frame)
 
 
-@pytest.mark.parametrize("name", ["rows", "rows_right", "intervals", "patterns", "causes", "transitions"])
+@pytest.mark.parametrize("name", ["rows", "rows_right", "intervals", "patterns", "shared", "causes",
+                                  "transitions"])
 def test_data_are_the_same_every_time_and_can_be_followed(name):
     make = getattr(load("data"), name)
     frame = make(400)
