@@ -20,9 +20,12 @@ from evalkit.estimators import (
     markov_test,
     mixture_cure,
     parametric,
+    predict_survival,
     proportionality_test,
     pseudo_regression,
     shared_frailty,
+    standardised_contrasts,
+    standardised_survival,
     transition_probabilities,
 )
 
@@ -176,7 +179,7 @@ def test_spread_between_three_caseworkers():
     numbers, diagnostics = told(answer, RULES)
     assert numbers["frailty_variance", ""] is None
     assert all(diagnostics[key] is None for key in ("frailty_variance", "kendall_tau", "frailty_chi_square",
-                                                    "frailty_p_value", "groups"))
+                                                    "frailty_p_value", "clusters"))
 
 
 def test_how_many_are_treated_as_their_effective_number():
@@ -220,3 +223,50 @@ def test_probabilities_of_a_large_group_in_many_states_are_told():
     assert answer.table["n_persons"].min() >= 40
     numbers = told(answer, RULES)[0]
     assert None not in [numbers[f"{one} -> {other}", ""] for one in ("ON", "OFF") for other in ("ON", "OFF")]
+
+
+CODES = {"hours": lambda rare: np.where(rare, 7.5, 0.0), "from 1": lambda rare: 1 + rare,
+         "signs": lambda rare: np.where(rare, -1, 1), "the usual": lambda rare: ~rare * 1}
+
+
+@pytest.mark.parametrize("code", CODES.values(), ids=CODES)
+def test_effect_of_three_persons_under_another_code(code):
+    rare = np.arange(300) >= 297
+    frame = pd.DataFrame({"weeks": leavers(3, 3).exit, "left": 1, "x": code(rare),
+                          "age": np.arange(300) % 41})
+    answer = cox(AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["x", "age"]))
+    assert told(answer, NO_RULES)[0]["x", ""] is not None
+    numbers = told(answer, RULES)[0]
+    assert numbers["x", ""] is None
+    assert numbers["age", ""] is not None
+    # Nor as a prediction for what they have, be it 0.
+    profile = pd.DataFrame({"x": code(np.array([True])), "age": 20}, index=["theirs"])
+    assert "theirs" in {group for _, group in told(predict_survival(answer, profile), NO_RULES)[0]}
+    assert told(predict_survival(answer, profile), RULES)[0] == {}
+
+
+def test_survival_of_three_persons_whose_effect_changes():
+    frame = pd.DataFrame({"weeks": leavers(3, 3).exit, "left": 1, "rare": (np.arange(300) >= 297) * 1})
+    rows = AtRisk.from_frame(frame, exit="weeks", event="left", covariates=["rare"])
+    profile = pd.DataFrame({"rare": [1]}, index=["theirs"])
+    answer = predict_survival(cox(rows, varying={"rare": (2,)}), profile)
+    assert ("survival", "theirs") in told(answer, NO_RULES)[0]
+    assert told(answer, RULES)[0] == {}
+
+
+def test_one_exit_in_a_group_of_many_as_a_standardised_mean():
+    """One of forty leaves, in week 2, while half of the others do."""
+    frame = pd.DataFrame({"weeks": [2.0, *[30] * 39, *range(1, 41), *[30] * 40],
+                          "left": [1, *[0] * 39, *[1] * 40, *[0] * 40],
+                          "home": ["a"] * 40 + ["b"] * 80, "x": np.arange(120) % 2})
+    rows = AtRisk.from_frame(frame.assign(weeks=frame["weeks"].clip(upper=30)), exit="weeks", event="left",
+                             strata="home", covariates=["x"])
+    answer = standardised_contrasts(rows, exposure="strata", horizon_weeks=20)
+    bare, protected = told(answer, NO_RULES)[0], told(answer, RULES)[0]
+    assert round(40 * (20 - bare["restricted_mean", "a"])) == 18
+    assert protected["restricted_mean", "a"] is protected["restricted_mean_difference", "b"] is None
+    assert protected["restricted_mean", "b"] is not None
+    curve = standardised_survival(rows, exposure="strata")
+    weeks = release(curve, RULES, name="answer").payload["rows"]
+    assert not [row for row in weeks if row[1] == "a" and row[2] != "0"]
+    assert len([row for row in weeks if row[1] == "b"]) > 4

@@ -132,11 +132,18 @@ def limits_rest_on(at_risk, result, method):
 def fewest_behind(model, covariates, x):
     """Return for each profile the fewest persons that it is predicted from, whether it may leave.
 
-    Those in the reference levels, and those on the rarer side of every covariate that is not 0 in it; shape
-    (n_profiles,), infinite where the model does not say.
+    Those in the reference levels, and those on the rarer side of every covariate, but of levels that it does
+    not have; shape (n_profiles,), infinite where the model does not say.
     """
     found = list(zip(model["terms"], model.get("n_term", ()), strict=False))
-    side = np.array([min((n for term, n in found if term == name or term.endswith(f":{name}")),
-                         default=np.inf) for name in covariates])
-    behind = np.where(x != 0, side, np.inf) if len(side) else np.full((len(x), 1), np.inf)
+    side = np.array([min((n for term, n in found if _is_of(term, name)), default=np.inf)
+                     for name in covariates])
+    is_told = (x != 0) | np.array([not name.endswith("]") for name in covariates], dtype=bool)
+    behind = np.where(is_told, side, np.inf) if len(side) else np.full((len(x), 1), np.inf)
     return np.minimum(behind.min(axis=1), model.get("n_reference", np.inf))
+
+
+def _is_of(term, covariate):
+    """Return whether a term is x, of its effect that changes (x(0-26], x:log), or of a part (part:x)."""
+    return term == covariate or term.endswith(f":{covariate}") \
+        or term.startswith((f"{covariate}(", f"{covariate}:"))

@@ -7,16 +7,16 @@ def rarer_side(at_risk, events):
     """Return, for each covariate, the persons or events on its rarer side, whichever are fewer.
 
     Whether a term may leave is judged by it: the error of a log hazard ratio tells the events of a rare
-    level, 1 / error^2. A covariate that takes other values than 0 and 1 has no sides and counts everybody.
+    level, 1 / error^2. A covariate rests on those who differ from its usual value (a number that is 0 for
+    nearly all tells of the others), and one of two values on both its sides.
     """
     fewest = _fewest(at_risk, events)
-    everybody = fewest(np.ones(at_risk.n_rows, dtype=bool))
 
     def side(column):
-        if not np.isin(column[:100], (0, 1)).all():
-            return everybody
-        low, high = column == 0, column == 1
-        return min(fewest(low), fewest(high)) if (low | high).all() else everybody
+        usual = column == np.partition(column, len(column) // 2)[len(column) // 2]
+        others = column[~usual]
+        is_two = len(others) and (others == others[0]).all()
+        return min(fewest(~usual), fewest(usual) if is_two else np.inf)
 
     sides = np.array([side(column) for column in at_risk.covariates.T], dtype=float)
     # A level is compared with the reference: its columns rest on the persons there as well.

@@ -34,6 +34,15 @@ def averaged_over(at_risk, among):
     return order[np.append(True, np.diff(at_risk.person[order]) != 0)]
 
 
+def persons_at_own_level(at_risk, exposure):
+    """Count the persons of each level who are there already; of levels that are made, all."""
+    if isinstance(exposure, Mapping):
+        return dict.fromkeys(map(str, exposure), at_risk.n_persons)
+    own = 0 if at_risk.strata is None else at_risk.strata
+    return {label: at_risk.n_persons_in((x == at_risk.covariates).all(axis=1) & (strata == own))
+            for label, (x, strata) in at_each_level(at_risk, exposure).items()}
+
+
 def name_of(exposure):
     """Return an exposure as provenance names it."""
     return list(map(str, exposure)) if isinstance(exposure, Mapping) else exposure

@@ -13,7 +13,12 @@ from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
 from evalkit.estimators._profiles import asked_weeks, require_within_reach
 from evalkit.estimators.cox.averages import Population, average, influence_blocks
-from evalkit.estimators.cox.exposure_levels import at_each_level, averaged_over, name_of
+from evalkit.estimators.cox.exposure_levels import (
+    at_each_level,
+    averaged_over,
+    name_of,
+    persons_at_own_level,
+)
 from evalkit.estimators.cox.influence import Influences
 from evalkit.estimators.cox.residuals import fit_with_sums
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -174,9 +179,7 @@ class _Study:
     times: np.ndarray
     end: float
     n_persons: int
-    n_at_start: float
-    n_at_risk: np.ndarray
-    n_events: np.ndarray
+    counts: dict
     gaps: tuple
     behind: dict
 
@@ -204,24 +207,21 @@ def _study(at_risk, exposure, among, ties, cause, method):
     levels = {label: Population(influences, x[rows], strata[rows]) for label, (x, strata) in exposed.items()}
     used = np.unique(np.concatenate([population.strata for population in levels.values()]))
     at = np.isin(fitted.plan.stratum, used)
-    times, position = np.unique(fitted.plan.time[at], return_inverse=True)
-    n_events = total(position, baseline["baseline_n_events"][at], len(times))
-    n_at_risk = total(position, baseline["baseline_n_persons"][at], len(times))
-    return _Study(influences=influences, levels=levels, times=times, n_at_risk=n_at_risk, n_events=n_events,
+    return _Study(influences=influences, levels=levels, times=np.unique(fitted.plan.time[at]),
                   end=float(baseline["follow_up_weeks"][used].min()), n_persons=at_risk.n_persons,
-                  n_at_start=float(baseline["n_at_start"][used].sum()),
+                  counts={label: _counts(fitted.plan, baseline, np.unique(population.strata))
+                          for label, population in levels.items()},
                   gaps=gaps_before(baseline["gaps"], np.inf, {baseline["groups"][code] for code in used}),
-                  behind=_at_own_level(at_risk, exposure))
+                  behind=persons_at_own_level(at_risk, exposure))
 
 
-def _at_own_level(at_risk, exposure):
-    """Count the persons of each level who are there already; of levels that are made, all."""
-    if isinstance(exposure, Mapping):
-        return dict.fromkeys(map(str, exposure), at_risk.n_persons)
-    own = 0 if at_risk.strata is None else at_risk.strata
-    found = {label: (x == at_risk.covariates).all(axis=1) & (strata == own)
-             for label, (x, strata) in at_each_level(at_risk, exposure).items()}
-    return {label: at_risk.n_persons_in(rows) for label, rows in found.items()}
+def _counts(plan, baseline, strata):
+    """Return the event times of strata, and the persons at risk (at the start first) and events at each."""
+    at = np.isin(plan.stratum, strata)
+    times, position = np.unique(plan.time[at], return_inverse=True)
+    n_persons, n_events = (total(position, baseline[f"baseline_{what}"][at], len(times))
+                           for what in ("n_persons", "n_events"))
+    return times, np.append(baseline["n_at_start"][strata].sum(), n_persons), np.append(0.0, n_events)
 
 
 def _behind(study, tables):
@@ -256,11 +256,11 @@ def _curve(study, label, weeks, found, conf_level, conf_type):
     weeks = np.append(0.0, weeks) if weeks[0] > 0 else weeks
     share, error = share[-len(weeks):], error[-len(weeks):]
     low, high = share_limits(share, error, conf_level, conf_type)
-    last = np.searchsorted(study.times, weeks, side="right")
-    n_events = np.append(0.0, np.cumsum(study.n_events))[last]
+    times, n_persons, n_events = study.counts[label]
+    last = np.searchsorted(times, weeks, side="right")
     return tidy(term="survival", group=label, time_weeks=weeks, estimate=share, std_error=error, conf_low=low,
-                conf_high=high, n_persons=np.append(study.n_at_start, study.n_at_risk)[last],
-                n_events=np.diff(n_events, prepend=0.0))
+                conf_high=high, n_persons=n_persons[last],
+                n_events=np.diff(np.cumsum(n_events)[last], prepend=0.0))
 
 
 def _functionals(study, weeks, horizon_weeks):
@@ -292,9 +292,9 @@ def _contrast_table(study, wanted, estimates, covariance, margin):
     top = np.tile(np.where(np.array(wanted.terms) == "survival", 1.0, wanted.times), repeats)
     low, high = (np.where(is_level, np.clip(limit, 0, top), limit)
                  for limit in (estimate - margin * error, estimate + margin * error))
-    last = np.searchsorted(study.times, wanted.times, side="right")
-    n_events = np.append(0.0, np.cumsum(study.n_events))[last]
+    n_events = [np.cumsum(events)[np.searchsorted(times, wanted.times, side="right")]
+                for times, _, events in study.counts.values()]
     return tidy(term=[*wanted.terms * len(labels), *(f"{term}_difference" for term in wanted.terms * later)],
                 group=np.repeat([*labels, *labels[1:]], size), time_weeks=np.tile(wanted.times, repeats),
                 estimate=estimate, std_error=error, conf_low=low, conf_high=high, p_value=p_value,
-                n_persons=study.n_persons, n_events=np.tile(n_events, repeats))
+                n_persons=study.n_persons, n_events=np.concatenate([*n_events, *n_events[1:]]))
