@@ -6,7 +6,7 @@ import reference_data
 from evalkit.atrisk import AtRisk
 
 # Estimates to 1e-6; what is a derivative, a limit or a test to 1e-5.
-EXACT = {"estimate", "log_likelihood", "weeks", "pairs", "n"}
+EXACT = {"estimate", "log_likelihood", "weeks", "pairs"}
 
 
 def cases_of(name):
