@@ -105,6 +105,12 @@ def test_what_another_module_uses_has_a_public_name():
     assert not private
 
 
+def test_an_underscore_says_that_several_families_of_estimators_share_a_module():
+    families = [path for path in MODULES if path.parent.parent == SOURCE / "estimators"]
+    assert len(families) > 50
+    assert not [path for path in families if path.name.startswith("_") and path.name != "__init__.py"]
+
+
 def _docstring(node):
     first = node.body[0]
     is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
