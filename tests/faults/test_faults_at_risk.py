@@ -146,11 +146,13 @@ MISREAD = {
     "person of two kinds": (lambda f: {"person": [TELLING, "a"] * (N // 2)}, {}, "person.* several kinds"),
     "cluster without a value": (lambda f: {"town": f["group"].where(f["person"] > 4)}, {"cluster": "town"},
                                 "town: 5 of 40 rows are missing"),
-    "weights that vanish": (lambda f: {"w": 1e-300}, {"weight": "w"}, "w: 40 of 40 rows weigh less"),
-    "a subnormal weight": (lambda f: {"w": np.where(f["person"] == 3, 5e-324, 1.0)}, {"weight": "w"},
-                           "w: 1 of 40 rows weigh less"),
+    "weights that vanish": (lambda f: {"w": 1e-300}, {"weight": "w"}, "w: the largest of 40 rows is below"),
+    "a covariate that vanishes": (lambda f: {"x": f["x"] * 1e-300}, {}, "x: the largest of 40 rows is below"),
+    "a covariate without bounds": (lambda f: {"x": f["x"] * 1e300}, {}, "x: the largest .* above 1e.100"),
+    "times that vanish": (lambda f: {"exit": f["exit"] * 5e-324}, {}, "the largest of 40 rows is below"),
+    "times without bounds": (lambda f: {"exit": f["exit"] * 1e300}, {}, "exit: the largest .* above 1e.12"),
     "a weight above all others": (lambda f: {"w": np.where(f["person"] == 3, 1e300, 1.0)}, {"weight": "w"},
-                                  "w: 1 of 40 rows weigh less .* or more"),
+                                  "w: the largest of 40 rows .* above 1e.12"),
     "weights that are text": (lambda f: {"w": "1"}, {"weight": "w"}, "w: must be numbers"),
     "more persons than there are": (lambda f: {"k": 10**9}, {"count": "k"}, "k: stands for more than 1e.09"),
     "a count too large to be counted": (lambda f: {"k": 1e300}, {"count": "k"}, "k: .* not whole numbers"),
@@ -163,6 +165,14 @@ def test_what_would_be_misread_is_refused(fault):
     change, more, words = MISREAD[fault]
     frame = people()
     assert re.search(words, refusal(frame.assign(**change(frame)), **more))
+
+
+@pytest.mark.parametrize("weight", [1e-300, 5e-324])
+def test_a_row_that_weighs_nothing_beside_others_is_as_if_left_out(weight):
+    frame = people(w=np.where(np.arange(N) == 3, weight, 1.0))
+    kept, left = numbers(frame, weight="w"), numbers(frame.drop(index=3))
+    kept = kept.merge(left[["term", "group", "time_weeks"]])
+    np.testing.assert_allclose(kept["estimate"], left["estimate"], rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["exit", "event", "person", "group", "x"])

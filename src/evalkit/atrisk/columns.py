@@ -6,10 +6,12 @@ import pandas as pd
 from evalkit.atrisk.ranks import order_of, ranks
 from evalkit.errors import CohortError
 
-# A weight beyond these bounds leaves no digits to the others; more persons than this do not exist.
-LIGHTEST, HEAVIEST, MOST_PERSONS = 1e-12, 1e12, 1e9
+# More persons than this do not exist.
+MOST_PERSONS = 1e9
 # Codes of events that are numbers without names: as many causes as the largest of them.
 MOST_CODES = 99
+# Of sizes beyond these the largest leaves no digits to the others, or its square is no number any more.
+TIMES, WEIGHTS, COVARIATES = (1e-12, 1e12), (1e-12, 1e12), (1e-100, 1e100)
 # Whole numbers above this are not all numbers of the computer.
 LARGEST_WHOLE = 2.0**53
 # What stands for no event where events are told by labels, though only a missing value does.
@@ -97,13 +99,13 @@ def numbers(column, name, faults, positive=False, whole=False):
     return np.where(finite & ~fraction, values, 1.0) if whole else values
 
 
-def weights(column, name, faults):
-    """Return weights, which are above 0 and within what a sum of them can hold."""
-    values = numbers(column, name, faults, positive=True)
-    far = (values > 0) & ((values < LIGHTEST) | (values > HEAVIEST)) & np.isfinite(values)
-    if far.any():
-        faults.append(f"{name}: {int(far.sum())} of {len(values)} rows weigh less than {LIGHTEST:g} or more "
-                      f"than {HEAVIEST:g}; divide all by their mean, and look at those that are extreme")
+def sized(column, name, faults, sizes, positive=False):
+    """Return numbers of which the largest has a size that can be squared and summed."""
+    values = numbers(column, name, faults, positive=positive)
+    largest, (low, high) = max(values.max(), -values.min()), sizes
+    if 0 < largest < low or high < largest < np.inf:
+        faults.append(f"{name}: the largest of {len(values)} rows is below {low:g} or above {high:g}; give "
+                      "the column in another unit, and look at what is extreme")
     return values
 
 
@@ -216,7 +218,7 @@ def design(frame, covariates, faults):
                 columns.append((category.cat.codes == k).to_numpy(float))
                 terms.append(f"{name}[{level}]")
         else:
-            columns.append(numbers(column, name, faults))
+            columns.append(sized(column, name, faults, COVARIATES))
             terms.append(str(name))
     again = len(terms) - len(set(terms))
     if again:

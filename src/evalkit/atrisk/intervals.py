@@ -111,14 +111,15 @@ class AtRisk:
         names = [exit, event, entry, person, episode, cluster, state, calendar, weight, count,
                  *columns.as_list(strata), *covariates]
         frame = columns.named(frame, [name for name in names if name is not None], faults)
-        exits = columns.numbers(frame[exit], exit, faults)
+        exits = columns.sized(frame[exit], exit, faults, columns.TIMES)
         entries = np.zeros(len(frame)) if entry is None else columns.numbers(frame[entry], entry, faults)
         events, states, causes = columns.event_codes(frame, event, state, causes, faults)
         matrix, terms = columns.design(frame, covariates, faults)
         strata_codes, labels = columns.strata_codes(frame, columns.as_list(strata), faults)
         codes = {name: columns.one_column(frame, column, faults) for name, column in
                  (("person", person), ("episode", episode), ("cluster", cluster))}
-        weights = None if weight is None else columns.weights(frame[weight], weight, faults)
+        weights = None if weight is None else columns.sized(frame[weight], weight, faults,
+                                                                  columns.WEIGHTS, positive=True)
         counts = None if count is None else columns.counts(frame[count], count, faults)
         weeks = None if calendar is None else columns.numbers(frame[calendar], calendar, faults, whole=True)
         columns.check_times(entries, exits, faults)

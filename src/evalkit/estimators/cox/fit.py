@@ -125,6 +125,10 @@ def fit_cox(at_risk, name, *, ties="efron", cause=None, offset=None, varying=Non
                   estimand=Estimand(name="hazard_ratio", summary="log_hazard_ratio", unit="log_ratio"))
 
 
+# Beyond this logarithm a ratio leaves the numbers that a computer has.
+_LARGEST_LOG = 700.0
+
+
 def hazard_ratios(result):
     """Return a result of :func:`cox` or :func:`shared_frailty` with hazard ratios for their logarithms.
 
@@ -133,7 +137,8 @@ def hazard_ratios(result):
     Raises
     ------
     EstimationError
-        A result whose estimates are no logarithms of hazard ratios.
+        A result whose estimates are no logarithms of hazard ratios, or of which a ratio leaves the numbers of
+        a computer.
 
     Examples
     --------
@@ -151,6 +156,10 @@ def hazard_ratios(result):
     table = result.table.copy()
     ratios = table["term"].isin(result.model["terms"])
     columns = ["estimate", "conf_low", "conf_high"]
+    far = ratios & (table[columns].abs() > _LARGEST_LOG).any(axis=1)
+    if far.any():
+        raise EstimationError(f"hazard_ratios: {', '.join(table.loc[far, 'term'])}: the ratio of one unit, "
+                              "or a limit of it, is 0 or infinite. Give the covariate in units near its spread")
     table.loc[ratios, columns] = np.exp(table.loc[ratios, columns])
     table.loc[ratios, "std_error"] *= table.loc[ratios, "estimate"]
     estimand = replace(result.estimand, summary="hazard_ratio", unit=_ratio_unit(result.estimand.unit))

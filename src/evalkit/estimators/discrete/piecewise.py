@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, require_events, row_counts, total
 from evalkit.estimators._limits import quantile
 from evalkit.estimators.discrete.cells import time_at_risk
@@ -78,6 +79,10 @@ def piecewise_exponential(at_risk, *, breaks, cause=None, conf_level=0.95, robus
                   estimand=Estimand(name="rate", summary="rate", unit=unit))
 
 
+# Beyond this logarithm a rate leaves the numbers that a computer has.
+_LARGEST_LOG = 700.0
+
+
 def _rates(at_risk, is_event, design, model, conf_level):
     """Return the rates of all intervals, also of those without events, which the fit leaves out."""
     times, p = design.times, len(at_risk.terms)
@@ -85,6 +90,10 @@ def _rates(at_risk, is_event, design, model, conf_level):
     stratum = strata_present(at_risk)[1]
     rate, error = np.zeros(shape), np.full(shape, np.nan)
     effect, log_rate = np.split(model["estimates"], [p])
+    if np.abs(log_rate).max(initial=0) > _LARGEST_LOG:
+        raise EstimationError("piecewise_exponential: the rate where all covariates are 0 is 0 or infinite, "
+                              f"as 0 lies far from the data. Subtract typical values from "
+                              f"{', '.join(at_risk.terms)}")
     low, high = np.zeros(shape), _upper_without_events(at_risk, design, stratum, effect, conf_level)
     log_error = np.sqrt(np.diag(model["covariance"]))[p:]
     rate[kept], error[kept] = np.exp(log_rate), np.exp(log_rate) * log_error
