@@ -27,6 +27,7 @@ from evalkit.estimators import (
     royston_parmar,
     state_occupation,
     time_lost,
+    transition_probabilities,
 )
 
 
@@ -123,16 +124,20 @@ def test_share_of_three_persons_as_weeks_until_neighbouring_horizons():
     assert shown["weeks[AWAY]", "", "5"] is not None
 
 
-def test_week_of_one_death_by_shares_in_a_state_that_nobody_leaves():
+@pytest.mark.parametrize(("ask", "term"), [
+    (partial(state_occupation, horizon_weeks=18), "share[DEAD]"),
+    (partial(transition_probabilities, from_weeks=2), "ALIVE -> DEAD")], ids=["share", "probability"])
+def test_week_of_one_death_by_shares_in_a_state_that_nobody_leaves(ask, term):
     death = [5] * 8 + [9] + [14] * 8 + [20] * 83
     frame = pd.DataFrame({"person": np.arange(100), "from": 0, "to": death, "now": "ALIVE",
                           "then": ["DEAD"] * 17 + [None] * 83})
     at_risk = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
-    answer = state_occupation(at_risk, horizon_weeks=18, at_weeks=np.arange(6, 16))
+    weeks = "at_weeks" if "share" in term else "to_weeks"
+    answer = ask(at_risk, **{weeks: np.arange(6, 16)})
 
     def rises(profile):
         numbers = told(answer, profile)
-        steps = {week: difference(numbers, ("share[DEAD]", "", f"{week}"), ("share[DEAD]", "", f"{week - 1}"))
+        steps = {week: difference(numbers, (term, "", f"{week}"), (term, "", f"{week - 1}"))
                  for week in range(7, 16)}
         return [week for week, step in steps.items() if step and step < 0.015]
 

@@ -1,7 +1,9 @@
 """Attacks on the door out. Each first succeeds with the protection off, then fails with it on."""
 
 import base64
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -270,6 +272,22 @@ def test_one_value_per_person_in_the_diagnostics(smuggled):
     assert answer.diagnostics
     with pytest.raises(DisclosureError):
         release(answer, RULES, name="answer")
+
+
+def test_released_object_holds_the_raw_numbers_nowhere():
+    table = tidy(term="step", group=["a", "b"], estimate=[0.123456789, 0.987654321], std_error=0.0123456,
+                 n_persons=[12347, 3], n_events=[6173, 2])
+    answer = result("model", "share", table, model={"estimates": table["estimate"].to_numpy()},
+                    diagnostics={"n_left": 6173, "again": 0.987654321})
+    raw = ("12347", "6173", "0.1234567", "0.98765", "0.0123456")
+    assert all(number in json.dumps([table.to_dict("list"), dict(answer.diagnostics)]) for number in raw)
+    released = release(answer, RULES, name="answer")
+    doors = [repr(released), str(released), json.dumps(released._repr_mimebundle_()),
+             repr(pickle.loads(pickle.dumps(released))), repr(copy.deepcopy(released)), released.sha256]
+    assert not [number for number in raw for text in doors if number in text]
+    assert released.payload["rows"][1][3:] == [None] * 7
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(answer)
 
 
 def test_small_count_under_a_nested_key():

@@ -41,7 +41,8 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
         to stay in. ``n_persons`` counts persons seen in FROM at s, ``n_events`` those of them seen in TO at t
         (or last seen in TO if nobody leaves it; missing where no person is named). ``model``: terms,
         from_weeks, times, groups, estimates (n_groups, n_times, n_terms), covariance (of the terms of a group
-        and time), n_behind (for each row the fewer of those of FROM in TO and outside it).
+        and time), n_behind (for each row the fewer of those of FROM in TO and outside it)
+        and final (the states that nobody is seen to leave).
         ``diagnostics`` name under ``not_estimable`` the states in which nobody is seen at s, or
         nobody could be followed to t: their rows have no estimate. Gaps in the observation of a state are
         told as in :func:`state_occupation`.
@@ -98,6 +99,8 @@ def transition_probabilities(at_risk, *, from_weeks, to_weeks, method="aalen_joh
                "conf_type": conf_type}
     table = pd.concat(tables, ignore_index=True)
     model["n_behind"] = fewest_by_row(table)
+    seen = np.bincount(at_risk.state, minlength=len(at_risk.causes) + 1)[1:]
+    model["final"] = tuple(state for state, n in zip(at_risk.causes, seen, strict=True) if n == 0)
     return Result(kind="model", table=table, model=model,
                   diagnostics=diagnostics | clusters_told(at_risk, 1, "transition_probabilities"),
                   provenance=Provenance(method="transition_probabilities", options=options),
