@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from evalkit.atrisk.ranks import joint_ranks
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import require_covariates, row_counts, total
 from evalkit.estimators._units import units_of
@@ -20,11 +21,11 @@ def solve(rows, outcome, link, terms):
     estimates, covariance, n_steps
         On the covariates' own scale, in the order of ``terms``; the covariance is the sandwich of the units.
     """
-    n_persons, n_weeks = outcome.shape
+    n_weeks = outcome.shape[1]
     covariates, scale = _scaled(rows)
-    design = np.hstack([np.tile(np.eye(n_weeks), (n_persons, 1)), np.repeat(covariates, n_weeks, axis=0)])
+    params, function, steps = _params(*_patterns(covariates, outcome, row_counts(rows)), link, terms)
+    design = _design(covariates, n_weeks)
     outcome, number = outcome.ravel(), np.repeat(row_counts(rows), n_weeks)
-    params, function, steps = _params(outcome, design, number, link, n_weeks, terms)
     predictor = design @ params
     slope = design * function.inverse_deriv(predictor)[:, None]
     bread = np.linalg.inv(slope.T @ (slope * number[:, None]))
@@ -65,19 +66,35 @@ def _unscaled(params, covariance, rows, scale, n_weeks):
     return turn @ params, turn @ covariance @ turn.T
 
 
-def _params(outcome, design, number, link, n_weeks, terms):
+def _design(covariates, n_weeks):
+    """Return an intercept for each week and the covariates, a row a person and week."""
+    return np.hstack([np.tile(np.eye(n_weeks), (len(covariates), 1)), np.repeat(covariates, n_weeks, axis=0)])
+
+
+def _patterns(covariates, outcome, number):
+    """Join persons with equal covariates: the equation reads no more of their outcomes than the mean."""
+    pattern, n_patterns = joint_ranks(covariates.T)
+    first, size = np.empty(n_patterns, dtype=np.int64), total(pattern, number, n_patterns)
+    first[pattern] = np.arange(len(pattern))
+    means = [total(pattern, number * column, n_patterns) / size for column in outcome.T]
+    return covariates[first], np.column_stack(means), size
+
+
+def _params(covariates, outcome, number, link, terms):
     from statsmodels.genmod.families import Gaussian, links
     from statsmodels.genmod.generalized_linear_model import GLM
     function = {"identity": links.Identity, "log": links.Log, "logit": links.Logit,
                 "cloglog": links.CLogLog}[link]()
-    level = np.array([np.average(outcome[k::n_weeks], weights=number[k::n_weeks]) for k in range(n_weeks)])
+    n_weeks, level = outcome.shape[1], np.average(outcome, axis=0, weights=number)
+    design, number = _design(covariates, n_weeks), np.repeat(number, n_weeks)
     if link in ("logit", "cloglog"):
         level = np.clip(level, 0.01, 0.99)
     start = np.append(function(np.maximum(level, 1e-6) if link == "log" else level),
                       np.zeros(design.shape[1] - n_weeks))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        model = GLM(outcome, design, family=Gaussian(link=function, check_link=False), freq_weights=number)
+        model = GLM(outcome.ravel(), design, family=Gaussian(link=function, check_link=False),
+                    freq_weights=number)
         fit = model.fit(start_params=start, scale=1.0, maxiter=200, tol_criterion="params",
                         tol=1e-11, rtol=1e-11)
         predictor = design @ fit.params
