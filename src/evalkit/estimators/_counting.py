@@ -44,6 +44,14 @@ def require_covariates(at_risk, method, instead=""):
                               f"name them in AtRisk.from_frame(covariates=...){instead}")
 
 
+def require_distinct(terms, method, what="a covariate", example="the column"):
+    """Refuse an answer in which two rows would have one name."""
+    again = sorted(term for term in set(terms) if list(terms).count(term) > 1)
+    if again:
+        raise EstimationError(f"{method}: {what} is named {', '.join(again)}, as a row of the answer is; "
+                              f"rename {example}")
+
+
 def require_events(at_risk, events, method, cause=None):
     """Refuse a model of a hazard of which nothing is seen: no event, or no exit to the one cause."""
     if not np.any(events):

@@ -8,7 +8,7 @@ from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators import _leave_one_out
 from evalkit.estimators._clusters import clusters_told
-from evalkit.estimators._counting import event_codes, row_counts, strata_of
+from evalkit.estimators._counting import event_codes, require_distinct, row_counts, strata_of
 from evalkit.estimators._estimating import solve
 from evalkit.estimators._functionals import p_value, require_follow_up
 from evalkit.estimators._grid import grid_of
@@ -146,6 +146,7 @@ def pseudo_regression(at_risk, *, weeks, estimand="survival", link="identity", c
     # The complementary log-log is of the share that has left.
     outcome = 1 - outcome if link == "cloglog" and estimand == "survival" else outcome
     terms = (*(f"intercept[{week:g}]" for week in weeks), *rows.terms)
+    require_distinct(terms, "pseudo_regression")
     estimates, covariance, steps = solve(rows, outcome, link, terms)
     # A fit without any residual has an error of nothing, which rounding may put below it.
     error = np.sqrt(np.maximum(np.diag(covariance), 0))

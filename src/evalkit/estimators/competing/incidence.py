@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.estimators._clusters import clusters_told
-from evalkit.estimators._counting import divide, strata_of
+from evalkit.estimators._counting import divide, require_distinct, strata_of
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of_strata, n_at_start
 from evalkit.estimators._influence import incidence_variance
@@ -69,6 +69,7 @@ def aalen_johansen(at_risk, *, conf_level=0.95, conf_type="log"):
         require_states(at_risk, "aalen_johansen")
         tables, gaps = _state_curves(at_risk, conf_level, conf_type)
         return _answer(tables, gaps, clusters, "state_share", conf_level, conf_type)
+    require_distinct(["survival", *at_risk.causes], "aalen_johansen", "a cause", "it in causes")
     grid = grid_of_strata(at_risk, at_risk.event, len(at_risk.causes))
     refuse_early_end(grid)
     return _answer(_cause_curves(grid, conf_level, conf_type), gaps_of(at_risk), clusters,

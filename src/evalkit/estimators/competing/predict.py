@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._counting import require_distinct
 from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
 from evalkit.estimators._profiles import (
@@ -95,6 +96,7 @@ def predict_incidence(result, profiles, *, weeks=None, at_risk=None, conf_level=
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
     model = _require_model(result)
+    require_distinct(["survival", *model["causes"]], "predict_incidence", "a cause", "it in causes")
     names, x = covariates_of(profiles, model["terms"], "predict_incidence")
     slopes = model["estimates"].reshape(len(model["causes"]), -1).T
     require_within_reach(x, model["covariate_range"], slopes, model["terms"], "predict_incidence")

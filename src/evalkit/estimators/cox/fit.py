@@ -159,7 +159,7 @@ def hazard_ratios(result):
     far = ratios & (table[columns].abs() > _LARGEST_LOG).any(axis=1)
     if far.any():
         raise EstimationError(f"hazard_ratios: {', '.join(table.loc[far, 'term'])}: the ratio of one unit, "
-                              "or a limit of it, is 0 or infinite. Give the covariate in units near its spread")
+                              "or a limit of it, is 0 or infinite. Give the covariate in units of its spread")
     table.loc[ratios, columns] = np.exp(table.loc[ratios, columns])
     table.loc[ratios, "std_error"] *= table.loc[ratios, "estimate"]
     estimand = replace(result.estimand, summary="hazard_ratio", unit=_ratio_unit(result.estimand.unit))

@@ -6,7 +6,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._clusters import clusters_told
-from evalkit.estimators._counting import event_codes, row_counts, total
+from evalkit.estimators._counting import event_codes, require_distinct, row_counts, total
 from evalkit.estimators._limits import chi_square, quantile, require_one_of, two_sided
 from evalkit.estimators._rarest import rarer_side
 from evalkit.estimators.cox.groups import Groups, require_shared, shared_likelihood
@@ -82,6 +82,7 @@ def shared_frailty(at_risk, *, ties="efron", cause=None, conf_level=0.95):
     quantile(conf_level)
     events = event_codes(at_risk, cause)
     require_shared(at_risk, events, cause)
+    require_distinct([*at_risk.terms, VARIANCE], "shared_frailty")
     search, alone, mean, scale = _search(at_risk, events, ties)
     variance = _variance(search)
     found = search.at(variance)

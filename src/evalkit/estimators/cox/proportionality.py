@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_times, row_counts, running, total
+from evalkit.estimators._counting import event_times, require_distinct, row_counts, running, total
 from evalkit.estimators._limits import chi_square, require_one_of
 from evalkit.estimators._units import is_robust
 from evalkit.estimators.cox.partial import evaluate
@@ -71,6 +71,7 @@ def proportionality_test(at_risk, *, transform="km", ties="efron", cause=None, o
                            varying=varying)
     trend = _standardised(_TRANSFORMS[transform](fitted), fitted.plan)
     score, information = _of_the_trend(fitted, trend)
+    require_distinct([*fitted.result.model["terms"], "global"], "proportionality_test")
     rows = [*_rows_of(fitted.result.model["terms"]), ("global", list(range(len(score))))]
     statistic = np.array([_quadratic(score[part], information[np.ix_(part, part)]) for _, part in rows])
     df = [len(part) for _, part in rows]

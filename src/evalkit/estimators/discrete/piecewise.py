@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._counting import event_codes, require_events, row_counts, total
+from evalkit.estimators._counting import event_codes, require_distinct, require_events, row_counts, total
 from evalkit.estimators._limits import quantile
 from evalkit.estimators.discrete.cells import time_at_risk
 from evalkit.estimators.discrete.design import design_of
@@ -60,6 +60,7 @@ def piecewise_exponential(at_risk, *, breaks, cause=None, conf_level=0.95, robus
     quantile(conf_level)
     is_event = event_codes(at_risk, cause) > 0
     require_events(at_risk, is_event, "piecewise_exponential", cause)
+    require_distinct([*at_risk.terms, "rate"], "piecewise_exponential")
     times = time_terms_of(at_risk, is_event, {"breaks": breaks}, None, None)
     design = design_of(at_risk, is_event, times, is_share=False, keep_empty=False)
     model, diagnostics = fitted(at_risk, is_event, design, "log", robust, "piecewise_exponential")

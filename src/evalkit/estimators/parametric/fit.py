@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.estimators._clusters import clusters_told
-from evalkit.estimators._counting import row_counts
+from evalkit.estimators._counting import require_distinct, row_counts
 from evalkit.estimators._limits import quantile, two_sided
 from evalkit.estimators._profiles import range_of, told_weeks
 from evalkit.estimators._rarest import n_reference, rarer_side
@@ -77,6 +77,7 @@ def result_of(at_risk, died, model, fit, *, conf_level, robust, start, options):
     """Turn a fit into a `Result`; ``options`` say which model it is, ``start`` where its fit began."""
     robust = is_robust(at_risk, robust)
     content = _content(at_risk, died, model, fit, robust)
+    require_distinct(content["terms"], model.method)
     name = "log_time_ratio" if model.form == "time" else "log_hazard_ratio"
     n_terms = len(content["terms"])
     return Result(
