@@ -144,9 +144,9 @@ def test_an_empty_beginning_is_said():
 
 @pytest.mark.parametrize("weeks", [-1, np.nan, [3, np.inf]])
 def test_weeks_must_be_weeks(weeks):
-    with pytest.raises(ValueError, match="must be finite and not below 0"):
+    with pytest.raises(ValueError, match="must be one or more weeks from 0"):
         predict_survival(cox(table_of()), PROFILE, weeks=weeks)
-    with pytest.raises(ValueError, match="must be finite and not below 0"):
+    with pytest.raises(ValueError, match="must be one or more weeks from 0"):
         standardised_survival(table_of(), exposure="treated", weeks=weeks)
 
 
@@ -175,13 +175,14 @@ def test_exposures_that_cannot_be_compared_are_refused():
 
 @pytest.mark.parametrize("among", [np.zeros(40, dtype=bool), np.ones(40), np.ones(39, dtype=bool)])
 def test_nobody_to_average_over_is_refused(among):
-    with pytest.raises(EstimationError, match="among: shape"):
+    refused = (ValueError, "among has shape .39,.") if len(among) == 39 else (EstimationError, "among: ")
+    with pytest.raises(refused[0], match=refused[1]):
         standardised_survival(table_of(), exposure="treated", among=among)
 
 
 def test_contrasts_need_weeks_or_a_horizon():
     for options in ({}, {"horizon_weeks": 0}):
-        with pytest.raises(ValueError, match="weeks or horizon_weeks must be given, horizons above 0"):
+        with pytest.raises(ValueError, match="weeks must be given|horizon_weeks == 0, must be .* above 0"):
             standardised_contrasts(table_of(), exposure="treated", **options)
 
 
@@ -196,9 +197,10 @@ def test_a_function_of_time_is_not_tested_for_change():
 
 
 def test_a_score_must_be_a_number_for_each_row():
-    for score in (np.ones(39), np.full(40, np.nan)):
-        with pytest.raises(EstimationError, match="expected one number for each of 40 rows"):
-            concordance(table_of(), score=score)
+    with pytest.raises(ValueError, match="score has shape .39,., must have one value for each of 40 rows"):
+        concordance(table_of(), score=np.ones(39))
+    with pytest.raises(EstimationError, match="score: 40 of 40 rows are missing"):
+        concordance(table_of(), score=np.full(40, np.nan))
 
 
 def test_without_pairs_there_is_no_concordance():

@@ -1,5 +1,6 @@
 """Bad input against every survival estimator: the right answer, or a refusal that says what to do."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -146,7 +147,6 @@ SCENES = {
 
 
 def test_every_estimator_is_asked():
-    import inspect
     found = {name: getattr(evalkit.estimators, name) for name in evalkit.estimators.__all__}
     named = {name for name, value in found.items() if inspect.isfunction(value)
              and next(iter(inspect.signature(value).parameters), "") == "at_risk"}
@@ -239,7 +239,7 @@ def test_tests_name_missing_levels_and_too_many_groups(name):
     at_risk = table_of(name, frame_of(name))
     with pytest.raises(EvalkitError, match="stratify: 80 of 80 rows are missing"):
         ask(name, at_risk, stratify=[np.nan] * 80)
-    with pytest.raises(ValueError, match="stratify has 1 values"):
+    with pytest.raises(ValueError, match="stratify has shape"):
         ask(name, at_risk, stratify=[1])
     with pytest.raises(ValueError, match="rho == -1"):
         ask(name, at_risk, rho=-1)
@@ -248,7 +248,7 @@ def test_tests_name_missing_levels_and_too_many_groups(name):
 @pytest.mark.parametrize("name", ["kaplan_meier", "nelson_aalen", "survival_quantiles"])
 @pytest.mark.parametrize("start", [-1, np.nan, np.inf])
 def test_a_curve_begins_at_a_week(name, start):
-    with pytest.raises(ValueError, match="start_weeks == .*must be a week from 0"):
+    with pytest.raises(ValueError, match="start_weeks == .*must be one or more weeks from 0"):
         ask(name, table_of(name, people()), start_weeks=start)
 
 
@@ -257,6 +257,40 @@ WITHOUT_ERRORS = {"gray_test", "log_rank", "markov_test", "occupation_influence"
                   "pseudo_observations", "residuals"}
 # Eighty persons have no plateau in which to look for the cured.
 CLUSTERED = sorted(set(CALLS) - WITHOUT_ERRORS - {"mixture_cure"})
+
+
+WEEKS = {"at_weeks", "elapsed_weeks", "from_weeks", "horizon_weeks", "start_weeks", "to_weeks", "weeks"}
+OF_WEEKS = [(name, option) for name in sorted(CALLS) for option in
+            inspect.signature(getattr(evalkit.estimators, name)).parameters if option in WEEKS]
+# Has later weeks only where differences are asked for.
+OF_WEEKS.remove(("markov_test", "to_weeks"))
+
+
+@pytest.mark.parametrize(("name", "option"), OF_WEEKS)
+def test_what_is_no_week_is_refused_in_the_same_words(name, option):
+    at_risk = table_of(name, frame_of(name))
+    for wrong in (-1, np.nan, np.inf, "a", [3, np.nan], [[3]]):
+        with pytest.raises(ValueError, match=rf"{option} == .*, must be one (or more weeks|week)"):
+            ask(name, at_risk, **{option: wrong})
+
+
+# Options of one name mean one thing, so they have one default, but for these.
+OWN_DEFAULT = {("bootstrap", "conf_type"), ("state_occupation", "conf_type"),
+               ("transition_probabilities", "conf_type"), ("transition_cox", "robust"),
+               ("fine_gray", "cause"), ("gray_test", "cause")}
+COMMON = {"cause": None, "conf_level": 0.95, "conf_type": "log", "offset": None, "rho": 0.0, "robust": None,
+          "start_weeks": 0.0, "stratify": None, "ties": "efron", "varying": None}
+
+
+@pytest.mark.parametrize("name", [*sorted(CALLS), "bootstrap", "predict_hazard", "predict_incidence",
+                                  "predict_parametric", "predict_survival"])
+def test_options_of_one_name_have_one_default(name):
+    found = inspect.signature(getattr(evalkit.estimators, name)).parameters
+    for option, default in COMMON.items():
+        if option in found and (name, option) not in OWN_DEFAULT:
+            assert found[option].default == default, option
+    assert all(option.kind is option.KEYWORD_ONLY for option in found.values()
+               if option.name not in ("at_risk", "statistic", "result", "profiles"))
 
 
 def clustered(name, n_clusters):

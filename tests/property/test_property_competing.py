@@ -56,7 +56,7 @@ def by_persons(at_risk, estimate):
 @given(at_risk=tables(), ties=st.sampled_from(["efron", "breslow"]),
        stratify=st.sampled_from([(), ("baseline",), ("censoring",), ("baseline", "censoring")]))
 def test_the_error_of_fine_gray_is_the_derivative_by_weights(at_risk, stratify, ties):
-    options = {"cause": "JOB", "stratify": stratify, "ties": ties}
+    options = {"cause": "JOB", "stratified": stratify, "ties": ties}
     fit = fitted(fine_gray, at_risk, **options)
     if fit is None or abs(fit.table["estimate"][0]) > 5:
         return

@@ -110,7 +110,7 @@ def log_ranks(frame, r, **weights):
 
 def subdistribution(frame, r, ties, stratify):
     at_risk = table_of(frame, **COVARIATES, **PLACES)
-    ask = partial(fine_gray, at_risk, cause="1", ties=ties, stratify=stratify)
+    ask = partial(fine_gray, at_risk, cause="1", ties=ties, stratified=stratify)
     return {**columns_of(ask().table), "fixed_error": ask(errors="fixed_weights").table["std_error"]}
 
 

@@ -37,13 +37,13 @@ FINE_GRAY = {
     "fg_mgus2_age": ("mgus2", AGE, BRESLOW),
     "fg_cluster": ("weekly", {**ENTERING, "cluster": "cluster"}, BRESLOW),
     "fg_both": ("weekly", {**ENTERING, "strata": "place"}, FIXED),
-    "fg_baseline": ("weekly", {**ENTERING, "strata": "place"}, {**FIXED, "stratify": ["baseline"]}),
+    "fg_baseline": ("weekly", {**ENTERING, "strata": "place"}, {**FIXED, "stratified": ["baseline"]}),
     "fg_weighted": ("weekly", {**ENTERING, "weight": "tenths"}, BRESLOW),
     "fg_count": ("weekly", {**ENTERING, "count": "k"}, FIXED),
     "crr_weekly": ("start", {**ENTERING, "entry": None}, CRR),
     "crr_mgus2": ("mgus2", MONTHS, CRR),
     "crr_cengroup": ("start", {**ENTERING, "entry": None, "strata": "place"},
-                     {**CRR, "stratify": ["censoring"]}),
+                     {**CRR, "stratified": ["censoring"]}),
 }
 
 

@@ -108,7 +108,7 @@ def test_without_censoring_and_late_entry_weights_are_one_and_known():
 
 def test_what_strata_have_of_their_own_changes_the_answer():
     at_risk = table_of(people(), strata="place")
-    found = {stratify: tuple(fine_gray(at_risk, cause="JOB", stratify=stratify).table["estimate"])
+    found = {stratify: tuple(fine_gray(at_risk, cause="JOB", stratified=stratify).table["estimate"])
              for stratify in ((), ("baseline",), ("censoring",), ("baseline", "censoring"))}
     assert len(set(found.values())) == 4
     unstratified = fine_gray(table_of(people()), cause="JOB").table["estimate"]

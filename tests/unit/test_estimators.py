@@ -202,7 +202,7 @@ def test_a_horizon_beyond_follow_up_is_refused_unless_everybody_has_left():
     assert restricted_mean(at_risk(frame), horizon_weeks=10).table["estimate"][0] == 3
     with pytest.raises(EstimationError, match="nobody is followed to week 10"):
         restricted_mean(at_risk(frame.assign(event=[1, 0])), horizon_weeks=10)
-    with pytest.raises(EstimationError, match="nobody is under observation at week 11"):
+    with pytest.raises(EstimationError, match="nobody is followed to week 11"):
         state_occupation(AtRisk.from_frame(movements(), **CHAIN), horizon_weeks=11)
 
 
@@ -233,7 +233,7 @@ def test_log_rank_needs_groups_events_and_independent_rows():
         log_rank(at_risk(people(event=0), strata="sex"))
     with pytest.raises(EstimationError, match="use cox"):
         log_rank(at_risk(people(w=2.0), strata="sex", weight="w"))
-    with pytest.raises(ValueError, match="stratify has 3 values, must have one for each of 40 rows"):
+    with pytest.raises(ValueError, match="stratify has shape .3,., must have one value for each of 40 rows"):
         log_rank(at_risk(strata="sex"), stratify=[1, 2, 3])
 
 

@@ -165,12 +165,18 @@ def require_groups(at_risk, method):
                               "compared at once; join groups, or use shared_frailty with groups as clusters")
 
 
+def require_rows(name, values, n_rows):
+    """Refuse what has not one value for each row."""
+    if np.shape(values) != (n_rows,):
+        raise ValueError(f"{name} has shape {np.shape(values)}, must have one value for each of {n_rows} "
+                         "rows")
+
+
 def levels_of(stratify, n_rows):
     """Return codes from 0 of the levels that a test compares within; None where there are none."""
     if stratify is None:
         return None
-    if len(stratify) != n_rows:
-        raise ValueError(f"stratify has {len(stratify)} values, must have one for each of {n_rows} rows")
+    require_rows("stratify", stratify, n_rows)
     values = pd.Series(stratify)
     if values.isna().any():
         raise EstimationError(f"stratify: {int(values.isna().sum())} of {n_rows} rows are missing; give "

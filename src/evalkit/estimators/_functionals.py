@@ -100,18 +100,10 @@ def p_value(value, error):
         return two_sided(value / error)
 
 
-def positive_horizons(horizon_weeks):
-    """Return horizons as an array of positive weeks."""
-    horizons = np.atleast_1d(np.asarray(horizon_weeks, dtype=float))
-    if not (len(horizons) and np.isfinite(horizons).all() and (horizons > 0).all()):
-        raise ValueError(f"horizon_weeks == {horizon_weeks!r}, must be above 0")
-    return horizons
-
-
-def require_follow_up(grid, survival, horizons):
+def require_follow_up(grid, survival, horizons, option="horizon_weeks"):
     """Refuse a horizon beyond the follow-up of a curve that has not reached 0."""
     beyond = horizons[horizons > grid.times[-1]]
     if len(beyond) and survival[-1] > 0:
         where = f"stratum {grid.label}: " if grid.label else ""
         raise EstimationError(f"{where}nobody is followed to week {beyond.min():g}, and the event is still "
-                              "to come for some. Choose an earlier horizon_weeks")
+                              f"to come for some. Choose an earlier {option}")

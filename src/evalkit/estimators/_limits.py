@@ -18,13 +18,26 @@ def quantile(conf_level):
 def require_one_of(name, value, allowed):
     """Refuse an option that is not one of the allowed words."""
     if value not in allowed:
-        raise ValueError(f"{name} == {value!r}, must be one of {', '.join(allowed)}")
+        raise ValueError(f"{name} == {value!r}, must be one of {', '.join(map(str, allowed))}")
 
 
-def require_week(name, value):
-    """Refuse a time that is no week from time zero on."""
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} == {value!r}, must be a week from 0")
+def read_weeks(name, value, *, above=False):
+    """Return one or more weeks as an array; refuse what is no finite number from 0 on (or above 0)."""
+    try:
+        weeks = np.atleast_1d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        weeks = np.array([np.nan])
+    if not (weeks.ndim == 1 and len(weeks) and np.isfinite(weeks).all()
+            and (weeks > 0 if above else weeks >= 0).all()):
+        raise ValueError(f"{name} == {value!r}, must be one or more weeks {'above' if above else 'from'} 0")
+    return weeks
+
+
+def read_week(name, value):
+    """Return one week from time zero on; refuse anything else."""
+    if np.ndim(value):
+        raise ValueError(f"{name} == {value!r}, must be one week")
+    return float(read_weeks(name, value)[0])
 
 
 def share_limits(share, error, conf_level, conf_type):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._clusters import clusters_told
+from evalkit.estimators._limits import read_weeks
 
 STRATA = "strata"
 # Weeks that are asked for by nobody end with a quarter of a year, which at least so many are followed to.
@@ -104,10 +105,7 @@ def told_weeks(at_risk, step=QUARTER):
 
 def asked_weeks(weeks):
     """Return the weeks asked for, rising and each once."""
-    weeks = np.unique(np.atleast_1d(np.asarray(weeks, dtype=float)))
-    if len(weeks) and not (np.isfinite(weeks).all() and weeks[0] >= 0):
-        raise ValueError(f"weeks == {weeks.tolist()}, must be finite and not below 0")
-    return weeks
+    return np.unique(read_weeks("weeks", weeks))
 
 
 def require_follow_up(week, end, stratum, method):

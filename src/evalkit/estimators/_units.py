@@ -6,6 +6,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import row_counts, total
+from evalkit.estimators._limits import require_one_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +51,7 @@ def _renumbered(code):
 def is_robust(at_risk, robust):
     """Decide as R does: robust where rows are dependent or weighted, unless the caller says otherwise."""
     if robust is not None:
+        require_one_of("robust", robust, (True, False))
         return bool(robust)
     if at_risk.cluster is not None or (at_risk.weight is not None and (at_risk.weight != 1).any()):
         return True

@@ -11,7 +11,7 @@ from evalkit.estimators._counting import divide, event_codes
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import curves_of, grid_of_strata, n_at_start, persons_of
 from evalkit.estimators._influence import hazard_variance, survival_variance
-from evalkit.estimators._limits import CONF_TYPES, amount_limits, require_one_of, require_week, share_limits
+from evalkit.estimators._limits import CONF_TYPES, amount_limits, read_week, require_one_of, share_limits
 from evalkit.estimators._units import is_robust, require_clusters_by_stratum
 from evalkit.result import Estimand, Provenance, Result, tidy
 
@@ -253,13 +253,13 @@ def refuse_early_end(grid):
         raise EstimationError(
             f"{where}everybody at risk ({grid.n_at_risk[k]:.0f} persons) has the event at one early time "
             f"while {entering} rows enter later, so the curve would be 0 from there on. Begin the curve "
-            "later, at a week by which enough have entered: start_weeks in kaplan_meier and residual_time; "
-            "elsewhere keep persons and weeks after it")
+            "later, at a week by which enough have entered: start_weeks in kaplan_meier, elapsed_weeks in "
+            "residual_time; elsewhere keep persons and weeks after it")
 
 
 def _grid(at_risk, cause, robust, start_weeks):
     """Return the grid of what happens after the start, and whether errors are robust."""
-    require_week("start_weeks", start_weeks)
+    start_weeks = read_week("start_weeks", start_weeks)
     robust = is_robust(at_risk, robust)
     if robust:
         require_clusters_by_stratum(at_risk)

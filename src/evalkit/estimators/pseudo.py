@@ -12,7 +12,7 @@ from evalkit.estimators._counting import event_codes, require_distinct, row_coun
 from evalkit.estimators._estimating import solve
 from evalkit.estimators._functionals import p_value, require_follow_up
 from evalkit.estimators._grid import grid_of
-from evalkit.estimators._limits import quantile, require_one_of
+from evalkit.estimators._limits import quantile, read_weeks, require_one_of
 from evalkit.estimators._rarest import n_reference, rarer_side
 from evalkit.estimators._units import require_clusters
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -180,10 +180,9 @@ def _on_fewest(rows, weeks, estimand, cause):
 
 
 def _weeks(weeks):
-    found = np.atleast_1d(np.asarray(weeks, dtype=float))
-    fits = np.isfinite(found).all() and (found > 0).all() and len(np.unique(found)) == len(found)
-    if not (len(found) and fits):
-        raise ValueError(f"weeks == {weeks!r}, must be different weeks above 0")
+    found = read_weeks("weeks", weeks, above=True)
+    if len(np.unique(found)) < len(found):
+        raise ValueError(f"weeks == {weeks!r}, must be different weeks")
     return found
 
 
@@ -267,7 +266,7 @@ def _values(rows, weeks, estimand, cause):
     values = np.empty((rows.n_rows, len(weeks)))
     for label, position in strata_of(rows):
         grid = grid_of(label, rows.select(position), codes[position], n_causes)
-        require_follow_up(grid, _leave_one_out.jackknife_of(grid).whole, weeks)
+        require_follow_up(grid, _leave_one_out.jackknife_of(grid).whole, weeks, "weeks")
         n = row_counts(grid.rows).sum()
         whole, less = _leave_one_out.incidence(grid, weeks, k) if estimand == "cumulative_incidence" else \
             getattr(_leave_one_out, estimand)(grid, weeks)

@@ -12,13 +12,12 @@ from evalkit.estimators._functionals import (
     areas,
     joint_covariance,
     p_value,
-    positive_horizons,
     read,
     require_follow_up,
 )
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import curves_of, grid_of, read_from
-from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
+from evalkit.estimators._limits import CONF_TYPES, quantile, read_weeks, require_one_of, share_limits
 from evalkit.estimators._units import is_robust, require_clusters_by_stratum
 from evalkit.estimators.nonparametric import refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -93,7 +92,7 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
     require_one_of("method", method, METHODS)
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
-    starts, horizons = _starts(elapsed_weeks), positive_horizons(horizon_weeks)
+    starts, horizons = _starts(elapsed_weeks), read_weeks("horizon_weeks", horizon_weeks, above=True)
     robust = is_robust(at_risk, robust)
     if robust:
         require_clusters_by_stratum(at_risk)
@@ -121,10 +120,9 @@ def residual_time(at_risk, *, elapsed_weeks, horizon_weeks, method="conditional"
 
 
 def _starts(elapsed_weeks):
-    starts = np.atleast_1d(np.asarray(elapsed_weeks, dtype=float))
-    fits = np.isfinite(starts).all() and (starts >= 0).all() and (np.diff(starts) > 0).all()
-    if not (len(starts) and fits):
-        raise ValueError(f"elapsed_weeks == {elapsed_weeks!r}, must be increasing weeks from 0")
+    starts = read_weeks("elapsed_weeks", elapsed_weeks)
+    if not (np.diff(starts) > 0).all():
+        raise ValueError(f"elapsed_weeks == {elapsed_weeks!r}, must be increasing")
     return starts
 
 

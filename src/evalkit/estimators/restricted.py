@@ -9,13 +9,12 @@ from evalkit.estimators._functionals import (
     areas,
     joint_covariance,
     p_value,
-    positive_horizons,
     read,
     require_follow_up,
 )
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import curves_of, grid_of, read_from
-from evalkit.estimators._limits import quantile
+from evalkit.estimators._limits import quantile, read_weeks
 from evalkit.estimators._units import is_robust, require_clusters_by_stratum
 from evalkit.estimators.nonparametric import product_limit, refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -71,7 +70,7 @@ def restricted_mean(at_risk, *, horizon_weeks, cause=None, conf_level=0.95, robu
     >>> restricted_mean(groups, horizon_weeks=4).table["estimate"].round(4).tolist()
     [2.75, 4.0, 1.25, 1.4545]
     """
-    z, horizons = quantile(conf_level), positive_horizons(horizon_weeks)
+    z, horizons = quantile(conf_level), read_weeks("horizon_weeks", horizon_weeks, above=True)
     robust = is_robust(at_risk, robust)
     if robust:
         require_clusters_by_stratum(at_risk)

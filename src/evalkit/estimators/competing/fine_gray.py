@@ -21,7 +21,7 @@ from evalkit.estimators.cox.maximise import maximise, require_variation, root_of
 from evalkit.result import Estimand, Provenance, Result
 
 
-def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="influence", conf_level=0.95):
+def fine_gray(at_risk, *, cause, ties="efron", stratified=STRATIFIED, errors="influence", conf_level=0.95):
     """Estimate log subdistribution hazard ratios: what moves the share that has left by one cause.
 
     Parameters
@@ -31,7 +31,7 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
     cause : str
         The cause asked for; any other event is a competing exit.
     ties : {"efron", "breslow"}
-    stratify : sequence of {"baseline", "censoring"}
+    stratified : sequence of {"baseline", "censoring"}
         Whether the strata have baseline hazards, and weights of those who left by another cause, of their
         own.
     errors : {"influence", "fine_gray", "fixed_weights"}
@@ -83,15 +83,15 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
     """
     require_one_of("ties", ties, ("efron", "breslow"))
     require_one_of("errors", errors, ERRORS)
-    for part in stratify:
-        require_one_of("stratify", part, STRATIFIED)
+    for part in stratified:
+        require_one_of("stratified", part, STRATIFIED)
     quantile(conf_level)
     own = event_codes(at_risk, require_cause(at_risk, cause, "fine_gray")) > 0
     require_covariates(at_risk, "fine_gray", ", or use aalen_johansen for the incidence itself")
     require_events(at_risk, own, "fine_gray", cause)
     _require_errors(at_risk, errors)
-    model, diagnostics = _fit(at_risk, cause, ties, stratify, errors)
-    options = {"cause": cause, "ties": ties, "stratify": list(stratify), "errors": errors,
+    model, diagnostics = _fit(at_risk, cause, ties, stratified, errors)
+    options = {"cause": cause, "ties": ties, "stratified": list(stratified), "errors": errors,
                "conf_level": conf_level}
     table = table_of(model, at_risk, own, wald_limits(model, conf_level))
     return Result(kind="model", table=table.assign(group=cause), model=model,
@@ -100,18 +100,18 @@ def fine_gray(at_risk, *, cause, ties="efron", stratify=STRATIFIED, errors="infl
                                     unit="log_ratio"))
 
 
-def _fit(at_risk, cause, ties, stratify, errors):
-    plan, mean, scale = design(at_risk, at_risk.causes.index(cause) + 1, ties, stratify)
+def _fit(at_risk, cause, ties, stratified, errors):
+    plan, mean, scale = design(at_risk, at_risk.causes.index(cause) + 1, ties, stratified)
     likelihood, zero = partial(evaluate, plan), np.zeros(len(at_risk.terms))
     null = likelihood(zero)
     require_variation(null.information, len(plan.died), at_risk.terms, "fine_gray")
     beta, at, steps = maximise(likelihood, (zero, null), at_risk.terms, root_of(null.information),
                                name="fine_gray")
-    group = at_risk.strata if "censoring" in stratify else None
+    group = at_risk.strata if "censoring" in stratified else None
     covariance = units_of(at_risk).covariance(fit_of(at_risk, plan, at, errors, group).coefficients)
     unscale = np.outer(scale, scale)
     wald = square(beta, covariance)
-    pooled = at_risk if "baseline" in stratify else replace(at_risk, strata=None, strata_labels=())
+    pooled = at_risk if "baseline" in stratified else replace(at_risk, strata=None, strata_labels=())
     own = at_risk.event == at_risk.causes.index(cause) + 1
     diagnostics = {"log_likelihood_null": null.value, "log_likelihood": at.value, "df": len(beta),
                    "steps": steps, "wald_chi_square": wald, "wald_p_value": chi_square(wald, len(beta)),

@@ -170,7 +170,7 @@ def _fits(result, at_risk):
     fits, width = [], len(model["terms"])
     for k, cause in enumerate(model["causes"]):
         plan, _, scale = design(at_risk, at_risk.causes.index(cause) + 1, options["ties"],
-                                options.get("stratify", STRATIFIED), method == "fine_gray")
+                                options.get("stratified", STRATIFIED), method == "fine_gray")
         at = evaluate(plan, model["estimates"][k * width:(k + 1) * width] * scale)
         if np.abs(at.gradient).max() > 1e-3 * np.sqrt(np.diag(at.information).max()):
             raise EstimationError(f"predict_incidence: the coefficients of {cause} are not those of at_risk; "

@@ -76,12 +76,12 @@ def require_cause(at_risk, cause, name):
     return cause
 
 
-def design(at_risk, code, ties, stratify=STRATIFIED, is_subdistribution=True):
+def design(at_risk, code, ties, stratified=STRATIFIED, is_subdistribution=True):
     """Place the rows on the times of the cause; return the plan and the scaling of the covariates.
 
     Without ``is_subdistribution`` other causes are censorings: Cox's likelihood of the cause-specific hazard.
     """
-    baseline = at_risk.strata if "baseline" in stratify else None
+    baseline = at_risk.strata if "baseline" in stratified else None
     own = (at_risk.event == code).astype(np.int64)
     first, last, time, stratum = event_times(replace(at_risk, strata=baseline), own)
     weight, died = at_risk.row_weights, np.flatnonzero(own)
@@ -92,7 +92,7 @@ def design(at_risk, code, ties, stratify=STRATIFIED, is_subdistribution=True):
     number = total(at, row_counts(at_risk)[died], len(time))
     block = np.zeros(at_risk.n_rows, dtype=np.int64) if baseline is None else baseline
     left = (at_risk.event > 0) & (own == 0) & is_subdistribution
-    tail, observation = _tail(at_risk, left, last, time, stratum, block, stratify)
+    tail, observation = _tail(at_risk, left, last, time, stratum, block, stratified)
     plan = Plan(row=slice(None), x=x, weight=weight, first=first, last=last, died=died, at=at, time=time,
                 stratum=stratum, block=block, block_of_time=stratum, number=number, deaths=deaths,
                 ties=breslow(deaths), tail=tail, observation=observation)
@@ -131,14 +131,14 @@ def _with_efron(plan):
     return replace(plan, ties=efron(plan.number, plan.deaths, dying))
 
 
-def _tail(at_risk, left, last, time, stratum, block, stratify):
+def _tail(at_risk, left, last, time, stratum, block, stratified):
     """Say how long and with which weight those who left by another cause are counted on."""
     row = np.flatnonzero(left)
-    by_group = "censoring" in stratify and at_risk.strata is not None
+    by_group = "censoring" in stratified and at_risk.strata is not None
     group = at_risk.strata if by_group else np.zeros(at_risk.n_rows, dtype=np.int64)
     first, stop = last[row], np.searchsorted(stratum, block[row], side="right")
     n_tracks, track_group = 1, stratum if by_group else np.zeros(len(time), dtype=np.int64)
-    if by_group and "baseline" not in stratify:
+    if by_group and "baseline" not in stratified:
         n_tracks = int(group.max()) + 1
         track_group = np.repeat(np.arange(n_tracks), len(time))
         first, stop = first + group[row] * len(time), stop + group[row] * len(time)

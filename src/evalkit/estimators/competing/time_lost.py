@@ -6,10 +6,10 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import divide, strata_of
-from evalkit.estimators._functionals import Reading, joint_covariance, positive_horizons, require_follow_up
+from evalkit.estimators._functionals import Reading, joint_covariance, require_follow_up
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._grid import grid_of, read_from
-from evalkit.estimators._limits import quantile, two_sided
+from evalkit.estimators._limits import quantile, read_weeks, two_sided
 from evalkit.estimators._units import require_clusters_by_stratum
 from evalkit.estimators.nonparametric import refuse_early_end
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -60,7 +60,7 @@ def time_lost(at_risk, *, horizon_weeks, conf_level=0.95):
     >>> answer.table[["term", "estimate"]].values.tolist()
     [['restricted_mean', 2.75], ['time_lost[JOB]', 0.75], ['time_lost[STUDY]', 0.5]]
     """
-    z, horizons = quantile(conf_level), positive_horizons(horizon_weeks)
+    z, horizons = quantile(conf_level), read_weeks("horizon_weeks", horizon_weeks, above=True)
     require_clusters_by_stratum(at_risk)
     if at_risk.state is not None:
         raise EstimationError("time_lost: the at-risk table has states; use state_occupation for weeks in "

@@ -4,7 +4,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._clusters import clusters_told
-from evalkit.estimators._counting import event_codes, event_times, row_counts
+from evalkit.estimators._counting import event_codes, event_times, require_rows, row_counts
 from evalkit.estimators._limits import quantile
 from evalkit.estimators._units import require_clusters, units_of
 from evalkit.estimators.cox.comparable_pairs import compare
@@ -36,8 +36,9 @@ def concordance(at_risk, *, score=None, ties="efron", cause=None, conf_level=0.9
     Raises
     ------
     EstimationError
-        As in :func:`cox`; no two rows that can be compared; a ``score`` of another length or with missing
-        values.
+        As in :func:`cox`; no two rows that can be compared; a ``score`` with missing values.
+    ValueError
+        A ``score`` of another length.
 
     Notes
     -----
@@ -87,9 +88,10 @@ def _predicted(at_risk, ties, cause):
 
 def _given(at_risk, score):
     score = np.asarray(score, dtype=float)
-    if score.shape != (at_risk.n_rows,) or np.isnan(score).any():
-        raise EstimationError(f"concordance: score has shape {score.shape} and {int(np.isnan(score).sum())} "
-                              f"missing values, expected one number for each of {at_risk.n_rows} rows")
+    require_rows("score", score, at_risk.n_rows)
+    if np.isnan(score).any():
+        raise EstimationError(f"concordance: score: {int(np.isnan(score).sum())} of {len(score)} rows are "
+                              "missing; leave these rows out")
     # Two values tell two groups apart, as an indicator does.
     sides = [at_risk.n_persons_in(score == value) for value in np.unique(score)[:3]]
     return score, float(min(sides) if len(sides) == 2 else at_risk.n_persons)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._counting import require_rows
 
 
 def at_each_level(at_risk, exposure):
@@ -24,9 +25,9 @@ def averaged_over(at_risk, among):
     rows = np.arange(at_risk.n_rows)
     if among is not None:
         among = np.asarray(among)
-        if among.shape != rows.shape or among.dtype != bool or not among.any():
-            raise EstimationError(f"among: shape {among.shape} of {among.dtype}, expected True or False for "
-                                  f"each of {len(rows)} rows, True for some")
+        require_rows("among", among, len(rows))
+        if among.dtype != bool or not among.any():
+            raise EstimationError(f"among: {among.dtype}, expected True or False for each row, True for some")
         rows = rows[among]
     if at_risk.person is None:
         return rows

@@ -6,7 +6,7 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._clusters import clusters_told
-from evalkit.estimators._counting import event_codes, require_covariates, require_events, total
+from evalkit.estimators._counting import event_codes, require_covariates, require_events, require_rows, total
 from evalkit.estimators._gaps import gaps_of
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators._profiles import range_of
@@ -219,9 +219,7 @@ def _offset(offset, at_risk, name):
     if offset is None:
         return None
     offset = np.asarray(offset, dtype=float)
-    if offset.shape != (at_risk.n_rows,):
-        raise ValueError(f"offset has shape {offset.shape}, must have one value for each of "
-                         f"{at_risk.n_rows} rows")
+    require_rows("offset", offset, at_risk.n_rows)
     if not np.isfinite(offset).all():
         raise EstimationError(f"{name}: offset: {int((~np.isfinite(offset)).sum())} of {len(offset)} rows "
                               "are missing or infinite; leave these rows out")

@@ -9,8 +9,9 @@ import pandas as pd
 from evalkit.errors import EstimationError
 from evalkit.estimators._clusters import clusters_told
 from evalkit.estimators._counting import total
+from evalkit.estimators._functionals import p_value
 from evalkit.estimators._gaps import gaps_before
-from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits, two_sided
+from evalkit.estimators._limits import CONF_TYPES, quantile, read_weeks, require_one_of, share_limits
 from evalkit.estimators._profiles import asked_weeks, require_within_reach
 from evalkit.estimators.cox.averages import Population, average, influence_blocks
 from evalkit.estimators.cox.exposure_levels import (
@@ -91,7 +92,7 @@ def standardised_survival(at_risk, *, exposure, weeks=None, among=None, ties="ef
     require_one_of("conf_type", conf_type, CONF_TYPES)
     quantile(conf_level)
     study = _study(at_risk, exposure, among, ties, cause, "standardised_survival")
-    weeks = _within(study, study.times if weeks is None else weeks)
+    weeks = _within(study, study.times if weeks is None else asked_weeks(weeks))
     tables = [_curve(study, label, weeks, found, conf_level, conf_type)
               for label, found in _shares(study, weeks)]
     gaps = gaps_before(study.gaps, weeks[-1])
@@ -225,14 +226,13 @@ def _counts(plan, baseline, strata):
 
 
 def _behind(study, tables):
-    """Return how many persons are exposed as each row says: by them it is judged whether it may leave."""
+    """Return how many persons are exposed as each row says: it is judged by them whether it may leave."""
     return np.concatenate([table["group"].map(study.behind).to_numpy(dtype=float) for table in tables])
 
 
 def _within(study, weeks):
-    """Return sorted weeks that the follow-up covers."""
-    weeks = asked_weeks(weeks)
-    if len(weeks) and weeks[-1] > study.end:
+    """Return weeks, and refuse those that the follow-up does not cover."""
+    if weeks[-1] > study.end:
         raise EstimationError(f"week {weeks[-1]:g}: nobody is followed beyond week {study.end:g} in some "
                               "stratum. Ask for earlier weeks; parametric models extrapolate")
     return weeks
@@ -265,9 +265,11 @@ def _curve(study, label, weeks, found, conf_level, conf_type):
 
 def _functionals(study, weeks, horizon_weeks):
     """Lay weeks and horizons on one grid of times."""
-    weeks, horizons = _within(study, weeks), _within(study, horizon_weeks)
-    if len(weeks) + len(horizons) == 0 or (horizons <= 0).any():
-        raise ValueError("weeks or horizon_weeks must be given, horizons above 0")
+    if not np.size(weeks) and not np.size(horizon_weeks):
+        raise ValueError("weeks or horizon_weeks must be given")
+    weeks = _within(study, asked_weeks(weeks)) if np.size(weeks) else np.empty(0)
+    horizons = np.empty(0) if not np.size(horizon_weeks) else \
+        _within(study, np.unique(read_weeks("horizon_weeks", horizon_weeks, above=True)))
     last = horizons.max(initial=0.0)
     grid = np.union1d(weeks, study.times[study.times < last])
     edges = np.minimum(np.append(grid, max(last, grid[-1]) if len(grid) else last), horizons[:, None])
@@ -287,8 +289,6 @@ def _contrast_table(study, wanted, estimates, covariance, margin):
     rows = np.vstack([np.eye(len(estimates)), contrast])
     estimate, error = rows @ estimates, np.sqrt(np.diag(rows @ covariance @ rows.T))
     is_level = np.arange(len(rows)) < len(estimates)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = np.where(is_level, np.nan, two_sided(estimate / error))
     top = np.tile(np.where(np.array(wanted.terms) == "survival", 1.0, wanted.times), repeats)
     low, high = (np.where(is_level, np.clip(limit, 0, top), limit)
                  for limit in (estimate - margin * error, estimate + margin * error))
@@ -296,5 +296,6 @@ def _contrast_table(study, wanted, estimates, covariance, margin):
                 for times, _, events in study.counts.values()]
     return tidy(term=[*wanted.terms * len(labels), *(f"{term}_difference" for term in wanted.terms * later)],
                 group=np.repeat([*labels, *labels[1:]], size), time_weeks=np.tile(wanted.times, repeats),
-                estimate=estimate, std_error=error, conf_low=low, conf_high=high, p_value=p_value,
-                n_persons=study.n_persons, n_events=np.concatenate([*n_events, *n_events[1:]]))
+                estimate=estimate, std_error=error, conf_low=low, conf_high=high,
+                p_value=np.where(is_level, np.nan, p_value(estimate, error)), n_persons=study.n_persons,
+                n_events=np.concatenate([*n_events, *n_events[1:]]))

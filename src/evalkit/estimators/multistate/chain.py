@@ -142,8 +142,8 @@ def require_follow_up(chain, found, last):
     """Refuse a week after everybody who could still move has left observation."""
     share = found.after[np.searchsorted(chain.times, last, side="right")]
     if chain.rows.exit.max() < last and share[:, chain.moving].sum() > 1e-12:
-        raise EstimationError(f"{chain.where}nobody is under observation at week {last:g}. "
-                              "Choose an earlier horizon")
+        raise EstimationError(f"{chain.where}nobody is followed to week {last:g}, and movements are still "
+                              "to come for some. Choose an earlier week")
 
 
 def state_gaps(chain, found, first, last):

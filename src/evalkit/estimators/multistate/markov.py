@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._limits import chi_square, quantile, require_one_of
+from evalkit.estimators._limits import chi_square, quantile, read_weeks, require_one_of
 from evalkit.estimators.comparison import log_rank
 from evalkit.estimators.multistate.chain import chains_of, require_states
 from evalkit.estimators.multistate.difference import differences
@@ -131,10 +131,7 @@ def movements_of(at_risk, name):
 def _weeks(from_weeks, to_weeks):
     if to_weeks is not None:
         raise ValueError(f"to_weeks == {to_weeks!r}, only with method='difference'")
-    weeks = np.atleast_1d(np.asarray(from_weeks, dtype=float))
-    if not len(weeks) or not (np.isfinite(weeks).all() and (weeks >= 0).all()):
-        raise ValueError("from_weeks must be one or more numbers of at least 0")
-    return weeks
+    return read_weeks("from_weeks", from_weeks)
 
 
 def _require_independence(at_risk):

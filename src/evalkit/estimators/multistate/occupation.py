@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.estimators._clusters import clusters_told
-from evalkit.estimators._limits import CONF_TYPES, quantile, require_one_of, share_limits
+from evalkit.estimators._limits import CONF_TYPES, quantile, read_weeks, require_one_of, share_limits
 from evalkit.estimators._units import require_clusters_by_stratum, units_of
 from evalkit.estimators.multistate.chain import (
     chains_of,
@@ -138,12 +138,8 @@ def _estimand(terms, horizon):
 
 
 def _times(horizon_weeks, at_weeks):
-    horizons, weeks = (np.atleast_1d(np.asarray(value, dtype=float)) for value in (horizon_weeks, at_weeks))
-    if not len(horizons) or not (horizons > 0).all():
-        raise ValueError("horizon_weeks must be one or more numbers above 0")
-    if not (weeks >= 0).all():
-        raise ValueError("at_weeks must be numbers of at least 0")
-    return horizons, weeks
+    horizons = read_weeks("horizon_weeks", horizon_weeks, above=True)
+    return horizons, read_weeks("at_weeks", at_weeks) if np.size(at_weeks) else np.empty(0)
 
 
 def _estimate(at_risk, horizons, weeks):

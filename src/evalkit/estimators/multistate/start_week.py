@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from evalkit.estimators._limits import read_week, read_weeks
 from evalkit.estimators.multistate.chain import chain_of, functionals_from, state_gaps
 from evalkit.estimators.multistate.landmark import followed_from
 from evalkit.estimators.multistate.occupation_covariance import covariances
@@ -15,13 +16,9 @@ STEP = 60
 
 def later_weeks(from_weeks, to_weeks):
     """Return one week and the weeks after it; refuse what is none."""
-    if np.ndim(from_weeks):
-        raise ValueError("from_weeks must be one number")
-    start, weeks = float(from_weeks), np.atleast_1d(np.asarray(to_weeks, dtype=float))
-    if not (np.isfinite(start) and start >= 0):
-        raise ValueError("from_weeks must be a number of at least 0")
-    if not len(weeks) or not (np.isfinite(weeks).all() and (weeks > start).all()):
-        raise ValueError("to_weeks must be one or more numbers above from_weeks")
+    start, weeks = read_week("from_weeks", from_weeks), read_weeks("to_weeks", to_weeks)
+    if not (weeks > start).all():
+        raise ValueError(f"to_weeks == {to_weeks!r}, must be after from_weeks == {from_weeks!r}")
     return start, weeks
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
-from evalkit.estimators._functionals import p_value, positive_horizons
-from evalkit.estimators._limits import amount_limits, quantile, share_limits
+from evalkit.estimators._functionals import p_value
+from evalkit.estimators._limits import amount_limits, quantile, read_weeks, share_limits
 from evalkit.estimators.parametric.curves import profiles_of
 from evalkit.estimators.parametric.families import spline_columns
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -74,7 +74,9 @@ def parametric_mean(result, profiles=None, *, horizon_weeks=None, conf_level=0.9
     """
     quantile(conf_level)
     read = profiles_of(result, profiles, "parametric_mean")
-    horizons = np.array([np.inf]) if horizon_weeks is None else positive_horizons(horizon_weeks)
+    horizons = np.array([np.inf])
+    if horizon_weeks is not None:
+        horizons = read_weeks("horizon_weeks", horizon_weeks, above=True)
     if horizon_weeks is None:
         _require_mean(read)
     means = [_mean(read, k, horizon) for k in range(len(read.names)) for horizon in horizons]
