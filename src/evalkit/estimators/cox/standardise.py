@@ -14,12 +14,7 @@ from evalkit.estimators._gaps import gaps_before
 from evalkit.estimators._limits import CONF_TYPES, quantile, read_weeks, require_one_of, share_limits
 from evalkit.estimators._profiles import asked_weeks, require_within_reach
 from evalkit.estimators.cox.averages import Population, average, influence_blocks
-from evalkit.estimators.cox.exposure_levels import (
-    at_each_level,
-    averaged_over,
-    name_of,
-    persons_at_own_level,
-)
+from evalkit.estimators.cox.exposure_levels import at_each_level, averaged_over, name_of, persons_at_own_level
 from evalkit.estimators.cox.influence import Influences
 from evalkit.estimators.cox.residuals import fit_with_sums
 from evalkit.result import Estimand, Provenance, Result, tidy
