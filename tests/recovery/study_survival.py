@@ -181,8 +181,8 @@ def draw(table, path):
                                            markersize=4, label=setting)
                              for setting, (mark, colour) in MARKS.items()], loc="lower left")
     figure.supxlabel("Share of 95 % intervals that hold the truth (below 0.7: drawn there); "
-                     "grey: three Monte-Carlo errors; filled: further off", fontsize=8, y=0)
-    figure.tight_layout(rect=(0, 0.012, 1, 1))
+                     "grey: three Monte-Carlo errors; filled: further off", fontsize=8, y=-0.004)
+    figure.tight_layout()
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
 
 
