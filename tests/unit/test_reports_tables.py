@@ -78,6 +78,8 @@ def test_unit_of_groups_side_by_side_is_said_below():
     html = table(payload(*rows, unit="dkk"), STRINGS, "en", caption="t")
     assert cells(html)[1] == ["a", "4.5", "4.5"]
     assert "Numbers are in DKK million." in html
+    danish = table(payload(*rows, unit="dkk"), STRINGS, "da", caption="t")
+    assert "Tallene er i mio. kr.<" in danish
 
 
 def test_decimals_are_the_same_down_a_column():

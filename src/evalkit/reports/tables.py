@@ -2,7 +2,7 @@
 
 from html import escape
 
-from evalkit.reports.text import NBSP, number, percent, rows_of
+from evalkit.reports.text import NBSP, number, one_stop, percent, rows_of
 from evalkit.reports.units import units_of
 from evalkit.reports.wide import interval_note, wide
 
@@ -49,7 +49,7 @@ def _unit_note(payload, strings, language):
     """Return the sentence that names the unit of a table without a column of values to name it."""
     units = units_of(payload)
     name = units.name(units.first, strings, language)
-    return strings.say("unit_note", language, unit=name) if name and not units.is_mixed else ""
+    return one_stop(strings.say("unit_note", language, unit=name)) if name and not units.is_mixed else ""
 
 
 def grid(caption, header, body, *, numeric=None, note="", keys=False, about=""):
