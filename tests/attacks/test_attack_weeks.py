@@ -172,7 +172,26 @@ def texts(answer, profile):
 def test_weeks_of_single_persons_as_the_names_of_terms():
     fit = discrete_hazard(stock(7), duration="week")
     assert "duration[7]" in {term for term, _, _ in told(fit, NO_RULES)}
-    assert {term for term, _, _ in told(fit, RULES)} == {"duration[3]", "duration[12]"}
+    assert {term for term, _, _ in told(fit, RULES)} == {"duration[3]"}
+
+
+def test_one_exit_between_two_weeks_by_the_errors_of_their_hazards():
+    fit = discrete_hazard(stock(7), duration="week")
+
+    def at_risk(profile, term):
+        """Return the one number at risk, near what is told of it, by which hazard and error are as told."""
+        rows = release(fit, profile, name="answer").payload["rows"]
+        row = next((row for row in rows if row[0] == term), None)
+        if row is None:
+            return None
+        near = [(n, d / n) for n in range(int(row[8]) - 4, int(row[8]) + 5) for d in range(1, 16)]
+        found = [n for n, h in near if abs(np.log(-np.log(1 - h)) - float(row[3])) < 5e-4
+                 and abs(np.sqrt(h / (1 - h) / n) / -np.log(1 - h) - float(row[4])) < 5e-4]
+        return found[0] if len(found) == 1 else None
+
+    assert at_risk(NO_RULES, "duration[3]") - 10 - at_risk(NO_RULES, "duration[12]") == 1
+    assert at_risk(RULES, "duration[3]") == 100
+    assert at_risk(RULES, "duration[12]") is None
 
 
 def test_one_exit_as_the_hazard_and_two_survivals_around_it():

@@ -148,13 +148,13 @@ def curves_of(grid):
                  for label, start, stop in zip(grid.labels, grid.starts, grid.starts[1:], strict=False))
 
 
-def read_from(curves, curve_of, begin, end, n_rows):
+def read_from(curves, curve_of, begin, end, n_rows=0):
     """Return, for a model, the curve that each row is read from, and from which week until which.
 
     ``curves`` are times, persons at risk and events each. Rows beyond the weeks given, which compare others,
     are read from none (-1).
     """
-    rest = n_rows - len(end)
+    rest = max(n_rows - len(end), 0)
     return {"curves": tuple(curves), "curve_of": np.append(curve_of, np.full(rest, -1)),
             "from_weeks": np.append(np.broadcast_to(begin, len(end)), np.zeros(rest)),
             "to_weeks": np.append(end, np.zeros(rest))}

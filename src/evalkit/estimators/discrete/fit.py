@@ -94,6 +94,14 @@ def _behind(at_risk, design, is_event, in_level):
     return persons, events
 
 
+def curves_of_levels(times, model):
+    """Return, of each stratum, the ends of the levels of duration, the persons at risk and events in each."""
+    events = np.zeros(times.has_level.shape)
+    events[times.has_level] = model["n_events_term"][:int(times.has_level.sum())]
+    return [(times.breaks[1:], persons, n)
+            for persons, n in zip(model["n_persons_level"], events, strict=True)]
+
+
 def persons_by_level(at_risk, design):
     """Count the persons at risk in each level of duration, by stratum: shape (n_groups, n_levels)."""
     times, spans = design.times, design.spans

@@ -4,9 +4,10 @@ import numpy as np
 
 from evalkit.errors import EstimationError
 from evalkit.estimators._counting import event_codes, require_events, row_counts
+from evalkit.estimators._grid import read_from
 from evalkit.estimators._limits import quantile, require_one_of
 from evalkit.estimators.discrete.design import design_of
-from evalkit.estimators.discrete.fit import fitted, table_of
+from evalkit.estimators.discrete.fit import curves_of_levels, fitted, table_of
 from evalkit.estimators.discrete.time_terms import strata_present, time_terms_of
 from evalkit.result import Estimand, Provenance, Result
 
@@ -91,8 +92,7 @@ def discrete_hazard(at_risk, *, link="cloglog", duration="week", calendar=None, 
     table = table_of(model, design.times, at_risk, row_counts(at_risk)[is_event].sum(), conf_level)
     model |= {"certain": _certain(at_risk, is_event, design)}
     if duration == "week":
-        # That there is a term says that somebody left in that very week.
-        model["found_terms"] = tuple(term for term in model["terms"] if term.startswith("duration["))
+        model |= _weeks_read(design.times, model, len(at_risk.terms))
     options = {"link": link, "duration": duration, "calendar": calendar, "season": season, "cause": cause,
                "conf_level": conf_level, "robust": diagnostics["robust"]}
     name, summary = _SUMMARY[link]
@@ -100,6 +100,19 @@ def discrete_hazard(at_risk, *, link="cloglog", duration="week", calendar=None, 
                   diagnostics={**diagnostics, "knots": design.times.knots.tolist()},
                   estimand=Estimand(name=name, summary=summary, unit="log_ratio"),
                   provenance=Provenance(method="discrete_hazard", options=options))
+
+
+def _weeks_read(times, model, n_covariates):
+    """Return what the terms of single weeks tell besides: that and how many are at risk and leave in each.
+
+    That there is a term says that somebody left in that very week. A share and its error tell how many were
+    at risk, so two of them how many have left in between.
+    """
+    stratum, week = np.nonzero(times.has_level)
+    none = np.full(n_covariates, -1)
+    return {"found_terms": tuple(term for term in model["terms"] if term.startswith("duration[")),
+            **read_from(curves_of_levels(times, model), np.append(none, stratum), np.append(none, week),
+                        np.append(none, week + 1), len(model["terms"]))}
 
 
 def _require_weeks(at_risk, reads_calendar):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._grid import read_from
 from evalkit.estimators._limits import quantile, share_limits
 from evalkit.estimators._profiles import (
     asked_weeks,
@@ -14,6 +15,7 @@ from evalkit.estimators._profiles import (
     require_follow_up,
     require_within_reach,
 )
+from evalkit.estimators.discrete.fit import curves_of_levels
 from evalkit.estimators.discrete.links import LINKS
 from evalkit.estimators.discrete.time_terms import TimeTerms, month_of_year, period_of
 from evalkit.result import Estimand, Provenance, Result, tidy
@@ -105,15 +107,12 @@ def _spans(model, times, strata, weeks):
     """
     if times.duration != "levels":
         return {}
-    events, level = np.zeros(times.has_level.shape), times.level_of(weeks)
-    events[times.has_level] = model["n_events_term"][:int(times.has_level.sum())]
+    level = times.level_of(weeks)
     start = times.breaks[level]
     alone = np.bincount(level)[level] == 1
     begin = np.concatenate([start, np.where(alone, 0.0, start)])
-    return {"curves": tuple((times.breaks[1:], persons, n) for persons, n in
-                            zip(model["n_persons_level"], events, strict=True)),
-            "curve_of": np.repeat(strata, 2 * len(weeks)), "from_weeks": np.tile(begin, len(strata)),
-            "to_weeks": np.tile(times.breaks[level + 1], 2 * len(strata))}
+    return read_from(curves_of_levels(times, model), np.repeat(strata, 2 * len(weeks)),
+                     np.tile(begin, len(strata)), np.tile(times.breaks[level + 1], 2 * len(strata)))
 
 
 def _within(times, weeks, calendar, link):
