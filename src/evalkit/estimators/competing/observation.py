@@ -67,9 +67,13 @@ def observation_of(at_risk, group, track_group, track_time):
     weight = at_risk.row_weights
     present = running(first, last, weight, len(line))
     events = total(last[died] - 1, weight[died], len(line))
+    # Where the last of a group leave by an event, later censorings are not seen: g stays what it was there.
+    over = np.flatnonzero(_are_over(present, events))
+    end = np.full(group.max() + 1, len(line))
+    end[line[over] // width] = over
     return Observation(first=first, last=last, at_risk=present, events=events,
                        level=present / _survival_before(present, events, line // width),
-                       track=np.searchsorted(line, asked))
+                       track=np.minimum(np.searchsorted(line, asked), end[track_group]))
 
 
 def censoring_influence(at_risk, group, observation, slope):
@@ -97,11 +101,15 @@ def censoring_influence(at_risk, group, observation, slope):
 
 def _survival_before(present, events, group):
     """Return the share without any event just before each time of each group."""
-    stay = 1 - divide(events, present)
-    emptied = stay <= 1e-12
+    stay, emptied = 1 - divide(events, present), _are_over(present, events)
     _refuse_early_end(emptied & np.append(group[1:] == group[:-1], False), present)
     before = np.append(0.0, np.cumsum(np.log(np.where(emptied, 1.0, stay))))[:-1]
     return np.exp(before - before[np.searchsorted(group, group)])
+
+
+def _are_over(present, events):
+    """Say at which times everybody at risk has an event."""
+    return 1 - divide(events, present) <= 1e-12
 
 
 def _refuse_early_end(emptied, present):
