@@ -44,8 +44,8 @@ FINE_GRAY = {
     "crr_mgus2": ("mgus2", MONTHS, CRR),
     "crr_cengroup": ("start", {**ENTERING, "entry": None, "strata": "place"},
                      {**CRR, "stratified": ["censoring"]}),
-    "crr_settled": ("settled", {**ENTERING, "entry": None, "strata": "place"},
-                    {**CRR, "stratified": ["censoring"]}),
+    "fg_settled": ("settled", {**ENTERING, "entry": None, "strata": "place"},
+                   {**BRESLOW, "stratified": ["censoring"]}),
 }
 
 
@@ -58,7 +58,7 @@ def frame_of(name):
     if name == "start":
         return frame_of("weekly").query("entry == 0").reset_index(drop=True)
     if name == "settled":
-        return frame_of("start").query("place != 2 or (cause > 0 and exit <= 20)").reset_index(drop=True)
+        return frame_of("start").query("cause > 0").reset_index(drop=True)
     frame = reference_data.frame_of(name)
     return frame.assign(tenths=(10 * frame["pw"]).round() / 10) if name == "weekly" else frame
 
