@@ -10,6 +10,7 @@ import pytest
 import evalkit.estimators
 from evalkit.atrisk import AtRisk
 from evalkit.errors import CohortError, EvalkitError
+from evalkit.estimators._clusters import few_clusters
 
 STATES = ("EDUCATION", "SELF", "SUPPORT")
 OF_STATES = {
@@ -321,6 +322,12 @@ def test_few_clusters_are_said_in_the_same_words(name):
     assert ("no test of all terms" in said) == (k > 1) and "no test" not in more.diagnostics["warning"]
     own = [str(warning.message) for warning in warned if "clusters for" in str(warning.message)]
     assert len(own) == (k > 1) and all(text.endswith(said) and text.startswith(name) for text in own)
+
+
+def test_many_clusters_are_few_for_more_terms():
+    with pytest.warns(UserWarning, match="^cox: 25 clusters for 25 terms"):
+        assert few_clusters(25, 25, "cox")["warning"].startswith("25 clusters for 25 terms")
+    assert few_clusters(25, 24, "cox") == {"clusters": 25}
 
 
 @pytest.mark.parametrize("name", CLUSTERED)

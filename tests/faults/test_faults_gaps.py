@@ -85,6 +85,9 @@ def test_what_begins_after_a_gap_does_not_depend_on_it():
     for start, gaps in ((2, (SECOND,)), (8, ())):
         assert told(estimators.residual_time(table(), elapsed_weeks=start, horizon_weeks=4)) == gaps
     assert told(estimators.residual_time(table(), elapsed_weeks=2, horizon_weeks=3)) == ()
+    frame = pd.DataFrame([(0, 5, 0), (7, 12, 0), (9, 12, 1)], columns=["entry", "exit", "event"])
+    at_risk = AtRisk.from_frame(frame, entry="entry", exit="exit", event="event")
+    assert told(estimators.residual_time(at_risk, elapsed_weeks=8, horizon_weeks=2)) == ()
 
 
 def test_only_the_strata_asked_for_have_gaps():

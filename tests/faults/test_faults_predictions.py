@@ -78,8 +78,8 @@ def test_profiles_at_the_edge_of_the_data_are_answered(name, fit, fits):
     low, high = fits[fit].model["covariate_range"][:, 0]
     answer = predict(name, fits[fit], [low, high, high + 0.9 * (high - low)]).table
     assert np.isfinite(answer["estimate"]).all() or name == "parametric_quantiles"
-    with pytest.raises(EstimationError, match="1 of 1 lie farther"):
-        predict(name, fits[fit], high + 1.1 * (high - low))
+    with pytest.raises(EstimationError, match="2 of 3 lie farther"):
+        predict(name, fits[fit], [high + 1.1 * (high - low), low, low - 1.1 * (high - low)])
 
 
 @pytest.mark.parametrize("name", sorted(FROM))

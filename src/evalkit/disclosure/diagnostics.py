@@ -22,8 +22,7 @@ _COUNTED = {"clusters", "effective_comparison", "effective_treated"}
 # to which a last person is seen are weeks of single persons; so are the words that name them.
 # Knots lie at shares of the events: weeks in which one person leaves.
 _INSIDE = {"aic", "concordant", "discordant", "failures", "knots", "log_likelihood",
-           "log_likelihood_no_frailty", "log_likelihood_null", "not_estimable", "person_weeks", "tied",
-           "unobserved", "unobserved_weeks"}
+           "log_likelihood_no_frailty", "log_likelihood_null", "not_estimable", "person_weeks", "tied"}
 # A test of all rows tells of those that are kept back: of one term it is the square of its estimate over its
 # error. Told where no row is kept back for too few persons.
 _OF_ALL_ROWS = re.compile(r"^(df|z|frailty_variance|kendall_tau)$|_(chi_square|p_value)$")
