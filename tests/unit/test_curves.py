@@ -85,7 +85,7 @@ def test_weeks_in_a_table_and_times_off_the_grid_give_the_same_curve(step):
 
 
 def test_huge_and_tiny_times_are_counted_too():
-    for scale in (1e-9, 1e300):
+    for scale in (1e-9, 1e11):
         estimates = kaplan_meier(table([(1 * scale, 1), (2 * scale, 0)])).table["estimate"]
         assert estimates.tolist() == [1, 0.5, 0.5]
 

@@ -118,7 +118,8 @@ def _require_options(weights, rho, gamma):
 def _require_comparison(at_risk, events):
     require_groups(at_risk, "log_rank")
     if not events.any():
-        raise EstimationError(f"log_rank: no event among {at_risk.n_persons} persons; nothing to compare")
+        raise EstimationError(f"log_rank: no event among {at_risk.n_persons} persons; nothing to "
+                              "compare. Look at the event's definition and the length of follow-up")
     weighted = at_risk.weight is not None and (at_risk.weight != 1).any()
     if weighted or at_risk.cluster is not None:
         raise EstimationError("log_rank: the test assumes independent, unweighted persons; with weights or "
@@ -214,7 +215,7 @@ def _trend(difference, covariance, scores):
 def _require_overlap(known):
     if not np.any(known):
         raise EstimationError("log_rank: no event falls in a week in which two groups are at risk; "
-                              "nothing to compare")
+                              "nothing to compare. Join groups, or follow persons for longer")
 
 
 def _table(at_risk, events, statistic, df, observed, expected):

@@ -107,7 +107,7 @@ def _require_comparison(at_risk, own, cause):
     require_groups(at_risk, "gray_test")
     if not own.any():
         raise EstimationError(f"gray_test: no exit to {cause} among {at_risk.n_persons} persons; "
-                              "nothing to compare")
+                              "nothing to compare. Join groups, or follow persons for longer")
     if (at_risk.weight is not None and (at_risk.weight != 1).any()) or at_risk.cluster is not None:
         raise EstimationError("gray_test: the test assumes independent, unweighted persons; with weights or "
                               "clusters use fine_gray with the groups as a covariate and read its Wald test")
@@ -207,6 +207,6 @@ def _quadratic_form(score, covariance):
     compared = np.flatnonzero(size > 1e-12 * size.max())[:-1]
     if not len(compared):
         raise EstimationError("gray_test: no exit falls in a week in which two groups are at risk; "
-                              "nothing to compare")
+                              "nothing to compare. Join groups, or follow persons for longer")
     chosen = score[compared]
     return float(chosen @ np.linalg.solve(covariance[np.ix_(compared, compared)], chosen)), len(compared)

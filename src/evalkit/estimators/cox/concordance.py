@@ -106,7 +106,7 @@ def _pairs(at_risk, events, score):
     pairs = own @ at_risk.row_weights
     if not pairs.sum() > 0:
         raise EstimationError(f"concordance: none of {at_risk.n_rows} rows has an event while another is at "
-                              "risk and goes on; there are no pairs to compare")
+                              "risk and goes on; there are no pairs to compare. Follow persons for longer")
     lower, equal, every = as_other
     return pairs, own + np.stack([every - lower - equal, lower, equal])
 

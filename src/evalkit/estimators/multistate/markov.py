@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimationError
+from evalkit.estimators._counting import MOST_GROUPS
 from evalkit.estimators._limits import chi_square, quantile, read_weeks, require_one_of
 from evalkit.estimators.comparison import log_rank
 from evalkit.estimators.multistate.chain import chains_of, require_states
@@ -91,6 +92,9 @@ def markov_test(at_risk, *, from_weeks, to_weeks=None, method="log_rank", conf_l
     quantile(conf_level)
     require_states(at_risk, "markov_test")
     require_persons(at_risk, "markov_test")
+    if len(at_risk.strata_labels) > MOST_GROUPS:
+        raise EstimationError(f"markov_test: {len(at_risk.strata_labels)} groups, at most {MOST_GROUPS} are "
+                              "tested at once; join groups, or leave strata out")
     if method == "difference":
         return differences(at_risk, *later_weeks(from_weeks, to_weeks), conf_level)
     weeks = _weeks(from_weeks, to_weeks)
