@@ -13,7 +13,7 @@ def rarer_side(at_risk, events):
     fewest = _fewest(at_risk, events)
 
     def side(column):
-        usual = column == np.partition(column, len(column) // 2)[len(column) // 2]
+        usual = column == _usual(column, at_risk.count)
         others = column[~usual]
         is_two = len(others) and (others == others[0]).all()
         return min(fewest(~usual), fewest(usual) if is_two else np.inf)
@@ -23,6 +23,15 @@ def rarer_side(at_risk, events):
     for columns, reference in _references(at_risk):
         sides[columns] = np.minimum(sides[columns], fewest(reference))
     return sides
+
+
+def _usual(column, count):
+    """Return the median, of which a row of ``count`` k says as much as k rows."""
+    if count is None:
+        return np.partition(column, len(column) // 2)[len(column) // 2]
+    order = np.argsort(column)
+    passed = np.cumsum(count[order])
+    return column[order][np.searchsorted(passed, passed[-1] // 2, side="right")]
 
 
 def n_reference(at_risk, events):
