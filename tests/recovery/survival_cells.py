@@ -258,18 +258,18 @@ def tests():
 PARTS = (
     Part("curves", worlds.exits, curves(), (500, 200, 400)),
     Part("means", worlds.exits, means(), (500, 200, 400)),
-    Part("competing", worlds.subdistribution, competing(), (300, 180, 100)),
-    Part("frailty", worlds.shared, frailty(), (200, 120, 30), ("clusters",)),
-    Part("hazards", worlds.exits, hazards(), (500, 120, 100)),
-    Part("standardised", worlds.confounded, standardised(), (500, 120, 100)),
-    Part("tests", partial(worlds.exits, effect=0.0), tests(), (200, 120, 100)),
+    Part("competing", worlds.subdistribution, competing(), (300, 180, 150)),
+    Part("frailty", worlds.shared, frailty(), (200, 120, 100), ("clusters",)),
+    Part("hazards", worlds.exits, hazards(), (500, 180, 150)),
+    Part("standardised", worlds.confounded, standardised(), (500, 120, 150)),
+    Part("tests", partial(worlds.exits, effect=0.0), tests(), (300, 180, 150)),
     Part("causes", worlds.exits, causes(), (200, 120, 100)),
-    Part("weekly", worlds.exits, weekly(), (500, 120, 100)),
-    Part("returns", worlds.states, returns(), (200, 120, 30)),
-    Part("shared", partial(worlds.states, back=EFFECT), shared(), (200, 120, 30)),
-    *(Part(family, partial(worlds.times, family=family), parametric(family), (200, 120, 30))
+    Part("weekly", worlds.exits, weekly(), (500, 120, 150)),
+    Part("returns", worlds.states, returns(), (300, 180, 45)),
+    Part("shared", partial(worlds.states, back=EFFECT), shared(), (200, 120, 45)),
+    *(Part(family, partial(worlds.times, family=family), parametric(family), (200, 120, 45))
       for family in FAMILIES),
     *(Part(f"cured {family}", partial(worlds.times, family=family, cured=worlds.CURED), cured(family),
-           (200, 120, 30)) for family in ("weibull", "lognormal")),
+           (200, 120, 45)) for family in ("weibull", "lognormal")),
     Part("resampled", worlds.exits, resampled(), (60, 45, 20)),
 )

@@ -3,10 +3,13 @@
 TOGETHER = ("clusters", "weights")
 # Other draws of a cell (``--seed 2``): how many, and the share of them that hold.
 OTHER_DRAWS = {
-    ("Shared frailty", "errors given the variance", "clusters", 20000): (80, 0.938),
-    ("Log-rank test", "gamma 1", "late", 20000): (300, 0.973),
     ("Proportionality test", "log", "late", 20000): (300, 0.967),
     ("Piecewise exponential, rate at x = 0", "log", "late", 20000): (150, 0.953),
+    ("Cox, predicted survival at x = 1", "log", "ties", 20000): (250, 0.940),
+    ("Cox, predicted survival at x = 1, by persons", "plain", "ties", 20000): (250, 0.944),
+    ("Cox, predicted survival at x = 1, by persons", "log", "ties", 20000): (250, 0.940),
+    ("Cox, predicted survival at x = 1, by persons", "log-log", "ties", 20000): (250, 0.940),
+    ("Cox, predicted cumulative hazard at x = 1, by persons", "log", "ties", 20000): (250, 0.940),
 }
 
 
