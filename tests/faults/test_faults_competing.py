@@ -138,7 +138,7 @@ def test_predictions_name_what_is_missing():
     refused("predict_survival: a result of fine_gray.*predict_incidence", predict_survival, fit, PROFILE)
     refused("predict_incidence: profiles: 1 rows, missing columns x, unknown columns y", predict_incidence,
             fit, PROFILE.rename(columns={"x": "y"}))
-    refused("predict_incidence: nobody is followed beyond week 11", predict_incidence, fit, PROFILE, weeks=12)
+    refused("predict_incidence: nobody is followed to week 12", predict_incidence, fit, PROFILE, weeks=12)
     refused("terms x, sex, the result x", predict_incidence, fit, PROFILE,
             at_risk=table_of(people(), covariates=["x", "sex"]))
     refused("coefficients of JOB are not those of at_risk", predict_incidence, fit, PROFILE,

@@ -201,7 +201,7 @@ def test_predictions_stay_inside_the_data():
     fit = discrete_hazard(at_risk(covariates=["x"], calendar="start"), duration={"breaks": [4]})
     profile = pd.DataFrame({"x": [0.0]})
     with pytest.raises(EstimationError,
-                       match="predict_hazard: nobody is followed beyond week 11, asked for week 40"):
+                       match="predict_hazard: nobody is followed to week 40"):
         predict_hazard(fit, profile, weeks=40)
     with pytest.raises(EstimationError, match="missing columns x, unknown columns y"):
         predict_hazard(fit, pd.DataFrame({"y": [0.0]}), weeks=4)

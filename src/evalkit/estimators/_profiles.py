@@ -109,11 +109,11 @@ def asked_weeks(weeks):
 
 
 def require_follow_up(week, end, stratum, method):
-    """Refuse a week beyond the end of follow-up."""
+    """Refuse a week beyond the end of follow-up; when that is stays unsaid, it may be one person's week."""
     if week > end:
         where = f"stratum {stratum}: " if stratum else ""
-        raise EstimationError(f"{method}: {where}nobody is followed beyond week {end:g}, asked for "
-                              f"week {week:g}. Ask for earlier weeks; parametric models extrapolate")
+        raise EstimationError(f"{method}: {where}nobody is followed to week {week:g}. Ask for earlier weeks; "
+                              "parametric models extrapolate")
 
 
 def limits_rest_on(at_risk, result, method):

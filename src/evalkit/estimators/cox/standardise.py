@@ -228,8 +228,8 @@ def _behind(study, tables):
 def _within(study, weeks):
     """Return weeks, and refuse those that the follow-up does not cover."""
     if weeks[-1] > study.end:
-        raise EstimationError(f"week {weeks[-1]:g}: nobody is followed beyond week {study.end:g} in some "
-                              "stratum. Ask for earlier weeks; parametric models extrapolate")
+        raise EstimationError(f"in some stratum nobody is followed to week {weeks[-1]:g}. Ask for earlier "
+                              "weeks; parametric models extrapolate")
     return weeks
 
 
