@@ -56,8 +56,9 @@ def fine_gray(at_risk, *, cause, ties="efron", stratified=STRATIFIED, errors="in
     Equal to ``coxph(Surv(fgstart, fgstop, fgstatus) ~ ., weights = fgwt)`` on ``survival::finegray``, and
     with ``ties="breslow"`` to ``cmprsk::crr`` where no censoring shares a week with an event (crr censors
     first; here, as in finegray, events come first). ``weight`` also weights g, which finegray leaves
-    unweighted. Where the last of a group of censoring leave by an event, g stays what it was; crr sets it 0,
-    so that even without any censoring its answer depends on the groups.
+    unweighted. Where all enter before or in the week of the first exit, finegray leaves late entry out of g.
+    Where the last of a group of censoring leave by an event, g stays what it was; crr sets it 0, so that
+    even without any censoring its answer depends on the groups.
 
     Errors: ``influence`` is the derivative by each unit's weight, estimated g included. ``fine_gray`` writes
     the part of g by martingales of censoring (Fine and Gray 1999, section 5; crr's): it differs by a share of
