@@ -14,9 +14,9 @@ def rarer_side(at_risk, events):
 
     def side(column):
         usual = column == _usual(column, at_risk.count)
-        others = column[~usual]
-        is_two = len(others) and (others == others[0]).all()
-        return min(fewest(~usual), fewest(usual) if is_two else np.inf)
+        unusual = ~usual
+        is_two = unusual.any() and (usual | (column == column[unusual.argmax()])).all()
+        return min(fewest(unusual), fewest(usual) if is_two else np.inf)
 
     sides = np.array([side(column) for column in at_risk.covariates.T], dtype=float)
     # A level is compared with the reference: its columns rest on the persons there as well.
