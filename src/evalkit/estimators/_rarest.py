@@ -13,10 +13,11 @@ def rarer_side(at_risk, events):
     fewest = _fewest(at_risk, events)
 
     def side(column):
-        usual = column == _usual(column, at_risk.count)
-        unusual = ~usual
-        is_two = unusual.any() and (usual | (column == column[unusual.argmax()])).all()
-        return min(fewest(unusual), fewest(usual) if is_two else np.inf)
+        low = column == column.min()
+        high = column == column.max()
+        if (low | high).all():
+            return min(fewest(low), fewest(high)) if not low.all() else 0
+        return fewest(column != _usual(column, at_risk.count))
 
     sides = np.array([side(column) for column in at_risk.covariates.T], dtype=float)
     # A level is compared with the reference: its columns rest on the persons there as well.
