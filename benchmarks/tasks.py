@@ -129,7 +129,7 @@ def evalkit_states(frame):
 
     def work():
         moves = estimators.transition_probabilities(at_risk, from_weeks=0.0, to_weeks=AT_WEEKS)
-        lived = estimators.state_occupation(at_risk, horizon_weeks=104, at_weeks=AT_WEEKS)
+        lived = estimators.state_occupation(at_risk, horizon_weeks=104, weeks=AT_WEEKS)
         shares = lived.table[lived.table["term"] == "share[SELF_SUFFICIENT]"]
         assert len(moves.table)
         return shares["estimate"].tolist()

@@ -14,7 +14,7 @@ from evalkit.atrisk import AtRisk
 
 CAUSES, STATES = ("JOB", "STUDY"), ("EDUCATION", "SELF", "SUPPORT")
 # Options that are weeks.
-WEEKS = {"at_weeks", "breaks", "elapsed_weeks", "from_weeks", "horizon_weeks", "start_weeks", "to_weeks",
+WEEKS = {"breaks", "elapsed_weeks", "from_weeks", "horizon_weeks", "start_weeks", "to_weeks",
          "varying", "weeks"}
 PROFILES = pd.DataFrame({"x": [0.5]}, index=["middle"])
 
@@ -133,7 +133,7 @@ QUESTIONS = {
     "markov_test, difference": movements("markov_test", from_weeks=1, to_weeks=[3, 6], method="difference"),
     "mixture_cure": CURE,
     "nelson_aalen": question("nelson_aalen"),
-    "occupation_influence": movements("occupation_influence", horizon_weeks=4, at_weeks=2),
+    "occupation_influence": movements("occupation_influence", horizon_weeks=4, weeks=2),
     "parametric": WEIBULL,
     "parametric, gompertz": one_baseline("parametric", distribution="gompertz"),
     "parametric_mean": predicted("parametric_mean", WEIBULL, horizon_weeks=[2, 6]),
@@ -160,7 +160,7 @@ QUESTIONS = {
     "standardised_contrasts, treated": question("standardised_contrasts", exposure="treated",
                                                 covariates=("x", "treated"), weeks=3, horizon_weeks=4),
     "standardised_survival": question("standardised_survival", exposure="strata", weeks=[1, 3]),
-    "state_occupation": movements("state_occupation", horizon_weeks=[3, 6], at_weeks=4),
+    "state_occupation": movements("state_occupation", horizon_weeks=[3, 6], weeks=4),
     "survival_quantiles": question("survival_quantiles"),
     "time_lost": question("time_lost", horizon_weeks=4),
     "transition_cox": movements("transition_cox"),

@@ -175,7 +175,7 @@ def test_share_of_a_rare_state_as_the_rest_of_the_shares():
                           "from": 0, "to": 9, "then": None})
     frame.loc[[0, 57, 99], "then"] = ["OFF", "AWAY", "ON"]
     at_risk = AtRisk.from_frame(frame, entry="from", exit="to", state="state", event="then", person="person")
-    answer = state_occupation(at_risk, horizon_weeks=8, at_weeks=4)
+    answer = state_occupation(at_risk, horizon_weeks=8, weeks=4)
     bare, protected = told(answer, NO_RULES)[0], told(answer, RULES)[0]
     assert 1 - bare["share[ON]", "", "4"] - bare["share[OFF]", "", "4"] == pytest.approx(0.03, abs=1e-5)
     shares = {term: value for (term, _, _), value in protected.items() if term.startswith("share")}

@@ -108,7 +108,7 @@ def away(n_away):
 
 
 def test_share_of_three_persons_as_weeks_until_neighbouring_horizons():
-    answer = state_occupation(away(3), horizon_weeks=[4, 5, 18], at_weeks=4)
+    answer = state_occupation(away(3), horizon_weeks=[4, 5, 18], weeks=4)
     bare, protected = told(answer, NO_RULES), told(answer, RULES)
     horizons = ("weeks[AWAY]", "", "5"), ("weeks[AWAY]", "", "4")
     assert bare["share[AWAY]", "", "4"] == pytest.approx(0.03)
@@ -132,7 +132,7 @@ def test_week_of_one_death_by_shares_in_a_state_that_nobody_leaves(ask, term):
     frame = pd.DataFrame({"person": np.arange(100), "from": 0, "to": death, "now": "ALIVE",
                           "then": ["DEAD"] * 17 + [None] * 83})
     at_risk = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
-    weeks = "at_weeks" if "share" in term else "to_weeks"
+    weeks = "weeks" if "share" in term else "to_weeks"
     answer = ask(at_risk, **{weeks: np.arange(6, 16)})
 
     def rises(profile):

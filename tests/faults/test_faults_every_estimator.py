@@ -172,7 +172,7 @@ WITHOUT_ERRORS = {"gray_test", "log_rank", "markov_test", "occupation_influence"
 CLUSTERED = sorted(set(CALLS) - WITHOUT_ERRORS - {"mixture_cure"})
 
 
-WEEKS = {"at_weeks", "elapsed_weeks", "from_weeks", "horizon_weeks", "start_weeks", "to_weeks", "weeks"}
+WEEKS = {"elapsed_weeks", "from_weeks", "horizon_weeks", "start_weeks", "to_weeks", "weeks"}
 OF_WEEKS = [(name, option) for name in sorted(CALLS) for option in
             inspect.signature(getattr(evalkit.estimators, name)).parameters if option in WEEKS]
 # Has later weeks only where differences are asked for.

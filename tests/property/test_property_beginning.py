@@ -28,7 +28,7 @@ NOTHING = {
     "standardised_contrasts": ({"weeks": [0.5, 3], "horizon_weeks": 3}, STAYING | WEEKS_LEFT),
     "standardised_contrasts, treated": ({"weeks": [0.5, 3], "horizon_weeks": 3}, STAYING | WEEKS_LEFT),
     "standardised_survival": ({"weeks": [0.5, 3]}, STAYING),
-    "state_occupation": ({"at_weeks": [0, 0.5, 3], "horizon_weeks": 3}, "start"),
+    "state_occupation": ({"weeks": [0, 0.5, 3], "horizon_weeks": 3}, "start"),
     "time_lost": ({"horizon_weeks": 3}, WEEKS_LEFT | {r"lost\[.*\]$": 0}),
     "transition_probabilities": ({"from_weeks": 0, "to_weeks": [0.5, 3]}, "stay"),
     "transition_probabilities, landmark": ({"from_weeks": 0, "to_weeks": [0.5, 3]}, "stay"),

@@ -21,7 +21,7 @@ COLUMNS = {"entry": "entry", "exit": "exit", "event": "event", "person": "person
 @given(frame=movements())
 def test_occupation_equals_the_oracle(frame):
     at_risk = AtRisk.from_frame(frame, **COLUMNS, state="state")
-    result = state_occupation(at_risk, horizon_weeks=6, at_weeks=4)
+    result = state_occupation(at_risk, horizon_weeks=6, weeks=4)
     curve = aalen_johansen(at_risk).table
     path = oracle.shares(at_risk, 8)
     for code, state in enumerate(at_risk.causes, start=1):
@@ -82,7 +82,7 @@ def test_cox_solves_the_oracles_score_and_its_robust_error_is_the_derivative(fra
 @SOME
 @given(frame=movements())
 def test_influence_sums_to_nothing_and_squares_to_the_variance(frame):
-    at_risk, weeks = QUESTIONS["state_occupation"].table(frame), {"horizon_weeks": [3, 6], "at_weeks": 4}
+    at_risk, weeks = QUESTIONS["state_occupation"].table(frame), {"horizon_weeks": [3, 6], "weeks": 4}
     result, influence = state_occupation(at_risk, **weeks), occupation_influence(at_risk, **weeks)
     terms = len(result.model["terms"])
     for g in range(len(result.model["groups"])):

@@ -64,7 +64,7 @@ def test_probabilities_are_distributions_within_their_limits(method, frame):
 @given(frame=histories())
 def test_expected_weeks_sum_to_the_horizon_and_probabilities_chain(frame):
     at_risk = table_of(frame)
-    found = state_occupation(at_risk, horizon_weeks=[4, 9], at_weeks=[2, 6]).table
+    found = state_occupation(at_risk, horizon_weeks=[4, 9], weeks=[2, 6]).table
     weeks = found[found["term"].str.startswith("weeks")].groupby("time_weeks")["estimate"].sum()
     np.testing.assert_allclose(weeks, weeks.index, rtol=1e-12)
     # Chapman and Kolmogorov: shares at week 6 are shares at week 2 times the way from 2 to 6.

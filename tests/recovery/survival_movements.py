@@ -18,7 +18,7 @@ MOVED = np.linalg.matrix_power(worlds.matrix(1), WEEK - 4)[0, 1]
 def returns():
     """Ask of states with returns."""
     def share(t, kind):
-        options = {"horizon_weeks": HORIZON, "at_weeks": HORIZON, "conf_type": kind}
+        options = {"horizon_weeks": HORIZON, "weeks": HORIZON, "conf_type": kind}
         return row(t(ev.state_occupation, **options), "share[SELF]")
 
     def moved(t, kind, **options):

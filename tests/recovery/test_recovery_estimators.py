@@ -70,7 +70,7 @@ def test_state_occupation_covers_with_returns():
         at_risk = AtRisk.from_frame(
             histories(rng, 80), entry="entry", exit="exit", state="state", event="event", person="person"
         )
-        result = state_occupation(at_risk, horizon_weeks=19, at_weeks=12)
+        result = state_occupation(at_risk, horizon_weeks=19, weeks=12)
         for name, term in (("weeks", "weeks[SUPPORT]"), ("share", "share[SELF]")):
             row = result.row(term)
             found[name].append((row["estimate"], row["std_error"]))

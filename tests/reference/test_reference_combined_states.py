@@ -41,7 +41,7 @@ def asked(r):
 
 def occupied(frame, r, conf_type="plain", **columns):
     at_risk = table_of(frame, **columns or {**HARD, "strata": "arm"})
-    table = state_occupation(at_risk, horizon_weeks=r["horizon"], at_weeks=r["weeks"],
+    table = state_occupation(at_risk, horizon_weeks=r["horizon"], weeks=r["weeks"],
                              conf_type=conf_type).table
     return in_order(table.assign(is_share=table["term"].str.startswith("share")),
                     "group", "is_share", "term", "time_weeks")

@@ -71,13 +71,13 @@ CURVES = {
     "weeks_states_26": (state_occupation, STATES, {"horizon_weeks": [26, 52]}),
     "weeks_states_weighted": (state_occupation, {**STATES, "weight": "pw"}, {"horizon_weeks": 52}),
     "weeks_states_clustered": (state_occupation, {**STATES, **HARD}, {"horizon_weeks": 52}),
-    "share_states": (state_occupation, STATES, {"horizon_weeks": 52, "at_weeks": [10, 26]}),
+    "share_states": (state_occupation, STATES, {"horizon_weeks": 52, "weeks": [10, 26]}),
     "share_states_weighted": (
         state_occupation,
         {**STATES, "weight": "pw"},
-        {"horizon_weeks": 52, "at_weeks": 26},
+        {"horizon_weeks": 52, "weeks": 26},
     ),
-    "share_states_clustered": (state_occupation, {**STATES, **HARD}, {"horizon_weeks": 52, "at_weeks": 26}),
+    "share_states_clustered": (state_occupation, {**STATES, **HARD}, {"horizon_weeks": 52, "weeks": 26}),
 }
 
 COX_WEEKLY = {**WEEKLY, "covariates": ["x", "treated"]}

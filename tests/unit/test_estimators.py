@@ -238,7 +238,7 @@ def test_log_rank_needs_groups_events_and_independent_rows():
 
 
 def test_occupation_counts_returns():
-    result = state_occupation(AtRisk.from_frame(movements(), **CHAIN), horizon_weeks=10, at_weeks=5)
+    result = state_occupation(AtRisk.from_frame(movements(), **CHAIN), horizon_weeks=10, weeks=5)
     table = result.table.set_index("term")
     assert table["estimate"]["weeks[OFF]"] == pytest.approx(2 / 3)
     assert table["estimate"]["weeks[ON]"] == pytest.approx((8 + 10 + 2) / 3)
@@ -264,7 +264,7 @@ def test_influence_is_given_in_the_order_of_the_rows():
     frame = movements(arm=[0, 0, 0, 0, 1])
     shuffled = frame.sample(frac=1, random_state=1)
     one, two = (
-        occupation_influence(AtRisk.from_frame(rows, **CHAIN), horizon_weeks=10, at_weeks=[2, 5])
+        occupation_influence(AtRisk.from_frame(rows, **CHAIN), horizon_weeks=10, weeks=[2, 5])
         for rows in (frame, shuffled)
     )
     np.testing.assert_allclose(one[shuffled.index], two, atol=1e-12)

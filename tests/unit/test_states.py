@@ -72,7 +72,7 @@ def test_from_one_state_at_zero_all_estimates_are_one():
     begun = frame[(frame["entry"] == 0) & (frame["state"] == "SUPPORT")]["person"]
     frame = frame[frame["person"].isin(begun)]
     at_risk = table_of(frame)
-    shares = state_occupation(at_risk, horizon_weeks=8, at_weeks=8).table.iloc[3:]
+    shares = state_occupation(at_risk, horizon_weeks=8, weeks=8).table.iloc[3:]
     curve = aalen_johansen(at_risk).table
     last = curve[curve["time_weeks"] <= 8].groupby("term").last()
     for method in ("aalen_johansen", "landmark"):
@@ -105,7 +105,7 @@ def test_hardly_tied_times_have_the_errors_of_single_weeks(monkeypatch):
     monkeypatch.setattr(occupation_covariance, "LATEST", 3)
     curve, weeks = aalen_johansen(at_risk).table, (5.0, 9.5, 15.0)
     assert curve["time_weeks"].nunique() > 20 * 4
-    single = state_occupation(at_risk, horizon_weeks=1, at_weeks=weeks)
+    single = state_occupation(at_risk, horizon_weeks=1, weeks=weeks)
     for state in NAMES:
         own = curve[curve["term"] == state]
         at = np.searchsorted(own["time_weeks"], weeks, side="right") - 1
@@ -253,7 +253,7 @@ def test_many_groups_are_answered_without_their_joint_covariance():
     frame = lives(1600).assign(arm=lambda d: d["person"] // 2)
     frame = frame[frame.groupby("arm")["entry"].transform("min") == 0]
     at_risk = table_of(frame, strata="arm")
-    options = {"horizon_weeks": [3, 7], "at_weeks": 5}
+    options = {"horizon_weeks": [3, 7], "weeks": 5}
     result = state_occupation(at_risk, **options)
     assert len(result.model["groups"]) * 9 > 5000 and "covariance" not in result.model
     few = state_occupation(at_risk.select(at_risk.strata < 40), **options)

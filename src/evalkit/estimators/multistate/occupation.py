@@ -22,7 +22,7 @@ from evalkit.result import Estimand, Provenance, Result, tidy
 MOST = 5_000
 
 
-def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, conf_type="plain"):
+def state_occupation(at_risk, *, horizon_weeks, weeks=(), conf_level=0.95, conf_type="plain"):
     """Estimate expected weeks in each state by each horizon, returns counted, and shares at given weeks.
 
     Parameters
@@ -30,7 +30,7 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     at_risk : AtRisk
         With ``state`` and ``person`` (or ``cluster``); its strata are the groups.
     horizon_weeks : float or sequence of float
-    at_weeks : float or sequence of float
+    weeks : float or sequence of float
         Weeks at which the share in each state is wanted as well.
     conf_level : float
     conf_type : {"plain", "log", "log-log"}
@@ -70,7 +70,7 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     >>> frame = pd.DataFrame({"person": [1, 2, 2, 2], "from": [0, 0, 2, 3], "to": [4, 2, 3, 4],
     ...                       "now": ["ON", "ON", "OFF", "ON"], "then": [None, "OFF", "ON", None]})
     >>> table = AtRisk.from_frame(frame, entry="from", exit="to", state="now", event="then", person="person")
-    >>> state_occupation(table, horizon_weeks=4, at_weeks=2).table[["term", "estimate"]]
+    >>> state_occupation(table, horizon_weeks=4, weeks=2).table[["term", "estimate"]]
              term  estimate
     0  weeks[OFF]       0.5
     1   weeks[ON]       3.5
@@ -81,7 +81,7 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     quantile(conf_level)
     require_states(at_risk, "state_occupation")
     require_clusters_by_stratum(at_risk)
-    horizons, weeks = _times(horizon_weeks, at_weeks)
+    horizons, weeks = _times(horizon_weeks, weeks)
     model, chains = _estimate(at_risk, horizons, weeks)
     table = pd.concat(_tables(model, chains, horizons, weeks, conf_level, conf_type), ignore_index=True)
     is_week = table["term"].str.startswith("weeks[").to_numpy()
@@ -89,7 +89,7 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
     model["n_behind"][is_week] = np.concatenate([_fewest_between(chain, horizons) for chain in chains])
     model["final"] = tuple(state for k, state in enumerate(at_risk.causes)
                            if not any(chain.moving[k] for chain in chains))
-    options = {"horizon_weeks": horizons.tolist(), "at_weeks": weeks.tolist(), "conf_level": conf_level,
+    options = {"horizon_weeks": horizons.tolist(), "weeks": weeks.tolist(), "conf_level": conf_level,
                "conf_type": conf_type}
     return Result(kind="model", table=table, model=model, 
                   diagnostics={"n_gaps": len(model["gaps"]),
@@ -98,12 +98,12 @@ def state_occupation(at_risk, *, horizon_weeks, at_weeks=(), conf_level=0.95, co
                   provenance=Provenance(method="state_occupation", options=options))
 
 
-def occupation_influence(at_risk, *, horizon_weeks, at_weeks=()):
+def occupation_influence(at_risk, *, horizon_weeks, weeks=()):
     """Return each row's influence on the estimates of its own stratum, for errors of one's own.
 
     Parameters
     ----------
-    at_risk, horizon_weeks, at_weeks
+    at_risk, horizon_weeks, weeks
         As in :func:`state_occupation`.
 
     Returns
@@ -124,7 +124,7 @@ def occupation_influence(at_risk, *, horizon_weeks, at_weeks=()):
     [[-0.5, 0.5], [0.5, -0.5], [0.0, 0.0]]
     """
     require_states(at_risk, "occupation_influence")
-    horizons, weeks = _times(horizon_weeks, at_weeks)
+    horizons, weeks = _times(horizon_weeks, weeks)
     influence = np.empty((at_risk.n_rows, (len(horizons) + len(weeks)) * len(at_risk.causes)))
     for chain, position, found in _groups(at_risk, horizons, weeks):
         influence[position] = row_influence(chain, found)
@@ -137,9 +137,9 @@ def _estimand(terms, horizon):
                     horizon_weeks=float(horizon))
 
 
-def _times(horizon_weeks, at_weeks):
+def _times(horizon_weeks, weeks):
     horizons = read_weeks("horizon_weeks", horizon_weeks, above=True)
-    return horizons, read_weeks("at_weeks", at_weeks) if np.size(at_weeks) else np.empty(0)
+    return horizons, read_weeks("weeks", weeks) if np.size(weeks) else np.empty(0)
 
 
 def _estimate(at_risk, horizons, weeks):
