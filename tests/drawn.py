@@ -11,6 +11,16 @@ SOME = settings(max_examples=4, deadline=None, derandomize=True, phases=[Phase.g
                 suppress_health_check=list(HealthCheck))
 
 
+def stays(draw, person, states, *, latest, fewest, most):
+    """Return the stays of one person, from state to state; every third person enters late."""
+    week, state, parts = draw(st.integers(0, latest)) * (person % 3 == 2), draw(st.sampled_from(states)), []
+    for length in draw(st.lists(st.integers(1, 3), min_size=fewest, max_size=most)):
+        to = draw(st.sampled_from(states))
+        parts.append((person, week, week + length, state, None if to == state else to))
+        week, state = week + length, to
+    return parts
+
+
 @st.composite
 def exits(draw):
     """Weekly rows with ties, delayed entry, two causes, two groups and a covariate."""
@@ -31,11 +41,7 @@ def movements(draw):
     """Persons who move between three states, return, and leave observation; some enter late."""
     parts = []
     for person in range(draw(st.integers(4, 12))):
-        week, state = draw(st.integers(0, 2)) * (person % 3 == 2), draw(st.sampled_from(STATES))
-        for length in draw(st.lists(st.integers(1, 3), min_size=2, max_size=4)):
-            to = draw(st.sampled_from(STATES))
-            parts.append((person, week, week + length, state, None if to == state else to))
-            week, state = week + length, to
+        parts += stays(draw, person, STATES, latest=2, fewest=2, most=4)
     # Two last persons are seen throughout, so that a horizon of six weeks is always covered.
     parts += [(98, 0, 9, "SELF", None), (99, 0, 9, "SUPPORT", None)]
     frame = pd.DataFrame(parts, columns=["person", "entry", "exit", "state", "event"])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from drawn import stays
 from evalkit.atrisk import AtRisk
 from evalkit.errors import EstimationError
 from evalkit.estimators import markov_test, state_occupation, transition_cox, transition_probabilities
@@ -25,11 +26,7 @@ def histories(draw):
     """Persons who move between three states, return, pause, enter late and leave observation."""
     parts = []
     for person in range(draw(st.integers(4, 14))):
-        week, state = draw(st.integers(0, 3)) * (person % 3 == 2), draw(st.sampled_from(NAMES))
-        for length in draw(st.lists(st.integers(1, 3), min_size=1, max_size=5)):
-            to = draw(st.sampled_from(NAMES))
-            parts.append((person, week, week + length, state, None if to == state else to))
-            week, state = week + length, to
+        parts += stays(draw, person, NAMES, latest=3, fewest=1, most=5)
     # Somebody is seen throughout in every state, so that all are estimable to week 9.
     parts += [(90 + k, 0, 12, name, None) for k, name in enumerate(NAMES)]
     return pd.DataFrame(parts, columns=["person", "entry", "exit", "state", "event"])
